@@ -1,0 +1,35 @@
+"""Training settings as the clients of a stack have them: one number for all, or a vector of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from common.scenario.training import Training
+
+
+class Values:
+    """Looks settings up by dotted key: the message's vectors first, then the scenario's scalars."""
+
+    def __init__(self, training: Training, vectors: Mapping[str, Tensor]) -> None:
+        self._training = training
+        self._vectors = vectors
+
+    def __getitem__(self, key: str) -> Any:
+        """A number for every client, or a tensor (stack,) of each client's own."""
+        if key in self._vectors:
+            return self._vectors[key]
+        value: Any = self._training
+        for part in key.split("."):
+            value = getattr(value, part)
+        return value
+
+
+def along(value: float | Tensor, active: int, like: Tensor) -> float | Tensor:
+    """A setting ready to multiply `like` (active, …): vectors are cut to the active clients and given axes."""
+    if isinstance(value, torch.Tensor):
+        return value[:active].view(-1, *[1] * (like.dim() - 1))
+    return value

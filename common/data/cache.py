@@ -1,0 +1,84 @@
+"""The cache: folders that are made once, by one process, and are either whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from common.errors import InputError
+
+_SUMS = "sums.json"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+
+
+def cache_folder() -> Path:
+    """Where prepared data is kept: $HOTHOUSE_CACHE, else hothouse in the user's cache folder."""
+    if chosen := os.environ.get("HOTHOUSE_CACHE"):
+        return Path(chosen).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hothouse"
+
+
+def made_once(kind: str, key: str, make: Callable[[Path], None]) -> Path:
+    """The cached folder of this kind and key; `make` fills it where it is missing or damaged.
+
+    Several processes may ask at once: one makes it, the others wait. The folder appears by a rename, so a
+    half-written one is never seen. Raises InputError where the cache cannot be written.
+    """
+    name = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
+    folder = cache_folder() / kind / name
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f"{name}.lock"):
+            if folder.exists() and not _intact(folder):
+                shutil.rmtree(folder)
+            if not folder.exists():
+                _make(folder, make)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = error.filename or folder
+        raise InputError(
+            f"{where}: the data cache cannot be written ({error.strerror}); set HOTHOUSE_CACHE to a folder with room"
+        ) from None
+    return folder
+
+
+def _make(folder: Path, make: Callable[[Path], None]) -> None:
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        make(building)
+        sums = {path.name: _sum(path) for path in sorted(building.iterdir())}
+        (building / _SUMS).write_text(json.dumps(sums))
+        for path in building.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        building.chmod(0o755)
+        building.rename(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _intact(folder: Path) -> bool:
+    try:
+        sums = json.loads((folder / _SUMS).read_text())
+        return all(_sum(folder / name) == found for name, found in sums.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _sum(path: Path) -> list[int]:
+    """Size and CRC-32 of a file."""
+    total = 0
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            total = zlib.crc32(piece, total)
+    return [path.stat().st_size, total]

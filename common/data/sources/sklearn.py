@@ -1,0 +1,33 @@
+"""The data sets that come with scikit-learn."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import numpy as np
+
+from common.data.table import Table, encode
+from common.scenario.sources import SklearnSource
+
+
+def fingerprint(spec: SklearnSource) -> str:
+    """The name and scikit-learn's version: the rows come with the package."""
+    return f"{spec.name} of scikit-learn {version('scikit-learn')}"
+
+
+def read(spec: SklearnSource) -> Table:
+    """The whole data set; diabetes is a regression, the others are classifications."""
+    from sklearn import datasets
+
+    loader = getattr(datasets, f"load_{spec.name}")
+    # Diabetes comes scaled; the raw columns keep their units, so that every table is treated alike.
+    bunch = loader(scaled=False) if spec.name == "diabetes" else loader()
+    x = np.ascontiguousarray(bunch.data, dtype=np.float64)
+    columns = [str(name) for name in bunch.feature_names]
+    shape = tuple(bunch.images.shape[1:]) if "images" in bunch else (x.shape[1],)
+    if spec.name == "diabetes":
+        targets = np.asarray(bunch.target, dtype=np.float64).reshape(-1, 1)
+        return Table(x, targets, "regression", row_shape=shape, columns=columns, tabular=True)
+    codes, _ = encode(bunch.target)
+    labels = [name if isinstance(name, int) else str(name) for name in bunch.target_names.tolist()]
+    return Table(x, codes, "classification", labels, row_shape=shape, columns=columns, tabular=True)

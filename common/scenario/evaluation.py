@@ -1,0 +1,12 @@
+"""`evaluation:` when and on what the global model is measured."""
+
+from __future__ import annotations
+
+from common.scenario.base import Part, key
+
+
+class Evaluation(Part):
+    """The server's test and validation rows, and the clients' held-out rows where they have some."""
+
+    every: int = key("Evaluate after every so many rounds; the first and last are always.", 1, unit="rounds", ge=1)
+    batch_size: int = key("Rows evaluated at once.", 4096, unit="rows", ge=1)

@@ -1,0 +1,36 @@
+"""`federation:` what the server does: how long, with whom, and how replies become new weights."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from common.scenario.base import Part, expecting, key
+from common.scenario.strategies import FedAvg, Strategy
+
+Share = Annotated[
+    Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)],
+    expecting("a whole number of clients (at least 1) or a decimal fraction above 0 up to 1.0"),
+]
+
+
+class Federation(Part):
+    """The server's side of the federation."""
+
+    strategy: Strategy = key("How the clients' replies become the next global weights.", FedAvg())
+    rounds: int = key("How many rounds.", 10, unit="rounds", ge=1)
+    clients_per_round: Share = key(
+        "The size of a round's cohort: an integer is a number of clients, a decimal a fraction of all (1.0 = all).",
+        1.0,
+        unit="clients or fraction",
+    )
+    blocks: int = key(
+        "Into how many blocks a cohort is cut (fewer when it is smaller): the unit of work and of summation.",
+        16,
+        unit="blocks",
+        ge=1,
+    )
+    min_clients: int = key(
+        "With fewer usable replies in a round the run ends, its last weights kept.", 1, unit="clients", ge=1
+    )

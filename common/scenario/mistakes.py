@@ -1,0 +1,151 @@
+"""A scenario's mistakes in words: where, what was expected, what stood there, and the nearest valid choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from common.scenario.document import Document, Place
+from common.scenario.scenario import Scenario
+
+_WORDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+    "greater_than": "a number greater than {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "string_pattern_mismatch": "letters, digits, dot, dash and underscore only",
+    "string_too_long": "at most {max_length} characters",
+    "too_short": "at least {min_length} entries",
+    "too_long": "at most {max_length} entries",
+}
+
+
+def describe(error: ValidationError, document: Document, options: Mapping[Place, str]) -> list[str]:
+    """One line per mistake, in the order of the document.
+
+    `options` names the command-line option that put a value at a place; such a mistake names the option in
+    place of a line.
+    """
+    described = []
+    for detail in error.errors(include_url=False):
+        place = _place(detail, document.values)
+        option = next((text for at, text in options.items() if place[: len(at)] == at), None)
+        line = document.line(place)
+        where = option or (document.name if line is None else f"{document.name}:{line}")
+        described.append((line or 0, f"{where}: {'.'.join(map(str, place))}: {_complaint(detail, place)}"))
+    return [text for _, text in sorted(described, key=lambda entry: entry[0])]
+
+
+def _place(detail: ErrorDetails, values: Any) -> Place:
+    """The error's location without the names of alternatives that pydantic puts into it."""
+    location = detail["loc"]
+    place: Place = ()
+    for position, part in enumerate(location):
+        last = position == len(location) - 1
+        if isinstance(values, dict):
+            if part in values or (last and detail["type"] in ("missing", "extra_forbidden")):
+                place, values = (*place, part), values.get(part)
+        elif isinstance(values, list | tuple) and isinstance(part, int) and part < len(values):
+            place, values = (*place, part), values[part]
+    if detail["type"] == "refused":
+        place = (*place, *detail["ctx"]["at"].split("."))
+    return place
+
+
+def _complaint(detail: ErrorDetails, place: Place) -> str:
+    kind, context, found = detail["type"], detail.get("ctx", {}), detail["input"]
+    if kind == "extra_forbidden":
+        known = _keys(detail["loc"][:-1])
+        return f"unknown key{_nearest(str(place[-1]), known) or '; known here: ' + ', '.join(known)}"
+    if kind == "missing":
+        return "this key is required"
+    if kind == "refused":
+        return f"expected {context['expected']}"
+    if kind == "union_tag_not_found":
+        tag = context["discriminator"].strip("'")
+        return f"expected the key {tag}, one of {', '.join(_choices(detail['loc']))}"
+    if kind in ("union_tag_invalid", "literal_error"):
+        choices = [name.strip().strip("'") for name in _named(context).replace(" or ", ", ").split(", ")]
+        if kind == "union_tag_invalid":
+            found = context["tag"]
+        return f"expected {_listed(choices)}, got {_shown(found)}{_nearest(str(found), choices)}"
+    if kind == "expected":
+        return f"expected {context['expected']}, got {_shown(found)}"
+    if kind in _WORDS:
+        return f"expected {_WORDS[kind].format(**context)}, got {_shown(found)}"
+    return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {_shown(found)}"
+
+
+def _named(context: Mapping[str, Any]) -> str:
+    return str(context.get("expected_tags") or context.get("expected"))
+
+
+def _listed(choices: list[str]) -> str:
+    return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+
+
+def _shown(found: Any) -> str:
+    if isinstance(found, dict):
+        return "keys and values"
+    text = repr(found) if not isinstance(found, str) else repr(str(found))
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _nearest(name: str, choices: list[str]) -> str:
+    near = get_close_matches(name, choices, 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that are known at an error's location."""
+    part = _part(location)
+    return list(part.model_fields) if part else []
+
+
+def _choices(location: tuple[int | str, ...]) -> list[str]:
+    """The alternatives of the union at an error's location."""
+    around = _part(location[:-1])
+    if around is None:
+        return []
+    parts = _parts(around.model_fields[str(location[-1])].annotation)
+    return [name for part in parts for name in _tags(part)]
+
+
+def _part(location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The part of a scenario at an error's location, alternatives chosen by the names pydantic put there."""
+    part: type[BaseModel] | None = Scenario
+    alternatives: list[type[BaseModel]] = []
+    for step in location:
+        if part is not None and step in part.model_fields:
+            alternatives = _parts(part.model_fields[str(step)].annotation)
+            part = alternatives[0] if len(alternatives) == 1 else None
+        elif alternatives:
+            part = next((one for one in alternatives if step in _tags(one)), part)
+    return part
+
+
+def _parts(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [part for inner in get_args(annotation) for part in _parts(inner)]
+
+
+def _tags(part: type[BaseModel]) -> list[str]:
+    """The name by which an alternative is chosen: the value of its first key."""
+    first = next(iter(part.model_fields.values()))
+    return [str(value) for value in get_args(first.annotation)]

@@ -1,0 +1,34 @@
+"""Hothouse: federated and collaborative training, simulated fast, exactly and on one machine or many.
+
+import hothouse
+
+run = hothouse.run("scenarios/quickstart.yaml", workers=2)
+run.metrics  # a pandas.DataFrame, one row per round
+run.model    # the final global model, a torch.nn.Module
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from common.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from hothouse.launch import run
+    from hothouse.result import Run, load
+
+__version__ = version("hothouse")
+
+__all__ = ["InputError", "Run", "RunError", "__version__", "load", "run"]
+
+_HOMES = {"run": "hothouse.launch", "Run": "hothouse.result", "load": "hothouse.result"}
+
+
+def __getattr__(name: str) -> Any:
+    # PyTorch, Flower and Ray are imported when something is run, not when this package is looked at.
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'hothouse' has no attribute {name!r}")

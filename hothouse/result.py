@@ -1,0 +1,66 @@
+"""A finished run, read back from its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.errors import InputError
+from common.scenario import Scenario, load_scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from common.models.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left in its folder; each part is read when it is asked for."""
+
+    folder: Path
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """summary.json: status, final and best metrics, seconds, versions, seed."""
+        summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
+        return summary
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """metrics.jsonl as a table: a row per round, from round 0."""
+        import pandas as pd
+
+        return pd.DataFrame(_lines(self.folder / "metrics.jsonl"))
+
+    @cached_property
+    def events(self) -> list[dict[str, Any]]:
+        """events.jsonl: retries, exclusions and what else happened."""
+        return _lines(self.folder / "events.jsonl")
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario with every default filled in."""
+        return load_scenario(self.folder / "scenario.yaml")
+
+    @cached_property
+    def model(self) -> Predictor:
+        """The final global model: a torch.nn.Module that takes raw rows."""
+        from common.models.predictor import load_model
+
+        return load_model(self.folder / "model.safetensors")
+
+
+def load(folder: str | Path) -> Run:
+    """The run in a folder. Raises InputError where there is none."""
+    folder = Path(folder)
+    if not (folder / "summary.json").is_file():
+        raise InputError(f"{folder}: expected a run's folder, found no summary.json there")
+    return Run(folder)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]

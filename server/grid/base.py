@@ -1,0 +1,104 @@
+"""What our grids have in common: nodes, message ids, and waiting for replies without polling."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from flwr.app import Context, Message, RecordDict
+from flwr.app.user_config import UserConfig
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run
+from flwr.supercore.task_identity import TaskIdentity
+
+SERVER_NODE = 1
+"""The id under which the server sends; nodes count from 2."""
+
+Listener = Callable[[str, dict[str, Any]], None]
+"""Told of events by name and details."""
+
+
+class DirectGrid(Grid):
+    """A Flower Grid whose nodes are on hand: replies are waited for, not polled."""
+
+    def __init__(self, node_configs: Sequence[UserConfig], run_config: UserConfig, run_id: int = 1) -> None:
+        """`node_configs` has an entry per node: what its ClientApp finds in `context.node_config`."""
+        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = run_id, SERVER_NODE, 1
+        self._run = Run.create_empty(run_id)
+        self._contexts = {
+            node: Context(run_id, node, config, RecordDict(), dict(run_config))
+            for node, config in enumerate(node_configs, start=SERVER_NODE + 1)
+        }
+        self._next_id = itertools.count(1)
+        self._listener: Listener = _ignore
+
+    @property
+    def contexts(self) -> Mapping[int, Context]:
+        """Each node's context."""
+        return self._contexts
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of retries and the like from now on."""
+        self._listener = listener
+
+    def set_run(self, run: Run) -> None:
+        """Take over the description of the run."""
+        self._run = run
+
+    @property
+    def run(self) -> Run:
+        """The description of the run."""
+        return self._run
+
+    def create_message(
+        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
+    ) -> Message:
+        """A message to a node; Flower prefers `Message(…)`."""
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def get_node_ids(self) -> list[int]:
+        """The ids of all nodes."""
+        return list(self._contexts)
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        """Send messages, those expected to take longest first; returns their ids."""
+        batch = list(messages)
+        for message in batch:
+            if message.metadata.dst_node_id not in self._contexts:
+                raise ValueError(f"no node {message.metadata.dst_node_id}; there are {list(self._contexts)}")
+            message.metadata.__dict__["_message_id"] = str(next(self._next_id))
+        self._send(batch)
+        return [message.metadata.message_id for message in batch]
+
+    def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
+        """Replies to these messages that are there by now; each is given once."""
+        return self.wait(message_ids, timeout=0)
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+        """Send messages and wait for all replies, or for `timeout` seconds."""
+        ids = set(self.push_messages(messages))
+        end = None if timeout is None else time.monotonic() + timeout
+        received: list[Message] = []
+        while ids:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            arrived = self.wait(ids, left)
+            if not arrived:
+                break
+            received += arrived
+            ids.difference_update(reply.metadata.reply_to_message_id for reply in arrived)
+        return received
+
+    @abstractmethod
+    def wait(self, message_ids: Iterable[str], timeout: float | None = None) -> list[Message]:
+        """Wait for at least one reply to these messages, at most `timeout` seconds; each is given once."""
+
+    @abstractmethod
+    def _send(self, messages: list[Message]) -> None:
+        """Start the work that the messages ask for."""
+
+
+def _ignore(event: str, details: dict[str, Any]) -> None:
+    """Nobody listens."""

@@ -1,0 +1,36 @@
+"""LocalGrid: the same messages, answered one after the other in this process; for debugging."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from flwr.app import Message
+from flwr.app.user_config import UserConfig
+
+from server.grid.base import DirectGrid
+from server.grid.client_app import answer, load_client_app
+
+
+class LocalGrid(DirectGrid):
+    """A grid whose nodes answer when a reply is waited for."""
+
+    def __init__(
+        self, client_app: str, node_configs: Sequence[UserConfig], run_config: UserConfig, run_id: int = 1
+    ) -> None:
+        """`client_app` names the ClientApp as `module:attribute`."""
+        super().__init__(node_configs, run_config, run_id)
+        self._app = load_client_app(client_app)
+        self._waiting: deque[Message] = deque()
+
+    def wait(self, message_ids: Iterable[str], timeout: float | None = None) -> list[Message]:
+        """Answer the next of these messages."""
+        wanted = set(message_ids)
+        for message in list(self._waiting):
+            if message.metadata.message_id in wanted:
+                self._waiting.remove(message)
+                return [answer(self._app, message, self.contexts[message.metadata.dst_node_id])]
+        return []
+
+    def _send(self, messages: list[Message]) -> None:
+        self._waiting.extend(messages)

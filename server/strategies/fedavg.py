@@ -1,0 +1,15 @@
+"""Federated averaging (McMahan et al. 2017, algorithm 1), by Flower's own FedAvg."""
+
+from __future__ import annotations
+
+from flwr.serverapp import strategy as flwr
+
+from common.scenario import strategies as spec
+from server.strategies.flower import ALONE, FlowerStrategy
+
+
+class FedAvg(FlowerStrategy):
+    """θ ← Σ nₖ θₖ / Σ nₖ over the clients of the round, nₖ their training rows."""
+
+    def __init__(self, options: spec.FedAvg) -> None:
+        super().__init__(flwr.FedAvg(**ALONE))
