@@ -25,13 +25,17 @@ def train_stack(network: MLP, flat: Tensor, rows: Rows, steps: Iterable[Batch], 
     weights = Layout.of(network).views(flat)
     optimizer = OPTIMIZERS[values["optimizer.name"]](values, weights)
     losses = flat.new_zeros(len(flat))
+    active, leaves = 0, {}
     for batch in steps:
-        now = {name: tensor[: batch.active].detach().requires_grad_() for name, tensor in weights.items()}
-        outputs = network.forward_stack(now, rows.inputs(batch.rows))
+        if batch.active != active:
+            # The leaves share the stack's memory: the optimizer's steps move the weights themselves.
+            active = batch.active
+            leaves = {name: tensor[:active].requires_grad_() for name, tensor in weights.items()}
+        outputs = network.forward_stack(leaves, rows.inputs(batch.rows))
         each = (loss(outputs, rows.targets(batch.rows)) * batch.weights).sum(dim=1)
-        leaves = list(now.values())
-        gradients = torch.autograd.grad(each.sum(), leaves)
+        moving = list(leaves.values())
+        gradients = torch.autograd.grad(each.sum(), moving)
         with torch.no_grad():
-            losses[: batch.active] += each.detach()
-            optimizer.step(batch.active, leaves, list(gradients))
+            losses[:active] += each
+            optimizer.step(active, moving, list(gradients))
     return losses

@@ -59,7 +59,7 @@ def pack(arrays: Named) -> ArrayRecord:
     """Named arrays as a Flower record; the arrays must not be changed afterwards."""
     record = ArrayRecord()
     for name, array in arrays.items():
-        record[name] = LiveArray(array)
+        record[name] = LiveArray(np.asarray(array))
     return record
 
 

@@ -22,6 +22,8 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_INTERRUPTED = "interrupted; the run's folder is marked incomplete"
+
 ScenarioFile = Annotated[Path, typer.Argument(help="A scenario: a YAML file.", metavar="SCENARIO")]
 Set = Annotated[
     list[str] | None,
@@ -99,14 +101,14 @@ def main() -> NoReturn:
     """Run a command. Exit status: 0 done, 1 the run failed or was interrupted, 2 the input was wrong."""
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        commands(standalone_mode=False)
-        status = 0
+        # Typer turns an interrupt into a returned status of its own.
+        status = _complain(_INTERRUPTED, 1) if commands(standalone_mode=False) else 0
     except InputError as error:
         status = _complain(_located(error), 2)
     except RunError as error:
         status = _complain(f"the run failed: {error}", 1)
     except (KeyboardInterrupt, typer.Abort):
-        status = _complain("interrupted; the run's folder is marked incomplete", 1)
+        status = _complain(_INTERRUPTED, 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,7 +91,8 @@ def _grid(engine: Engine, workers: int, place: UserConfig) -> Iterator[DirectGri
     with ray_session(workers):
         from server.grid.ray import RayGrid
 
-        yield RayGrid(CLIENT_APP, [place] * workers, {}, workers)
+        with closing(RayGrid(CLIENT_APP, [place] * workers, {}, workers)) as grid:
+            yield grid
 
 
 def _new_folder(scenario: Scenario, out: str | Path | None) -> Path:

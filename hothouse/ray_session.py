@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +25,7 @@ def ray_session(workers: int) -> Iterator[None]:
             raise InputError(f"{workers} workers, but the Ray that is running has {room} CPUs; use workers={room}")
         yield
         return
+    before = signal.getsignal(signal.SIGTERM)
     ray.init(
         num_cpus=workers,
         include_dashboard=False,
@@ -30,6 +33,9 @@ def ray_session(workers: int) -> Iterator[None]:
         logging_level=logging.ERROR,
         configure_logging=False,
     )
+    if threading.current_thread() is threading.main_thread():
+        # Ray's own handler ends the process without a word to anyone.
+        signal.signal(signal.SIGTERM, before)
     try:
         yield
     finally:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -52,12 +52,14 @@ class FromHere(str):
     """A text of the command line: a path in it is relative to the current folder, not to the scenario."""
 
 
-def _absolute(value: str, info: ValidationInfo) -> str:
+def _absolute(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
     base = Path.cwd() if isinstance(value, FromHere) else Path((info.context or {}).get("folder", "."))
     return str((base / Path(str(value)).expanduser()).absolute())
 
 
-FilePath = Annotated[str, AfterValidator(_absolute)]
+FilePath = Annotated[str, BeforeValidator(_absolute)]
 """A path, relative to the scenario's own file, made absolute when the scenario is read."""
 
 

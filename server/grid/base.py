@@ -91,6 +91,9 @@ class DirectGrid(Grid):
             ids.difference_update(reply.metadata.reply_to_message_id for reply in arrived)
         return received
 
+    def close(self) -> None:
+        """Let go of what the grid holds."""
+
     @abstractmethod
     def wait(self, message_ids: Iterable[str], timeout: float | None = None) -> list[Message]:
         """Wait for at least one reply to these messages, at most `timeout` seconds; each is given once."""

@@ -89,6 +89,13 @@ class RayGrid(DirectGrid):
                 self._take(reference)
             self._dispatch()
 
+    def close(self) -> None:
+        """End the actors."""
+        for actor in [*self._idle, *(actor for actor, _ in self._running.values())]:
+            ray.kill(actor)
+        self._idle.clear()
+        self._running.clear()
+
     def _send(self, messages: list[Message]) -> None:
         counts: dict[int, int] = {}
         for message in messages:
@@ -141,7 +148,15 @@ class RayGrid(DirectGrid):
         if "creation task" in reason or "__init__" in reason:
             raise RunError(f"a worker could not start: {reason}")
         self._idle.append(self._make_actor())
-        self._listener("retry", {"message": task.message.metadata.message_id, "try": task.tries, "reason": reason})
+        self._listener(
+            "retry",
+            {
+                "message": task.message.metadata.message_id,
+                "try": task.tries,
+                "reason": "its worker died; another does the work again",
+                "detail": reason,
+            },
+        )
         if task.tries < _MOST_TRIES:
             self._queue.appendleft(task)
         else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,10 +57,11 @@ def read(spec: NpzSource) -> Table:
 def _arrays(spec: NpzSource) -> dict[str, NDArray[Any]]:
     path = existing_file(spec.path, "data.source.path")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise InputError(f"{path}: expected an .npz archive of named arrays, found a single array")
-            arrays = {name: _member(archive, name, str(path)) for name in _KNOWN if name in archive.files}
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise InputError(f"{path}: expected an .npz archive of named arrays, found a single array")
+        with archive:
+            arrays = {name: _member(archive, name, path) for name in _KNOWN if name in archive.files}
             found = ", ".join(archive.files) or "nothing"
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise InputError(f"{path}: damaged or not an .npz archive ({error})") from None
@@ -76,9 +79,9 @@ def _arrays(spec: NpzSource) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _member(archive: Any, name: str, path: str) -> NDArray[Any]:
+def _member(archive: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = archive[name]
+        array = archive[name]
     except ValueError:
         raise InputError(f"{path}: {name}: an array of Python objects is never read; save plain numbers") from None
     if name.startswith("x_") and array.dtype.kind not in "iubf":

@@ -1,0 +1,43 @@
+# The first two targets are all a newcomer needs: `make demo` and `make test`.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+export FLWR_TELEMETRY_ENABLED := 0
+export RAY_USAGE_STATS_ENABLED := 0
+
+.PHONY: demo test test-slow lint bench clean
+
+demo: $(VENV)/ready
+	$(BIN)/hothouse run scenarios/quickstart.yaml
+
+test: $(VENV)/ready-to-test
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/ready-to-test
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/ready-to-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/ready-to-test
+	$(BIN)/python benchmarks/rounds.py
+
+clean:
+	rm -rf $(VENV) runs
+
+# PyTorch comes first and by itself, so that pip takes the build that suits this machine.
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Hothouse needs Python 3.11 or newer: make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/ready-to-test: $(VENV)/ready
+	$(PIP) --editable '.[test]'
+	touch $@

@@ -1,0 +1,55 @@
+"""What all tests share: a private data cache, quiet libraries, small federations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.update(FLWR_TELEMETRY_ENABLED="0", RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
+
+REPOSITORY = Path(__file__).parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["HOTHOUSE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def quickstart() -> Path:
+    """The scenario that ships as the first one to run."""
+    return REPOSITORY / "scenarios" / "quickstart.yaml"
+
+
+@pytest.fixture(scope="session")
+def two_workers() -> Iterator[None]:
+    """A Ray that stays up for all tests of a session that want one in this process."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def npz(tmp_path: Path) -> Path:
+    """An archive of 240 training and 40 test rows with 6 features and 3 classes."""
+    rng = np.random.default_rng(3)
+    y = np.arange(280) % 3
+    x = rng.normal(size=(280, 6)).astype(np.float32) + y[:, None]
+    path = tmp_path / "rows.npz"
+    np.savez(path, x_train=x[:240], y_train=y[:240], x_test=x[240:], y_test=y[240:])
+    return path
+
+
+def shared_data(name: str) -> Path:
+    """Real data beside the repository; the test is skipped where there is none."""
+    path = SHARED_DATA / name
+    if not path.exists():
+        pytest.skip(f"no {name} beside the repository")
+    return path

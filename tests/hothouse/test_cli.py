@@ -1,0 +1,148 @@
+"""The command line: what it prints, what it exits with, and how it ends when it is told to."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HOTHOUSE = str(Path(sys.executable).parent / "hothouse")
+LOCAL = ["--engine", "local", "--set", "federation.rounds=2"]
+
+
+def hothouse(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [HOTHOUSE, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_run_tells_its_rounds_and_ends_in_a_table(quickstart: Path, tmp_path: Path) -> None:
+    done = hothouse("run", quickstart, *LOCAL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0] == "20 clients, a model of 6,570 parameters, 2 rounds"
+    assert lines[2].startswith("round 1/2  loss ")
+    for word in ("test accuracy", "clients/s", "left"):
+        assert word in lines[2]
+    assert "best by validation accuracy" in done.stdout
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert lines[-1] == f"Run folder: runs/{folder.name}"
+    assert folder.name.startswith("quickstart-")
+
+
+def test_quiet_prints_the_folder_alone(quickstart: Path, tmp_path: Path) -> None:
+    done = hothouse("run", quickstart, *LOCAL, "--quiet", "--out", tmp_path / "run")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path}/run\n", "")
+
+
+def test_json_is_an_object_per_line(quickstart: Path, tmp_path: Path) -> None:
+    done = hothouse("run", quickstart, *LOCAL, "--json", "--out", tmp_path / "run")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["event"] for event in events] == ["started", "round", "round", "round", "finished"]
+    assert events[-1]["summary"]["status"] == "complete"
+
+
+def test_validate_says_what_a_scenario_is(quickstart: Path) -> None:
+    done = hothouse("validate", quickstart, "--set", "federation.rounds=7")
+    assert done.returncode == 0
+    assert "fine. quickstart: 20 clients of sklearn data, 10 in each of 7 rounds, fedavg" in done.stdout
+
+
+def test_validate_tells_every_mistake_and_exits_with_2(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text("seed: -1\ndata:\n  source: {kind: sklearn, name: digit}\n")
+    done = hothouse("validate", path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        f"{path}:1: seed: expected a number of at least 0, got -1",
+        f"{path}:3: data.source.name: expected one of digits, breast_cancer, wine, iris, diabetes, got 'digit'; "
+        "did you mean digits?",
+    ]
+
+
+def test_schema_is_json() -> None:
+    assert json.loads(hothouse("schema").stdout)["title"] == "Scenario"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["run"], "Missing argument 'SCENARIO'"),
+        (["rnu"], "No such command 'rnu'"),
+        (["run", "x.yaml", "--sed", "1"], "No such option"),
+        (["run", "x.yaml", "--engine", "spark"], "Invalid value for '--engine'"),
+        (["run", "x.yaml", "--workers", "0"], "Invalid value for '--workers'"),
+    ],
+)
+def test_wrong_input_exits_with_2_and_no_traceback(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = hothouse(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_mistake_in_the_data_names_the_scenarios_line(quickstart: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("data:\n  source:\n    kind: idx\n    path: nowhere\n")
+    done = hothouse("run", path, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert done.stderr == f"{path}:4: data.source.path: no folder {tmp_path}/nowhere\n"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_cannot_go_on_exits_with_1(quickstart: Path, tmp_path: Path) -> None:
+    diverge = ["--set", "training.optimizer.lr=1e30", "--out", tmp_path / "run"]
+    done = hothouse("run", quickstart, *LOCAL, *diverge)
+    assert done.returncode == 1
+    assert done.stderr.startswith("the run failed: round 1: 0 of 10 clients gave a usable answer")
+    assert "Traceback" not in done.stderr
+
+
+def ray_processes() -> set[int]:
+    found = set()
+    for entry in Path("/proc").iterdir():
+        try:
+            command = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+        except OSError:
+            continue
+        if b"ray::" in command or b"raylet" in command or b"gcs_server" in command:
+            found.add(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_run_is_marked_incomplete_and_leaves_no_process(
+    quickstart: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    before = ray_processes()
+    folder = tmp_path / "run"
+    command = [HOTHOUSE, "run", quickstart, "--workers", "2", "--set", "federation.rounds=5000", "--out", folder]
+    running = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "metrics.jsonl").exists() or len((folder / "metrics.jsonl").read_text().splitlines()) < 3:
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.1)
+    # As a terminal does: the whole foreground group gets the signal, Ray's processes too.
+    os.killpg(running.pid, how) if how == signal.SIGINT else running.send_signal(how)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert errors == "interrupted; the run's folder is marked incomplete\n"
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["status"], summary["reason"]) == ("incomplete", "interrupted")
+    assert summary["rounds"] >= 2
+    deadline = time.monotonic() + 15
+    while left := ray_processes() - before:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)

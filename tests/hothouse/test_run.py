@@ -1,0 +1,209 @@
+"""A run from a scenario to its folder: same bits whoever computes them, whatever dies on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import hothouse
+from common.models.predictor import Predictor
+from server.observers import Metrics
+from tests.conftest import shared_data
+
+SHORT = ["federation.rounds=3"]
+
+
+def model_bytes(run: hothouse.Run) -> bytes:
+    return (run.folder / "model.safetensors").read_bytes()
+
+
+def measured(run: hothouse.Run) -> pd.DataFrame:
+    """A run's numbers without its times."""
+    return run.metrics.drop(columns="seconds")
+
+
+@pytest.mark.usefixtures("two_workers")
+def test_the_same_scenario_and_seed_give_the_same_bits_everywhere(quickstart: Path, tmp_path: Path) -> None:
+    one = hothouse.run(quickstart, overrides=SHORT, workers=1, out=tmp_path / "one")
+    two = hothouse.run(quickstart, overrides=SHORT, workers=2, out=tmp_path / "two")
+    local = hothouse.run(quickstart, overrides=SHORT, engine="local", out=tmp_path / "local")
+    assert model_bytes(one) == model_bytes(two) == model_bytes(local)
+    pd.testing.assert_frame_equal(measured(one), measured(two), check_exact=True)
+    pd.testing.assert_frame_equal(measured(one), measured(local), check_exact=True)
+    other = hothouse.run(quickstart, overrides=SHORT, seed=8, engine="local", out=tmp_path / "other")
+    assert model_bytes(other) != model_bytes(one)
+
+
+def workers() -> list[int]:
+    """The process ids of Ray actors that train clients."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::ClientWorker"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+class Killer:
+    """Kills a worker a moment after a round has begun."""
+
+    def __init__(self, after_round: int) -> None:
+        self.after_round, self.killed = after_round, False
+
+    def started(self, rounds: int, clients: int, parameters: int) -> None:
+        pass
+
+    def round_ended(self, metrics: Metrics) -> None:
+        if metrics["round"] == self.after_round:
+            threading.Timer(0.3, self._kill).start()
+
+    def _kill(self) -> None:
+        os.kill(workers()[0], signal.SIGKILL)
+        self.killed = True
+
+    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
+        pass
+
+    def finished(self, model: Predictor) -> None:
+        pass
+
+
+@pytest.mark.usefixtures("two_workers")
+def test_a_worker_killed_in_the_middle_of_a_round_changes_nothing_but_the_events(
+    quickstart: Path, tmp_path: Path
+) -> None:
+    slow = [*SHORT, "training.epochs=60"]
+    calm = hothouse.run(quickstart, overrides=slow, workers=2, out=tmp_path / "calm")
+    killer = Killer(after_round=1)
+    killed = hothouse.run(quickstart, overrides=slow, workers=2, out=tmp_path / "killed", observers=[killer])
+    assert killer.killed
+    assert calm.events == []
+    assert [(event["event"], event["round"]) for event in killed.events] == [("retry", 2)]
+    assert model_bytes(killed) == model_bytes(calm)
+    pd.testing.assert_frame_equal(measured(killed), measured(calm), check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def finished(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hothouse.Run:
+    return hothouse.run(quickstart, engine="local", out=tmp_path_factory.mktemp("run") / "quickstart")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_quickstart_learns_digits(quickstart: Path, tmp_path: Path, seed: int) -> None:
+    run = hothouse.run(quickstart, seed=seed, engine="local", out=tmp_path / "run")
+    assert run.metrics.test_accuracy.iloc[-1] >= 0.92
+
+
+def test_the_folder_holds_what_it_promises(finished: hothouse.Run) -> None:
+    assert {"scenario.yaml", "metrics.jsonl", "events.jsonl", "model.safetensors", "summary.json"} <= {
+        entry.name for entry in finished.folder.iterdir()
+    }
+    summary = finished.summary
+    assert (summary["status"], summary["rounds"], summary["seed"]) == ("complete", 30, 7)
+    assert summary["final"] == json.loads((finished.folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert summary["client_updates_per_second"] > 0
+    assert set(summary["versions"]) == {"python", "hothouse", "flwr", "ray", "torch", "numpy"}
+
+
+def test_the_best_round_is_chosen_on_validation_rows(finished: hothouse.Run) -> None:
+    best = finished.summary["best"]
+    assert best["by"] == "validation_accuracy"
+    assert best["validation_accuracy"] == finished.metrics.validation_accuracy.max()
+
+
+def test_metrics_are_a_table_with_a_row_per_round(finished: hothouse.Run) -> None:
+    assert finished.metrics["round"].tolist() == list(range(31))
+    assert {"seconds", "clients", "train_loss", "test_loss", "test_accuracy", "holdout_accuracy"} <= set(
+        finished.metrics.columns
+    )
+
+
+def test_the_model_is_a_module_that_takes_raw_rows(finished: hothouse.Run) -> None:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    with torch.no_grad():
+        guesses = finished.model(torch.tensor(digits.data)).argmax(dim=1).numpy()
+    assert np.mean(guesses == digits.target) > 0.95
+    assert finished.model.predict(torch.tensor(digits.data[:3])) == guesses[:3].tolist()
+
+
+def test_the_resolved_scenario_repeats_the_run(finished: hothouse.Run, tmp_path: Path) -> None:
+    again = hothouse.run(finished.folder / "scenario.yaml", engine="local", out=tmp_path / "again")
+    assert model_bytes(again) == model_bytes(finished)
+    assert (again.folder / "scenario.yaml").read_bytes() == (finished.folder / "scenario.yaml").read_bytes()
+
+
+def test_a_folder_reads_back(finished: hothouse.Run, tmp_path: Path) -> None:
+    assert hothouse.load(finished.folder).summary == finished.summary
+    with pytest.raises(hothouse.InputError, match=r"found no summary\.json"):
+        hothouse.load(tmp_path)
+
+
+def test_a_folder_that_holds_something_is_not_overwritten(quickstart: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("precious")
+    with pytest.raises(hothouse.InputError, match="is not an empty folder"):
+        hothouse.run(quickstart, engine="local", out=tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_regression_is_measured_in_its_own_unit(tmp_path: Path) -> None:
+    run = hothouse.run(
+        {
+            "data": {
+                "source": {"kind": "sklearn", "name": "diabetes"},
+                "test_fraction": 0.2,
+                "partition": {"scheme": "iid", "clients": 5},
+            },
+            "model": {"layers": [16]},
+            "training": {"epochs": 2, "optimizer": {"name": "sgd", "lr": 0.02}},
+            "federation": {"rounds": 20},
+        },
+        engine="local",
+        out=tmp_path / "run",
+    )
+    final = run.metrics.iloc[-1]
+    assert 40 < final.test_mae < 55, "the disease score lies between 25 and 346"
+    assert 0.3 < final.test_r2 < 0.6
+    from sklearn.datasets import load_diabetes
+
+    guesses = run.model.predict(torch.tensor(load_diabetes(scaled=False).data))
+    assert np.corrcoef(np.asarray(guesses)[:, 0], load_diabetes().target)[0, 1] > 0.6
+
+
+def test_a_loss_that_does_not_fit_the_data_is_refused(quickstart: Path, tmp_path: Path) -> None:
+    with pytest.raises(hothouse.InputError, match=r"training\.loss: the data is a classification; use auto or"):
+        hothouse.run(quickstart, overrides=["training.loss=mse"], engine="local", out=tmp_path / "run")
+
+
+def test_too_few_usable_answers_end_the_run_with_its_reason(quickstart: Path, tmp_path: Path) -> None:
+    with pytest.raises(hothouse.RunError, match=r"round 1: \d+ of 10 clients gave a usable answer"):
+        hothouse.run(
+            quickstart,
+            overrides=["training.optimizer.lr=1e30", "federation.min_clients=5"],
+            engine="local",
+            out=tmp_path / "run",
+        )
+    left = hothouse.load(tmp_path / "run")
+    assert left.summary["status"] == "incomplete"
+    assert "federation.min_clients is 5" in left.summary["reason"]
+    assert {event["event"] for event in left.events} == {"excluded"}
+
+
+def test_real_images_in_an_idx_folder_are_learned(tmp_path: Path) -> None:
+    folder = shared_data("fashion_mnist")
+    scenario = Path(__file__).parent.parent.parent / "scenarios" / "fashion.yaml"
+    run = hothouse.run(scenario, overrides=[f"data.source.path={folder}"], engine="local", out=tmp_path / "run")
+    assert run.scenario.data.partition.clients == 100
+    assert run.metrics.test_accuracy.iloc[-1] >= 0.85

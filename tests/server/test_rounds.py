@@ -1,0 +1,117 @@
+"""A round is what the textbook says, through the same messages that every run uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from common.arrays import Named
+from common.data import Prepared
+from common.models.predictor import Predictor
+from common.scenario import Scenario
+from server.grid.local import LocalGrid
+from server.observers import Metrics
+from server.rounds import Rounds
+from server.selection import select
+from tests.federations import federation, named, scenario, starting_weights, trained_alone
+
+SIZES = [23, 5, 40, 1, 16, 17, 33, 2]
+
+
+class Watcher:
+    """Keeps what a run tells."""
+
+    def __init__(self) -> None:
+        self.rounds: list[Metrics] = []
+        self.events: list[tuple[str, dict[str, Any]]] = []
+
+    def started(self, rounds: int, clients: int, parameters: int) -> None:
+        pass
+
+    def round_ended(self, metrics: Metrics) -> None:
+        self.rounds.append(metrics)
+
+    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
+        self.events.append((event, details))
+
+    def finished(self, model: Predictor) -> None:
+        self.model = model
+
+
+def ran(chosen: Scenario, prepared: Prepared) -> Watcher:
+    """The scenario run on the prepared data with the local engine."""
+    watcher = Watcher()
+    grid = LocalGrid("clients.app:app", [{"data-dir": str(prepared.folder)}], {})
+    Rounds(grid, chosen, prepared, [watcher]).run()
+    return watcher
+
+
+def assert_close(network: nn.Module, expected: Named, tolerance: float) -> None:
+    for name, array in named(network).items():
+        assert np.abs(array - expected[name]).max() <= tolerance
+
+
+def test_rounds_equal_fedavg_computed_by_hand(tmp_path: Path) -> None:
+    prepared = federation(tmp_path, SIZES)
+    chosen = scenario(
+        seed=5,
+        data={"source": {"kind": "sklearn"}, "partition": {"scheme": "iid", "clients": 8}},
+        model={"layers": [7], "dtype": "float64"},
+        training={"epochs": 2, "batch_size": 8, "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.5}},
+        federation={"rounds": 3, "clients_per_round": 5, "blocks": 3},
+    )
+    weights = named(starting_weights(chosen, prepared))
+    for number in (1, 2, 3):
+        cohort = select(5, number, 8, 5).tolist()
+        trained = [
+            trained_alone(chosen, prepared, c, lambda p: torch.optim.SGD(p, 0.1, 0.5), weights, number)[0]
+            for c in cohort
+        ]
+        sizes = [SIZES[client] for client in cohort]
+        weights = {name: np.average([one[name] for one in trained], axis=0, weights=sizes) for name in weights}
+    assert_close(ran(chosen, prepared).model.network, weights, 1e-12)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_full_batches_one_epoch_and_all_clients_are_gradient_descent_on_the_pooled_data(
+    tmp_path: Path, task: str
+) -> None:
+    prepared = federation(tmp_path, SIZES, task)
+    chosen = scenario(
+        data={"source": {"kind": "sklearn"}, "partition": {"scheme": "iid", "clients": 8}},
+        model={"layers": [7], "dtype": "float64"},
+        training={"epochs": 1, "batch_size": "full", "optimizer": {"name": "sgd", "lr": 0.1}},
+        federation={"rounds": 10, "clients_per_round": 1.0},
+    )
+    network = starting_weights(chosen, prepared)
+    descent = torch.optim.SGD(network.parameters(), lr=0.1)
+    x, y = torch.tensor(prepared.x), torch.tensor(prepared.y)
+    criterion: nn.Module = nn.CrossEntropyLoss() if task == "classification" else nn.MSELoss()
+    for _ in range(10):
+        descent.zero_grad()
+        criterion(network(x), y).backward()
+        descent.step()
+    assert_close(ran(chosen, prepared).model.network, named(network), 1e-12)
+
+
+def test_a_round_tells_its_numbers(tmp_path: Path) -> None:
+    prepared = federation(tmp_path, SIZES)
+    chosen = scenario(
+        data={"source": {"kind": "sklearn"}, "partition": {"scheme": "iid", "clients": 8}},
+        model={"layers": [7]},
+        federation={"rounds": 2, "clients_per_round": 5},
+    )
+    watcher = ran(chosen, prepared)
+    assert [entry["round"] for entry in watcher.rounds] == [0, 1, 2]
+    parameters = 6 * 7 + 7 + 7 * 3 + 3
+    assert [entry["bytes_down"] for entry in watcher.rounds] == [0, 5 * 4 * parameters, 5 * 4 * parameters]
+    assert [entry["clients"] for entry in watcher.rounds] == [0, 5, 5]
+    cohort = select(0, 1, 8, 5)
+    alone = [trained_alone(chosen, prepared, c, lambda p: torch.optim.SGD(p, 0.1)) for c in cohort.tolist()]
+    expected = np.average([loss for _, loss in alone], weights=np.array(SIZES)[cohort])
+    assert watcher.rounds[1]["train_loss"] == pytest.approx(expected, abs=1e-6)
