@@ -201,6 +201,7 @@ def test_too_few_usable_answers_end_the_run_with_its_reason(quickstart: Path, tm
     assert {event["event"] for event in left.events} == {"excluded"}
 
 
+@pytest.mark.slow
 def test_real_images_in_an_idx_folder_are_learned(tmp_path: Path) -> None:
     folder = shared_data("fashion_mnist")
     scenario = Path(__file__).parent.parent.parent / "scenarios" / "fashion.yaml"
