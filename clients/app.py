@@ -8,6 +8,7 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from clients.blocks import train_blocks
+from clients.faults import Faults
 from clients.hosting import hosted
 from clients.moments import block_moments
 from clients.scoring import holdout_scores
@@ -40,9 +41,10 @@ def moments(message: Message, context: Context) -> Message:
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Train the message's clients from its weights, and reply with sums over each block."""
-    order = TrainOrder.read(message.content)
+    order, faults = TrainOrder.read(message.content), Faults.of(context)
     with one_thread():
-        return Message(train_blocks(_prepared(context), order).write(), reply_to=message)
+        reply = train_blocks(_prepared(context), order, faults)
+    return Message(faults.reply(order.round, reply).write(), reply_to=message)
 
 
 @app.evaluate()

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from clients.batches import Batch
-from clients.optimizers import OPTIMIZERS
-from clients.values import Values
+from clients.optimizers import Optimizer
 from common.data.gather import Rows
 from common.losses import Loss
 from common.models import MLP, Layout
 
 
-def train_stack(network: MLP, flat: Tensor, rows: Rows, steps: Iterable[Batch], loss: Loss, values: Values) -> Tensor:
+def train_stack(
+    network: MLP, flat: Tensor, rows: Rows, steps: Iterable[Batch], loss: Loss, optimizer: Optimizer
+) -> Tensor:
     """Train every client of a stack in place, each on its own batches only.
 
     `flat` (stack, parameters) holds the clients' weights, in descending order of their steps. Returns the sum
@@ -23,7 +24,6 @@ def train_stack(network: MLP, flat: Tensor, rows: Rows, steps: Iterable[Batch], 
     what they would be had it been trained alone.
     """
     weights = Layout.of(network).views(flat)
-    optimizer = OPTIMIZERS[values["optimizer.name"]](values, weights)
     losses = flat.new_zeros(len(flat))
     active, leaves = 0, {}
     for batch in steps:

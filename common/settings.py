@@ -18,6 +18,11 @@ class ClientSettings(Part):
     training: Training = key("What each client does.")
     batch_size: int = key("Rows evaluated at once.")
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether clients keep something from one round to the next."""
+        return self.training.optimizer_state == "client"
+
     @classmethod
     def of(cls, scenario: Scenario) -> ClientSettings:
         """The settings that the scenario's clients are sent."""

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from common.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from hothouse.launch import run
+    from hothouse.launch import resume, run
     from hothouse.result import Run, load
 
 __version__ = version("hothouse")
 
-__all__ = ["InputError", "Run", "RunError", "__version__", "load", "run"]
+__all__ = ["InputError", "Run", "RunError", "__version__", "load", "resume", "run"]
 
-_HOMES = {"run": "hothouse.launch", "Run": "hothouse.result", "load": "hothouse.result"}
+_HOMES = {"run": "hothouse.launch", "resume": "hothouse.launch", "Run": "hothouse.result", "load": "hothouse.result"}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
 
 from common.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from hothouse.result import Run
+    from server.observers import Observer
 
 commands = typer.Typer(
     name="hothouse",
@@ -22,7 +28,7 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_INTERRUPTED = "interrupted; the run's folder is marked incomplete"
+_INTERRUPTED = "interrupted; the run's folder is marked incomplete, `hothouse resume` goes on with it"
 
 ScenarioFile = Annotated[Path, typer.Argument(help="A scenario: a YAML file.", metavar="SCENARIO")]
 Set = Annotated[
@@ -30,6 +36,15 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the scenario; may be repeated."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The scenario's seed.")]
+RunFolder = Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Ray actors; one for each processor if left out. Changes no bit.")
+]
+Engine = Annotated[
+    Literal["ray", "local"], typer.Option(help="local runs everything in this process, with the same bits.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the run's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print a JSON object per event, for scripts.")]
 
 
 @commands.command()
@@ -37,40 +52,49 @@ def run(
     scenario: ScenarioFile,
     sets: Set = None,
     seed: Seed = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Ray actors; one for each processor if left out. Changes no bit.")
-    ] = None,
-    engine: Annotated[
-        Literal["ray", "local"], typer.Option(help="local runs everything in this process, with the same bits.")
-    ] = "ray",
+    workers: Workers = None,
+    engine: Engine = "ray",
     out: Annotated[
         Path | None, typer.Option(help="The run's folder; runs/<name>-<time> if left out.", metavar="DIR")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the run's folder.")] = False,
-    json_lines: Annotated[bool, typer.Option("--json", help="Print a JSON object per event, for scripts.")] = False,
+    quiet: Quiet = False,
+    json_lines: Json = False,
 ) -> None:
     """Run a scenario on this machine."""
     from hothouse.launch import run as launch
-    from hothouse.progress import JsonProgress, LiveProgress, result_table
 
-    screen = Console(highlight=False)
-    live = LiveProgress(screen)
-    observers = [JsonProgress(sys.stdout)] if json_lines else [] if quiet else [live]
-    try:
+    with _shown(quiet, json_lines) as (observers, show):
         done = launch(
             scenario, overrides=sets or [], seed=seed, workers=workers, engine=engine, out=out, observers=observers
         )
-    finally:
-        live.stop()
-    if json_lines:
-        import json
+        show(done)
 
-        print(json.dumps({"event": "finished", "folder": str(done.folder), "summary": done.summary}))
-    elif quiet:
-        print(done.folder)
-    else:
-        screen.print(result_table(done))
-        screen.print(f"Run folder: {done.folder}", soft_wrap=True)
+
+@commands.command()
+def resume(
+    run_folder: RunFolder,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Prolong the run to so many rounds in all.")] = None,
+    workers: Workers = None,
+    engine: Engine = "ray",
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="Go on although scenario, data or software changed; it is noted.")
+    ] = False,
+    quiet: Quiet = False,
+    json_lines: Json = False,
+) -> None:
+    """Go on with a run that was interrupted, or prolong one: the bits are those of a run at one go."""
+    from hothouse.launch import resume as launch
+
+    with _shown(quiet, json_lines) as (observers, show):
+        done = launch(
+            run_folder,
+            rounds=rounds,
+            workers=workers,
+            engine=engine,
+            allow_changes=allow_changes,
+            observers=observers,
+        )
+        show(done)
 
 
 @commands.command()
@@ -95,6 +119,34 @@ def schema() -> None:
     from common.scenario import Scenario
 
     print(json.dumps(Scenario.model_json_schema(), indent=2))
+
+
+@contextmanager
+def _shown(quiet: bool, json_lines: bool) -> Iterator[tuple[list[Observer], Callable[[Run], None]]]:
+    """Who watches a run, and what prints its result, for the way in which the user wants to see it."""
+    import json
+
+    from hothouse.progress import JsonProgress, LiveProgress, result_table
+
+    screen = Console(highlight=False)
+    live = LiveProgress(screen)
+
+    def as_json(done: Run) -> None:
+        print(json.dumps({"event": "finished", "folder": str(done.folder), "summary": done.summary}))
+
+    def as_table(done: Run) -> None:
+        screen.print(result_table(done))
+        screen.print(f"Run folder: {done.folder}", soft_wrap=True)
+
+    try:
+        if json_lines:
+            yield [JsonProgress(sys.stdout)], as_json
+        elif quiet:
+            yield [], lambda done: print(done.folder)
+        else:
+            yield [live], as_table
+    finally:
+        live.stop()
 
 
 def main() -> NoReturn:

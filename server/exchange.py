@@ -10,6 +10,8 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
+from common.arrays import Named
+from common.data.prepared import Indices
 from common.messages import Blocks
 from server.blocks import Block
 from server.grid.base import DirectGrid
@@ -45,10 +47,12 @@ class Exchange:
         shared: Records,
         blocks: list[Block],
         own: Callable[[list[Block]], Records] | None = None,
+        deadline: float | None = None,
     ) -> Iterator[Arrival]:
         """Send the blocks, several to a message, and yield the replies in the order in which they arrive.
 
         `shared` are the records that all messages have in common, `own` makes those of one message's blocks.
+        Messages that are not answered within `deadline` seconds are given up.
         """
         messages, groups = [], []
         for node, group in self._grouped(blocks):
@@ -62,13 +66,32 @@ class Exchange:
         started = time.monotonic()
         ids = list(self._grid.push_messages(messages))
         sent = dict(zip(ids, groups, strict=True))
-        for reply in replies(self._grid, ids):
-            group = sent[reply.metadata.reply_to_message_id]
+        for reply in replies(self._grid, ids, deadline):
+            group = sent.pop(reply.metadata.reply_to_message_id)
             elapsed = time.monotonic() - started
             if reply.has_error():
                 yield Arrival(elapsed, group, None, reply.error.reason or "no reason given")
             else:
                 yield Arrival(elapsed, group, reply.content)
+        if sent and isinstance(self._grid, DirectGrid):
+            self._grid.abandon(sent)
+        for group in sent.values():
+            yield Arrival(time.monotonic() - started, group, None, f"no reply within {deadline:g} seconds")
+
+    def collect_states(self, clients: Indices, versions: Indices) -> Named:
+        """What these clients kept for their next round: (clients, *shape)."""
+        if not len(clients):
+            return {}
+        assert isinstance(self._grid, DirectGrid)
+        states, _ = self._grid.states.get(clients, versions)
+        return states
+
+    def restore_states(self, clients: Indices, versions: Indices, states: Named) -> None:
+        """Give these clients back what they kept."""
+        for version in np.unique(versions) if states else []:
+            chosen = versions == version
+            assert isinstance(self._grid, DirectGrid)
+            self._grid.states.put(int(version), clients[chosen], {n: a[chosen] for n, a in states.items()})
 
     def _grouped(self, blocks: list[Block]) -> list[tuple[int, list[Block]]]:
         """Which blocks travel together, and to which node; the heaviest messages first."""
@@ -84,12 +107,16 @@ class Exchange:
         return sorted(groups, key=lambda entry: -sum(block.cost for block in entry[1]))
 
 
-def replies(grid: Grid, message_ids: Iterable[str]) -> Iterator[Message]:
-    """The replies to these messages, each as soon as it is there."""
+def replies(grid: Grid, message_ids: Iterable[str], deadline: float | None = None) -> Iterator[Message]:
+    """The replies to these messages, each as soon as it is there, for at most `deadline` seconds."""
     open_ids = set(message_ids)
+    end = None if deadline is None else time.monotonic() + deadline
     while open_ids:
+        left = None if end is None else end - time.monotonic()
+        if left is not None and left <= 0:
+            return
         if isinstance(grid, DirectGrid):
-            arrived = grid.wait(open_ids)
+            arrived = grid.wait(open_ids, left)
         else:
             arrived = list(grid.pull_messages(open_ids))
             if not arrived:

@@ -4,38 +4,41 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
-import time
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from common.metrics import PRIMARY
 from common.models.predictor import Predictor, to_bytes
 from common.scenario import Scenario, dump_scenario
+from server.checkpoints import write_whole
 from server.observers import Metrics
+from server.resume import Resumed
 
 
 class Recorder:
     """Writes scenario.yaml, metrics.jsonl, events.jsonl, model.safetensors and summary.json as the run goes.
 
-    Used as a context: until it is left without an error, summary.json says `incomplete`.
+    Used as a context: until it is left without an error, summary.json says `incomplete`. A resumed run's lines
+    go on after those of the rounds it goes on from.
     """
 
-    def __init__(self, folder: Path, scenario: Scenario) -> None:
+    def __init__(self, folder: Path, scenario: Scenario, resumed: Resumed | None = None) -> None:
         self.folder = folder
         self._scenario = scenario
-        self._history: list[Metrics] = []
-        self._model: Predictor | None = None
-        self._started = time.monotonic()
+        self._history: list[Metrics] = list(resumed.history) if resumed else []
+        self._past_events = resumed.events if resumed else []
 
     def __enter__(self) -> Recorder:
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write(self.folder / "scenario.yaml", dump_scenario(self._scenario).encode())
-        self._metrics = (self.folder / "metrics.jsonl").open("w")
-        self._events = (self.folder / "events.jsonl").open("w")
+        write_whole(self.folder / "scenario.yaml", dump_scenario(self._scenario).encode())
+        write_whole(self.folder / "metrics.jsonl", _lines(self._history))
+        write_whole(self.folder / "events.jsonl", _lines(self._past_events))
+        self._metrics = (self.folder / "metrics.jsonl").open("a")
+        self._events = (self.folder / "events.jsonl").open("a")
         self._summarize("incomplete", "the run has not ended")
         return self
 
@@ -65,11 +68,10 @@ class Recorder:
 
     def finished(self, model: Predictor) -> None:
         """Write model.safetensors."""
-        self._model = model
-        _write(self.folder / "model.safetensors", to_bytes(model))
+        write_whole(self.folder / "model.safetensors", to_bytes(model))
 
     def _summarize(self, status: str, reason: str = "") -> None:
-        seconds = time.monotonic() - self._started
+        seconds = sum(entry["seconds"] for entry in self._history)
         trained = sum(entry["clients"] for entry in self._history)
         training = sum(entry["seconds"] for entry in self._history if entry["round"])
         summary = {
@@ -84,7 +86,7 @@ class Recorder:
             "seed": self._scenario.seed,
             "versions": _versions(),
         }
-        _write(self.folder / "summary.json", (json.dumps(_plain(summary), indent=2) + "\n").encode())
+        write_whole(self.folder / "summary.json", (json.dumps(_plain(summary), indent=2) + "\n").encode())
 
     def _best(self) -> Metrics | None:
         """The round with the best validation metric, else the best on held-out rows: never on test rows."""
@@ -103,9 +105,13 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-def _append(file: Any, entry: dict[str, Any]) -> None:
+def _append(file: TextIO, entry: dict[str, Any]) -> None:
     file.write(json.dumps(_plain(entry)) + "\n")
     file.flush()
+
+
+def _lines(entries: Iterable[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(_plain(entry)) + "\n" for entry in entries).encode()
 
 
 def _plain(value: Any) -> Any:
@@ -113,13 +119,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file at once: it is there whole, or as it was before."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -1,41 +1,50 @@
-"""The round loop: select, cut into blocks, send, aggregate, evaluate, record."""
+"""The round loop: select, train, aggregate, evaluate, record, save."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from flwr.serverapp import Grid
 
-from common import messages
 from common.arrays import Named, numbers, pack
 from common.data import Prepared
-from common.errors import InputError, RunError
-from common.messages import TrainReply
+from common.errors import InputError
 from common.models import build
 from common.models.predictor import Predictor
 from common.scenario import Scenario, cohort_size
 from common.settings import ClientSettings
+from server.checkpoints import Checkpoints
 from server.evaluation import Evaluation
 from server.exchange import Exchange
 from server.federation import agree, discover
 from server.grid.base import DirectGrid
+from server.keeper import Keeper
 from server.observers import Metrics, Observer
-from server.results import BlockResult, block_results
+from server.resume import Resumed
 from server.selection import select
+from server.state import RunState
 from server.strategies import STRATEGIES
-from server.strategies.base import Instructions
+from server.training import Trained, Training
 
 
 class Rounds:
-    """One run of a scenario over a grid."""
+    """One run of a scenario over a grid, from its beginning or from where it was left."""
 
-    def __init__(self, grid: Grid, scenario: Scenario, prepared: Prepared, observers: Sequence[Observer]) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        scenario: Scenario,
+        prepared: Prepared,
+        observers: Sequence[Observer],
+        checkpoints: Checkpoints | None = None,
+        resumed: Resumed | None = None,
+    ) -> None:
         self._scenario, self._observers = scenario, observers
-        self._round = 0
+        self._resumed, self._round = resumed or Resumed(None, [], []), 0
         if isinstance(grid, DirectGrid):
             grid.listen(self._tell)
         self._federation = discover(grid)
@@ -46,93 +55,141 @@ class Rounds:
                 "federation.clients_per_round",
             )
         self._exchange = Exchange(grid, self._federation.nodes)
-        blocks = scenario.federation.blocks
-        self._agreement = agree(self._exchange, self._federation, blocks, prepared.meta.labels)
-        _check_loss(scenario, self._agreement.task)
-        self._settings = ClientSettings.of(scenario).model_dump_json()
-        self._network = build(scenario.model, self._agreement.features, self._agreement.outputs, scenario.seed)
+        agreement = agree(self._exchange, self._federation, scenario.federation.blocks, prepared.meta.labels)
+        _check_loss(scenario, agreement.task)
+        self._agreement, self._settings = agreement, ClientSettings.of(scenario)
+        self._network = build(scenario.model, agreement.features, agreement.outputs, scenario.seed)
         self._strategy = STRATEGIES[scenario.federation.strategy.name](scenario.federation.strategy)
+        self._training = Training(scenario, self._exchange, self._federation, agreement, self._settings, self._tell)
         self._evaluate = Evaluation(
-            scenario, prepared, self._agreement, self._federation, self._exchange, self._settings
+            scenario, prepared, agreement, self._federation, self._exchange, self._settings.model_dump_json()
         )
-        self._parameters: Named = {name: p.detach().numpy() for name, p in self._network.named_parameters()}
+        self._keeper = Keeper(
+            scenario, agreement.task, checkpoints, self._client_states, self._tell, self._resumed.history
+        )
 
     def run(self) -> None:
-        """All rounds, from the untrained model's evaluation as round 0 to the final model.
+        """All rounds that are left, and the final model.
 
-        Raises RunError where too few clients are left to go on.
+        Whatever ends the run early, the last round that was completed is saved first. Raises RunError where
+        too few clients are left to go on.
         """
         rounds = self._scenario.federation.rounds
-        size = sum(array.size for array in self._parameters.values())
+        size = sum(parameter.numel() for parameter in self._network.parameters())
         for observer in self._observers:
             observer.started(rounds, len(self._federation.clients), size)
-        started = time.monotonic()
-        self._record(0, started, {"clients": 0, "bytes_down": 0, "bytes_up": 0}, self._evaluate(self._parameters))
-        for round_number in range(1, rounds + 1):
-            started, self._round = time.monotonic(), round_number
-            metrics = self._train(round_number)
-            last = round_number == rounds
-            due = last or round_number % self._scenario.evaluation.every == 0
-            self._record(round_number, started, metrics, self._evaluate(self._parameters) if due else {})
+        for event, details in self._resumed.notes:
+            self._tell(event, details)
+        state = self._resumed.state
+        try:
+            state = self._begin() if state is None else self._restored(state)
+            while state.round < rounds:
+                state = self._next(state)
+        except BaseException:
+            self._keeper.at_the_break(state)
+            raise
         for observer in self._observers:
-            observer.finished(self._model())
+            observer.finished(self._model(state.parameters))
 
-    def _train(self, round_number: int) -> Metrics:
-        """One round of training: the global weights become the aggregate of the cohort's."""
-        scenario = self._scenario
-        cohort = select(scenario.seed, round_number, len(self._federation.clients), self._cohort)
-        instructions = self._strategy.instruct(round_number, pack(self._parameters))
-        results = sorted(self._results(round_number, instructions, cohort), key=lambda result: result.block.index)
-        examples = np.concatenate([result.metrics["examples"] for result in results] or [np.empty(0)])
-        losses = np.concatenate([result.metrics["train_loss"] for result in results] or [np.empty(0)])
-        took_part = examples > 0
-        if took_part.sum() < scenario.federation.min_clients:
-            raise RunError(
-                f"round {round_number}: {took_part.sum()} of {len(cohort)} clients gave a usable answer, "
-                f"federation.min_clients is {scenario.federation.min_clients}; events.jsonl says what happened"
-            )
-        usable = [result for result in results if result.weight > 0]
-        self._parameters = self._strategy.aggregate(round_number, usable)
-        down = numbers(self._parameters) + sum(numbers(arrays) for arrays in instructions.records.values())
-        up = sum(numbers(arrays) for arrays in usable[0].sums.values())
-        return {
-            "clients": int(took_part.sum()),
-            "train_loss": float(np.average(losses[took_part], weights=examples[took_part])),
-            "bytes_down": down * len(cohort),
-            "bytes_up": up * int(took_part.sum()),
-        }
+    def _begin(self) -> RunState:
+        """Round 0: the untrained model, measured."""
+        clock = _Clock()
+        parameters = {name: p.detach().numpy() for name, p in self._network.named_parameters()}
+        metrics = {"clients": 0, "bytes_down": 0, "bytes_up": 0, **self._evaluate(parameters)}
+        clock.lap("evaluation")
+        versions = np.zeros(len(self._federation.clients), dtype=np.int64)
+        state = RunState(0, parameters, self._strategy.state(), versions, {}, {"round": 0, **metrics})
+        self._tell_round(state.metrics, clock)
+        return state
 
-    def _results(self, round_number: int, instructions: Instructions, cohort: np.ndarray) -> Iterator[BlockResult]:
-        """The blocks' results, as they come; clients that failed are named in an event."""
-        blocks = self._federation.cut(cohort, self._scenario.federation.blocks)
-        shared = messages.train_records(
-            round_number, self._settings, self._agreement, instructions.parameters, instructions.records
-        )
-        nobody = {"values": pack({})}
-        for arrival in self._exchange.ask(messages.TRAIN, shared, blocks, lambda _: nobody):
-            if arrival.content is None:
-                lost = [int(client) for block in arrival.blocks for client in block.clients]
-                self._tell("excluded", {"clients": lost, "reason": arrival.error})
-                continue
-            for result in block_results(arrival.blocks, TrainReply.read(arrival.content)):
-                for client, reason in result.excluded.items():
-                    self._tell("excluded", {"clients": [client], "reason": reason})
-                yield result
+    def _restored(self, state: RunState) -> RunState:
+        """Give the strategy and the clients back what they had after the state's round."""
+        self._round = state.round
+        self._strategy.restore(state.strategy)
+        self._exchange.restore_states(*self._committed(state), state.clients)
+        self._tell("resumed", {})
+        return state
 
-    def _record(self, round_number: int, started: float, trained: Metrics, evaluated: Metrics) -> None:
-        metrics = {"round": round_number, "seconds": time.monotonic() - started, **trained, **evaluated}
+    def _next(self, before: RunState) -> RunState:
+        """One round: the global weights become the aggregate of the cohort's."""
+        scenario, clock = self._scenario, _Clock()
+        self._round = number = before.round + 1
+        cohort = select(scenario.seed, number, len(self._federation.clients), self._cohort)
+        instructions = self._strategy.instruct(number, pack(before.parameters))
+        without = self._resumed.excluded.get(number, {})
+        trained = self._training.round(number, cohort, instructions, before.versions, without)
+        clock.lap("training")
+        parameters = self._strategy.aggregate(number, trained.results)
+        versions = before.versions
+        if self._settings.keeps_state:
+            versions = versions.copy()
+            versions[np.searchsorted(self._federation.clients, trained.clients)] = number
+        metrics = {"round": number, **_traffic(parameters, instructions.records, len(cohort), trained)}
+        clock.lap("aggregation")
+        if number == scenario.federation.rounds or number % scenario.evaluation.every == 0:
+            metrics |= self._evaluate(parameters)
+            clock.lap("evaluation")
+        state = RunState(number, parameters, self._strategy.state(), versions, {}, metrics)
+        self._keeper.after(state)
+        clock.lap("checkpoint")
+        self._tell_round(metrics, clock)
+        return state
+
+    def _client_states(self, state: RunState) -> Named:
+        """The committed states of the clients that have one."""
+        return self._exchange.collect_states(*self._committed(state))
+
+    def _committed(self, state: RunState) -> tuple[np.ndarray, np.ndarray]:
+        """The clients that have a state, and its version."""
+        having = np.flatnonzero(state.versions)
+        return self._federation.clients[having], state.versions[having]
+
+    def _tell_round(self, metrics: Metrics, clock: _Clock) -> None:
+        timed = {**metrics, "seconds": clock.total(), **clock.laps}
         for observer in self._observers:
-            observer.round_ended(metrics)
+            observer.round_ended(timed)
 
     def _tell(self, event: str, details: dict[str, Any]) -> None:
         for observer in self._observers:
             observer.happened(event, self._round, details)
 
-    def _model(self) -> Predictor:
+    def _model(self, parameters: Named) -> Predictor:
         with torch.no_grad():
             for name, parameter in self._network.named_parameters():
-                parameter.copy_(torch.from_numpy(np.array(self._parameters[name])))
+                parameter.copy_(torch.from_numpy(np.array(parameters[name])))
         return Predictor(self._network, self._scenario.model, self._agreement).eval()
+
+
+class _Clock:
+    """How long the parts of a round take."""
+
+    def __init__(self) -> None:
+        self._started = self._last = time.monotonic()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        """The time since the last lap belongs to `name`."""
+        now = time.monotonic()
+        self.laps[f"{name}_seconds"] = now - self._last
+        self._last = now
+
+    def total(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self._started
+
+
+def _traffic(parameters: Named, records: dict[str, Named], cohort: int, trained: Trained) -> Metrics:
+    """Who took part, and the bytes that would travel were every client a device of its own."""
+    down = numbers(parameters) + sum(numbers(arrays) for arrays in records.values())
+    result = trained.results[0]
+    up = sum(numbers(arrays) for arrays in result.sums.values())
+    up += sum(numbers(arrays) // len(result.block.clients) for arrays in result.rows.values())
+    return {
+        "clients": len(trained.clients),
+        "train_loss": trained.loss,
+        "bytes_down": down * cohort,
+        "bytes_up": up * len(trained.clients),
+    }
 
 
 def _check_loss(scenario: Scenario, task: str) -> None:

@@ -30,7 +30,7 @@ def test_layers_point_one_way() -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert hothouse.__all__ == ["InputError", "Run", "RunError", "__version__", "load", "run"]
+    assert hothouse.__all__ == ["InputError", "Run", "RunError", "__version__", "load", "resume", "run"]
     for name in hothouse.__all__:
         assert getattr(hothouse, name)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -17,6 +17,9 @@ from common.models import Weights
 class Optimizer(Protocol):
     """Steps a stack of models, each client by its own gradients and constants."""
 
+    state: dict[str, Tensor]
+    """What is carried from step to step, zeros at first: name → (stack, …)."""
+
     def __init__(self, values: Values, weights: Weights) -> None:
         """`values` gives the constants under `optimizer.`, `weights` the stack's tensors (stack, *shape)."""
         ...

@@ -18,16 +18,16 @@ class Sgd:
 
     def __init__(self, values: Values, weights: Weights) -> None:
         self._lr, self._momentum = values["optimizer.lr"], values["optimizer.momentum"]
-        self._velocities: list[Tensor] = []
+        self.state: dict[str, Tensor] = {}
         if isinstance(self._momentum, Tensor) or self._momentum:
             # From zero velocity, μ·0 + g is the first step's g.
-            self._velocities = [torch.zeros_like(tensor) for tensor in weights.values()]
+            self.state = {f"velocity.{name}": torch.zeros_like(tensor) for name, tensor in weights.items()}
 
     def step(self, active: int, weights: list[Tensor], gradients: list[Tensor]) -> None:
         """Change the weights of the first `active` clients in place: tensors (active, *shape)."""
         steps = gradients
-        if self._velocities:
-            steps = [velocity[:active] for velocity in self._velocities]
+        if self.state:
+            steps = [velocity[:active] for velocity in self.state.values()]
             for velocity, gradient in zip(steps, gradients, strict=True):
                 velocity.mul_(along(self._momentum, active, velocity)).add_(gradient)
         for weight, step in zip(weights, steps, strict=True):

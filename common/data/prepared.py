@@ -61,6 +61,11 @@ class Prepared:
         self._splits: Indices = mapped(self.folder / "splits.npy")
 
     @property
+    def key(self) -> str:
+        """A name that is the same for the same content and settings."""
+        return self.folder.name
+
+    @property
     def training_sizes(self) -> Indices:
         """Rows that each client of `clients` trains on, shape (clients,)."""
         return self._splits - self._starts[:-1]

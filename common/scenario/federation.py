@@ -31,6 +31,13 @@ class Federation(Part):
         unit="blocks",
         ge=1,
     )
+    deadline: float | None = key(
+        "A round waits no longer for replies; clients that are late are left out of it. No limit if left out. "
+        "The local engine, which trains one block after the other in one process, always waits.",
+        None,
+        unit="seconds",
+        gt=0,
+    )
     min_clients: int = key(
         "With fewer usable replies in a round the run ends, its last weights kept.", 1, unit="clients", ge=1
     )

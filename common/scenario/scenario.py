@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from common.scenario.base import Part, key, refuse
+from common.scenario.checkpoints import Checkpoints
 from common.scenario.data import Data
 from common.scenario.evaluation import Evaluation
 from common.scenario.federation import Federation
@@ -26,6 +27,7 @@ class Scenario(Part):
     training: Training = key("What each client does with its shard.", Training())
     federation: Federation = key("What the server does.", Federation())
     evaluation: Evaluation = key("When and on what the global model is measured.", Evaluation())
+    checkpoints: Checkpoints = key("How often the run's state is saved.", Checkpoints())
 
     @model_validator(mode="after")
     def _fits(self) -> Scenario:

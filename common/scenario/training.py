@@ -26,6 +26,9 @@ class Training(Part):
     steps: int | None = key("Steps in a round, in place of epochs.", None, unit="steps", ge=1)
     batch_size: BatchSize = key("Rows in a step; full takes the whole shard.", 32, unit="rows")
     optimizer: Optimizer = key("What turns gradients into steps.", Sgd())
+    optimizer_state: Literal["round", "client"] = key(
+        "How long momentum and the like last: round starts every round anew, client keeps each client's own.", "round"
+    )
     loss: Literal["auto", "cross_entropy", "mse"] = key(
         "What is minimized: auto takes cross_entropy for classification and mse for regression.", "auto"
     )

@@ -6,6 +6,7 @@ import itertools
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from flwr.app import Context, Message, RecordDict
@@ -13,6 +14,11 @@ from flwr.app.user_config import UserConfig
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
+
+from common.arrays import pack, unpack
+from common.data.prepared import Indices
+from common.messages import STATE, VERSIONS, Blocks
+from server.grid.states import ClientStates
 
 SERVER_NODE = 1
 """The id under which the server sends; nodes count from 2."""
@@ -34,6 +40,8 @@ class DirectGrid(Grid):
         }
         self._next_id = itertools.count(1)
         self._listener: Listener = _ignore
+        self.states = ClientStates()
+        self._writes: dict[str, tuple[int, Indices]] = {}
 
     @property
     def contexts(self) -> Mapping[int, Context]:
@@ -70,7 +78,7 @@ class DirectGrid(Grid):
             if message.metadata.dst_node_id not in self._contexts:
                 raise ValueError(f"no node {message.metadata.dst_node_id}; there are {list(self._contexts)}")
             message.metadata.__dict__["_message_id"] = str(next(self._next_id))
-        self._send(batch)
+        self._send([self._with_states(message) for message in batch])
         return [message.metadata.message_id for message in batch]
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
@@ -91,8 +99,34 @@ class DirectGrid(Grid):
             ids.difference_update(reply.metadata.reply_to_message_id for reply in arrived)
         return received
 
+    def abandon(self, message_ids: Iterable[str]) -> None:
+        """Expect no replies to these messages any more."""
+        for message_id in message_ids:
+            self._writes.pop(message_id, None)
+
     def close(self) -> None:
         """Let go of what the grid holds."""
+        self.states.close()
+
+    def _with_states(self, message: Message) -> Message:
+        """The message together with the states of its clients that it builds on, where it names any."""
+        if VERSIONS not in message.content:
+            return message
+        clients = Blocks.read(message.content.array_records["blocks"]).clients
+        versions = unpack(message.content.array_records[VERSIONS])
+        states, _ = self.states.get(clients, versions["committed"])
+        self._writes[message.metadata.message_id] = (int(versions["next"][0]), clients)
+        whole = copy(message)
+        whole.content = RecordDict({**message.content, STATE: pack(states)})
+        return whole
+
+    def _keep_states(self, reply: Message) -> Message:
+        """Take the clients' new states out of a reply and keep them."""
+        write = self._writes.pop(reply.metadata.reply_to_message_id, None)
+        if write and reply.has_content() and STATE in reply.content:
+            self.states.put(*write, unpack(reply.content.array_records[STATE]))
+            del reply.content[STATE]
+        return reply
 
     @abstractmethod
     def wait(self, message_ids: Iterable[str], timeout: float | None = None) -> list[Message]:

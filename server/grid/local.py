@@ -29,7 +29,7 @@ class LocalGrid(DirectGrid):
         for message in list(self._waiting):
             if message.metadata.message_id in wanted:
                 self._waiting.remove(message)
-                return [answer(self._app, message, self.contexts[message.metadata.dst_node_id])]
+                return [self._keep_states(answer(self._app, message, self.contexts[message.metadata.dst_node_id]))]
         return []
 
     def _send(self, messages: list[Message]) -> None:

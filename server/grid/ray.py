@@ -13,7 +13,7 @@ from flwr.app import ArrayRecord, Context, Error, Message, RecordDict
 from flwr.app.user_config import UserConfig
 from flwr.common.constant import ErrorCode
 from flwr.supercore.task_identity import TaskIdentity
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError
 
 from common.errors import RunError
 from server.grid.base import SERVER_NODE, DirectGrid
@@ -89,12 +89,25 @@ class RayGrid(DirectGrid):
                 self._take(reference)
             self._dispatch()
 
+    def abandon(self, message_ids: Iterable[str]) -> None:
+        """Expect no replies to these messages any more; actors that are busy with one are replaced."""
+        given_up = set(message_ids)
+        super().abandon(given_up)
+        self._queue = deque(task for task in self._queue if task.message.metadata.message_id not in given_up)
+        for reference, (actor, task) in list(self._running.items()):
+            if task.message.metadata.message_id in given_up:
+                del self._running[reference]
+                ray.kill(actor)
+                self._idle.append(self._make_actor())
+        self._dispatch()
+
     def close(self) -> None:
         """End the actors."""
         for actor in [*self._idle, *(actor for actor, _ in self._running.values())]:
             ray.kill(actor)
         self._idle.clear()
         self._running.clear()
+        super().close()
 
     def _send(self, messages: list[Message]) -> None:
         counts: dict[int, int] = {}
@@ -131,7 +144,7 @@ class RayGrid(DirectGrid):
         actor, task = self._running.pop(reference)
         try:
             reply = ray.get(reference)
-        except RayActorError as error:
+        except (RayActorError, OutOfMemoryError) as error:
             self._lost(task, error)
             return
         except RayError as error:
@@ -140,9 +153,9 @@ class RayGrid(DirectGrid):
             self._fail(task, str(error))
             return
         self._idle.append(actor)
-        self._answered[task.message.metadata.message_id] = reply
+        self._answered[task.message.metadata.message_id] = self._keep_states(reply)
 
-    def _lost(self, task: _Task, error: RayActorError) -> None:
+    def _lost(self, task: _Task, error: RayError) -> None:
         task.tries += 1
         reason = " ".join(str(error).split())
         if "creation task" in reason or "__init__" in reason:

@@ -31,3 +31,10 @@ class Strategy(ABC):
     @abstractmethod
     def aggregate(self, round_number: int, results: list[BlockResult]) -> Named:
         """The next global weights from the blocks' results, which come in block order and have weight."""
+
+    def state(self) -> Named:
+        """What the strategy carries from round to round, as named arrays."""
+        return {}
+
+    def restore(self, state: Named) -> None:
+        """Take back what `state` gave."""

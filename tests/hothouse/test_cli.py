@@ -138,7 +138,7 @@ def test_an_interrupted_run_is_marked_incomplete_and_leaves_no_process(
     os.killpg(running.pid, how) if how == signal.SIGINT else running.send_signal(how)
     _, errors = running.communicate(timeout=30)
     assert running.returncode == 1
-    assert errors == "interrupted; the run's folder is marked incomplete\n"
+    assert errors == "interrupted; the run's folder is marked incomplete and `hothouse resume` goes on with it\n"
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["status"], summary["reason"]) == ("incomplete", "interrupted")
     assert summary["rounds"] >= 2

@@ -1,0 +1,128 @@
+"""Training: what the server asks, and what a host replies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, RecordDict
+from numpy.typing import NDArray
+
+from common.arrays import Named, pack, unpack
+from common.data.agreement import Agreement
+from common.messages.agreement import read_agreement, write_agreement
+from common.messages.blocks import Blocks
+
+TRAIN = "train"
+
+VERSIONS = "versions"
+"""The record that names, for each client, the version of its state to build on, and the version to write."""
+STATE = "state"
+"""The record with the clients' states: rows in the order of the message's clients."""
+
+_RECORD = "record."
+_SUM = "sum."
+_ROWS = "rows."
+
+
+def train_records(
+    round_number: int, settings: str, agreement: Agreement, parameters: ArrayRecord, records: dict[str, Named]
+) -> dict[str, ArrayRecord | ConfigRecord]:
+    """The records that all train messages of a round have in common; `parameters` are (*shape), for all clients."""
+    numbers, words = write_agreement(agreement)
+    return {
+        "config": ConfigRecord({"round": round_number, "settings": settings, "per-client": False}),
+        "agreement": numbers,
+        "agreement.words": words,
+        "parameters": parameters,
+        **{_RECORD + name: pack(arrays) for name, arrays in records.items()},
+    }
+
+
+@dataclass
+class TrainOrder:
+    """What a train message asks: these clients, from these weights, with these settings."""
+
+    round: int
+    blocks: Blocks
+    settings: str
+    """The JSON of `common.settings.ClientSettings`."""
+    agreement: Agreement
+    parameters: Named
+    """Starting weights: (*shape) for all clients, or (clients, *shape) with `per_client`."""
+    per_client: bool = False
+    records: dict[str, Named] = field(default_factory=dict)
+    """Further named arrays for all clients, such as a control variate."""
+    values: Named = field(default_factory=dict)
+    """Settings that differ between clients, by dotted key, each of shape (clients,)."""
+    state: Named = field(default_factory=dict)
+    """What each client kept from its last round: (clients, *shape), zeros where it has kept nothing yet."""
+    fresh: NDArray[np.bool_] | None = None
+    """Which clients have kept nothing yet, shape (clients,); None where clients keep nothing at all."""
+
+    @classmethod
+    def read(cls, content: RecordDict) -> TrainOrder:
+        """The order in a message."""
+        records = content.array_records
+        config = content.config_records["config"]
+        return cls(
+            round=int(config["round"]),  # type: ignore[arg-type]
+            blocks=Blocks.read(records["blocks"]),
+            settings=str(config["settings"]),
+            agreement=read_agreement(records["agreement"], content.config_records["agreement.words"]),
+            parameters=unpack(records["parameters"]),
+            per_client=bool(config["per-client"]),
+            records={name[len(_RECORD) :]: unpack(records[name]) for name in records if name.startswith(_RECORD)},
+            values=unpack(records["values"]),
+            state=unpack(records[STATE]) if STATE in records else {},
+            fresh=unpack(records[VERSIONS])["committed"] == 0 if VERSIONS in records else None,
+        )
+
+
+@dataclass
+class TrainReply:
+    """What a train message brings back, block by block."""
+
+    blocks: Blocks
+    weights: NDArray[np.float64]
+    """The total weight behind each block's sums: its clients' training rows, shape (blocks,)."""
+    sums: dict[str, Named] = field(default_factory=dict)
+    """Named weighted sums over each block's clients: (blocks, *shape)."""
+    rows: dict[str, Named] = field(default_factory=dict)
+    """Named arrays of each client: (clients, *shape), for strategies that look at each."""
+    metrics: Named = field(default_factory=dict)
+    """Numbers of each client, each of shape (clients,)."""
+    excluded: dict[int, str] = field(default_factory=dict)
+    """Clients whose training failed, and why; they are in no sum."""
+    state: Named = field(default_factory=dict)
+    """What each client keeps for its next round: (clients, *shape). Stays with the grid or the host."""
+
+    def write(self) -> RecordDict:
+        """This as records."""
+        content = RecordDict(
+            {
+                "blocks": self.blocks.write(),
+                "weights": pack({"weights": self.weights}),
+                "metrics": pack(self.metrics),
+                "excluded": ConfigRecord({str(client): reason for client, reason in self.excluded.items()}),
+            }
+        )
+        if self.state:
+            content[STATE] = pack(self.state)
+        for prefix, groups in ((_SUM, self.sums), (_ROWS, self.rows)):
+            for name, arrays in groups.items():
+                content[prefix + name] = pack(arrays)
+        return content
+
+    @classmethod
+    def read(cls, content: RecordDict) -> TrainReply:
+        """The reply in a message."""
+        records = content.array_records
+        return cls(
+            blocks=Blocks.read(records["blocks"]),
+            weights=unpack(records["weights"])["weights"],
+            sums={name[len(_SUM) :]: unpack(records[name]) for name in records if name.startswith(_SUM)},
+            rows={name[len(_ROWS) :]: unpack(records[name]) for name in records if name.startswith(_ROWS)},
+            metrics=unpack(records["metrics"]),
+            excluded={int(client): str(why) for client, why in content.config_records["excluded"].items()},
+        )

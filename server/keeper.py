@@ -1,0 +1,68 @@
+"""When a run's state is saved: every few rounds, at the best validation round, at the end and when it breaks off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from common.arrays import Named
+from common.data.table import Task
+from common.metrics import PRIMARY
+from common.scenario import Scenario
+from server.checkpoints import Checkpoints
+from server.observers import Metrics
+from server.state import RunState
+
+
+class Keeper:
+    """Saves a run's states into its checkpoints."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        task: Task,
+        checkpoints: Checkpoints | None,
+        collect: Callable[[RunState], Named],
+        tell: Callable[[str, dict[str, Any]], None],
+        history: list[Metrics],
+    ) -> None:
+        """`collect` fetches the clients' committed states; `history` are the rounds before this start."""
+        self._spec, self._rounds = scenario.checkpoints, scenario.federation.rounds
+        self._checkpoints, self._collect, self._tell = checkpoints, collect, tell
+        metric, more_is_better = PRIMARY[task]
+        self._key, self._sign = f"validation_{metric}", 1.0 if more_is_better else -1.0
+        self._best = max((self._score(entry) for entry in history), default=float("-inf"))
+        self._saved = -1
+
+    def after(self, state: RunState) -> None:
+        """Save the state after a round where that is due, and where the round is the best so far."""
+        score = self._score(state.metrics)
+        better = self._spec.best and score > self._best
+        self._best = max(self._best, score)
+        if state.round % self._spec.every == 0 or state.round == self._rounds:
+            self._save(state, Checkpoints.save)
+            self._saved = state.round
+        if better:
+            self._save(state, Checkpoints.save_best)
+
+    def at_the_break(self, state: RunState | None) -> None:
+        """Save the last round that was completed before the run broke off, if that was not done yet."""
+        if state is not None and state.round > self._saved:
+            self._save(state, Checkpoints.save)
+            self._saved = state.round
+
+    def _save(self, state: RunState, save: Callable[[Checkpoints, RunState], Path]) -> None:
+        if self._checkpoints is None:
+            return
+        started = time.monotonic()
+        state.clients = self._collect(state)
+        path = save(self._checkpoints, state)
+        size = path.stat().st_size
+        self._tell("checkpoint", {"file": path.name, "bytes": size, "seconds": time.monotonic() - started})
+
+    def _score(self, metrics: Metrics) -> float:
+        value = metrics.get(self._key)
+        # A metric that is missing or NaN is never the best.
+        return self._sign * value if value is not None and value == value else float("-inf")

@@ -1,0 +1,136 @@
+"""Going on with a run: its newest sound checkpoint, and what must not have changed since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from common.data import Prepared
+from common.errors import InputError
+from common.scenario import Scenario
+from server.checkpoints import About, latest
+from server.observers import Metrics
+from server.state import RunState
+
+_FREE = ("name", "federation.rounds", "checkpoints.every", "checkpoints.keep", "checkpoints.best")
+"""Keys that may change without changing what the finished rounds were."""
+_PACKAGES = ("hothouse", "flwr", "torch", "numpy")
+_MEASURED = ("test_", "validation_", "holdout_")
+
+
+@dataclass
+class Resumed:
+    """Where a run goes on."""
+
+    state: RunState | None
+    """The state after the last saved round; None to begin again at round 0."""
+    history: list[Metrics]
+    """The lines of metrics.jsonl up to that round."""
+    events: list[dict[str, Any]]
+    """The lines of events.jsonl up to that round."""
+    excluded: dict[int, dict[int, str]] = field(default_factory=dict)
+    """For each later round that was completed before, the blocks that were left out of it, and why."""
+    notes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Events to tell: damaged checkpoints, changes that were allowed."""
+
+
+def about(scenario: Scenario, prepared: Prepared) -> About:
+    """What a checkpoint of this run belongs to."""
+    return {
+        "scenario": scenario.model_dump(mode="json", exclude_none=True),
+        "data": prepared.key,
+        "versions": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: bool) -> Resumed:
+    """Where the run in `folder` goes on.
+
+    Raises InputError where the scenario, the data or the software is no longer what it was, unless
+    `allow_changes`; the changes are then noted.
+    """
+    notes: list[tuple[str, dict[str, Any]]] = []
+
+    def damaged(path: Path, reason: str) -> None:
+        notes.append(("damaged", {"file": path.name, "reason": reason}))
+
+    loaded = latest(folder / "checkpoints", damaged)
+    lines, events = read_lines(folder / "metrics.jsonl"), read_lines(folder / "events.jsonl")
+    if loaded is None:
+        return Resumed(None, [], [], _left_out(events, 0, _last(lines)), notes)
+    changes = _differences(loaded.about, about(scenario, prepared))
+    if changes and not allow_changes:
+        raise InputError(
+            "\n".join([f"{folder}: cannot go on as it began:", *changes, "--allow-changes goes on all the same"])
+        )
+    if changes:
+        notes.append(("changed", {"differences": changes}))
+    at = loaded.state.round
+    if scenario.federation.rounds < at:
+        raise InputError(f"{folder}: the run is at round {at} already; --rounds must be at least that")
+    history = [entry for entry in lines if entry["round"] < at]
+    now = next((entry for entry in lines if entry["round"] == at), loaded.state.metrics)
+    history.append(_as_if_it_went_on(now, scenario))
+    kept = [event for event in events if event.get("round", 0) <= at]
+    return Resumed(loaded.state, history, kept, _left_out(events, at, _last(lines)), notes)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects in a file, a line each, up to the first that is not whole."""
+    found: list[dict[str, Any]] = []
+    if not path.exists():
+        return found
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            break
+        found.append(entry)
+    return found
+
+
+def _last(lines: list[Metrics]) -> int:
+    return max((entry["round"] for entry in lines), default=0)
+
+
+def _left_out(events: list[dict[str, Any]], after: int, until: int) -> dict[int, dict[int, str]]:
+    """The blocks that were left out of the rounds after `after` that were completed, up to `until`."""
+    left_out: dict[int, dict[int, str]] = {}
+    for event in events:
+        if event.get("event") == "excluded" and "blocks" in event and after < event["round"] <= until:
+            blocks = left_out.setdefault(event["round"], {})
+            blocks.update(dict.fromkeys(event["blocks"], event["reason"]))
+    return left_out
+
+
+def _as_if_it_went_on(entry: Metrics, scenario: Scenario) -> Metrics:
+    """The line of a run's last round without the evaluation that only a last round gets."""
+    number = entry["round"]
+    if number % scenario.evaluation.every == 0 or number >= scenario.federation.rounds:
+        return entry
+    return {name: value for name, value in entry.items() if not name.startswith(_MEASURED)}
+
+
+def _differences(before: About, now: About) -> list[str]:
+    """What differs, a line each."""
+    old, new = _flat(before), _flat(now)
+    differing = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+    return [
+        f"  {name.removeprefix('scenario.')}: was {old.get(name, 'not set')}, is {new.get(name, 'not set')}"
+        for name in differing
+        if name.removeprefix("scenario.") not in _FREE
+    ]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
