@@ -136,10 +136,10 @@ def _grid(engine: Engine, workers: int, place: UserConfig) -> Iterator[DirectGri
         return
     from hothouse.ray_session import ray_session
 
-    with ray_session(workers):
+    with ray_session(workers) as session:
         from server.grid.ray import RayGrid
 
-        with closing(RayGrid(CLIENT_APP, [place] * workers, {}, workers)) as grid:
+        with closing(RayGrid(CLIENT_APP, [place] * workers, {}, workers, session)) as grid:
             yield grid
 
 

@@ -15,6 +15,9 @@ from common.models.predictor import Predictor
 from hothouse.result import Run
 from server.observers import Metrics
 
+_ORDINARY = ("checkpoint", "resumed")
+"""Events that are no news."""
+
 
 class LiveProgress:
     """A bar on a terminal, with the round's loss, metric and speed; a line per round where there is none."""
@@ -32,7 +35,8 @@ class LiveProgress:
             transient=True,
         )
         self._rounds = 0
-        self._first_round = time.monotonic()
+        self._first: int | None = None
+        self._since = 0.0
         self._trained = 0
 
     def started(self, rounds: int, clients: int, parameters: int) -> None:
@@ -46,10 +50,12 @@ class LiveProgress:
     def round_ended(self, metrics: Metrics) -> None:
         """Show the round's numbers."""
         number = metrics["round"]
-        if number == 0:
-            self._first_round = time.monotonic()
-        self._trained += metrics["clients"]
-        text = "  ".join([*_numbers(metrics), *self._speed(number)])
+        if self._first is None:
+            # Round 0, or the first after a resume: what came before says nothing of the speed.
+            self._first, self._since = number, time.monotonic()
+        else:
+            self._trained += metrics["clients"]
+        text = "  ".join([*_numbers(metrics), *self._speed()])
         left = self._left(number)
         if self._console.is_terminal:
             self._bar.update(self._task, completed=number, numbers=text, left=left)
@@ -58,6 +64,8 @@ class LiveProgress:
 
     def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
         """Say what went wrong and was dealt with."""
+        if event in _ORDINARY:
+            return
         reason = str(details.get("reason", "")).splitlines()[:1]
         who = f" clients {_some(details['clients'])}" if "clients" in details else ""
         self._console.print(f"[yellow]round {round_number}: {event}{who}[/yellow] {' '.join(reason)}", soft_wrap=True)
@@ -71,14 +79,14 @@ class LiveProgress:
         if self._bar.live.is_started:
             self._bar.stop()
 
-    def _speed(self, number: int) -> list[str]:
-        elapsed = time.monotonic() - self._first_round
-        return [f"{self._trained / elapsed:,.0f} clients/s"] if number and elapsed > 0 else []
+    def _speed(self) -> list[str]:
+        elapsed = time.monotonic() - self._since
+        return [f"{self._trained / elapsed:,.0f} clients/s"] if self._trained else []
 
     def _left(self, number: int) -> str:
-        if not 0 < number < self._rounds:
+        if self._first is None or not self._first < number < self._rounds:
             return ""
-        seconds = (time.monotonic() - self._first_round) / number * (self._rounds - number)
+        seconds = (time.monotonic() - self._since) / (number - self._first) * (self._rounds - number)
         minutes, seconds = divmod(round(seconds), 60)
         return f"{minutes}:{seconds:02d} left"
 
@@ -119,7 +127,7 @@ def result_table(run: Run) -> Table:
         table.add_column(f"best by {best['by'].replace('_', ' ')}\n(round {best['round']})", justify="right")
     hidden = ("round", "seconds", "clients", "bytes_down", "bytes_up")
     for name, value in final.items():
-        if name not in hidden and value is not None:
+        if name not in hidden and not name.endswith("_seconds") and value is not None:
             row = [name.replace("_", " "), f"{value:.4f}"]
             table.add_row(*row, *([f"{best[name]:.4f}" if name in best else ""] if best else []))
     return table

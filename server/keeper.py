@@ -58,7 +58,12 @@ class Keeper:
             return
         started = time.monotonic()
         state.clients = self._collect(state)
-        path = save(self._checkpoints, state)
+        try:
+            path = save(self._checkpoints, state)
+        except OSError as error:
+            # The run is worth more than this checkpoint; the next one may find room again.
+            self._tell("checkpoint failed", {"reason": f"{error.filename}: {error.strerror}"})
+            return
         size = path.stat().st_size
         self._tell("checkpoint", {"file": path.name, "bytes": size, "seconds": time.monotonic() - started})
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 import hothouse
-from common.models.predictor import Predictor
-from server.observers import Metrics
 from tests.conftest import shared_data
+from tests.resuming import assert_same
 
 SHORT = ["federation.rounds=3"]
 
@@ -26,72 +20,15 @@ def model_bytes(run: hothouse.Run) -> bytes:
     return (run.folder / "model.safetensors").read_bytes()
 
 
-def measured(run: hothouse.Run) -> pd.DataFrame:
-    """A run's numbers without its times."""
-    return run.metrics.drop(columns="seconds")
-
-
 @pytest.mark.usefixtures("two_workers")
 def test_the_same_scenario_and_seed_give_the_same_bits_everywhere(quickstart: Path, tmp_path: Path) -> None:
     one = hothouse.run(quickstart, overrides=SHORT, workers=1, out=tmp_path / "one")
     two = hothouse.run(quickstart, overrides=SHORT, workers=2, out=tmp_path / "two")
     local = hothouse.run(quickstart, overrides=SHORT, engine="local", out=tmp_path / "local")
-    assert model_bytes(one) == model_bytes(two) == model_bytes(local)
-    pd.testing.assert_frame_equal(measured(one), measured(two), check_exact=True)
-    pd.testing.assert_frame_equal(measured(one), measured(local), check_exact=True)
+    assert_same(one, two)
+    assert_same(one, local)
     other = hothouse.run(quickstart, overrides=SHORT, seed=8, engine="local", out=tmp_path / "other")
     assert model_bytes(other) != model_bytes(one)
-
-
-def workers() -> list[int]:
-    """The process ids of Ray actors that train clients."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::ClientWorker"):
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-class Killer:
-    """Kills a worker a moment after a round has begun."""
-
-    def __init__(self, after_round: int) -> None:
-        self.after_round, self.killed = after_round, False
-
-    def started(self, rounds: int, clients: int, parameters: int) -> None:
-        pass
-
-    def round_ended(self, metrics: Metrics) -> None:
-        if metrics["round"] == self.after_round:
-            threading.Timer(0.3, self._kill).start()
-
-    def _kill(self) -> None:
-        os.kill(workers()[0], signal.SIGKILL)
-        self.killed = True
-
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        pass
-
-    def finished(self, model: Predictor) -> None:
-        pass
-
-
-@pytest.mark.usefixtures("two_workers")
-def test_a_worker_killed_in_the_middle_of_a_round_changes_nothing_but_the_events(
-    quickstart: Path, tmp_path: Path
-) -> None:
-    slow = [*SHORT, "training.epochs=60"]
-    calm = hothouse.run(quickstart, overrides=slow, workers=2, out=tmp_path / "calm")
-    killer = Killer(after_round=1)
-    killed = hothouse.run(quickstart, overrides=slow, workers=2, out=tmp_path / "killed", observers=[killer])
-    assert killer.killed
-    assert calm.events == []
-    assert [(event["event"], event["round"]) for event in killed.events] == [("retry", 2)]
-    assert model_bytes(killed) == model_bytes(calm)
-    pd.testing.assert_frame_equal(measured(killed), measured(calm), check_exact=True)
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +135,7 @@ def test_too_few_usable_answers_end_the_run_with_its_reason(quickstart: Path, tm
     left = hothouse.load(tmp_path / "run")
     assert left.summary["status"] == "incomplete"
     assert "federation.min_clients is 5" in left.summary["reason"]
-    assert {event["event"] for event in left.events} == {"excluded"}
+    assert "excluded" in {event["event"] for event in left.events}
 
 
 @pytest.mark.slow

@@ -1,0 +1,255 @@
+"""Faults tried on real runs: what dies is replaced, what fails is named, the rest has the same bits."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hothouse
+from common.models.predictor import Predictor
+from server.observers import Metrics
+from tests.processes import kill, processes_of, ray_processes, rounds_in, start, until, workers
+from tests.resuming import assert_same
+
+SLOW_ROUNDS = ["federation.rounds=4", "training.epochs=60"]
+
+
+class After:
+    """Does something a moment after a round has begun."""
+
+    def __init__(self, after_round: int, act: Callable[[], None]) -> None:
+        self.after_round, self.act = after_round, act
+
+    def started(self, rounds: int, clients: int, parameters: int) -> None:
+        pass
+
+    def round_ended(self, metrics: Metrics) -> None:
+        if metrics["round"] == self.after_round:
+            threading.Timer(0.3, self.act).start()
+
+    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
+        pass
+
+    def finished(self, model: Predictor) -> None:
+        pass
+
+
+def trouble(run: hothouse.Run) -> list[tuple[str, int]]:
+    """The events that are no checkpoints, with their rounds."""
+    return [(event["event"], event["round"]) for event in run.events if event["event"] != "checkpoint"]
+
+
+@pytest.mark.usefixtures("two_workers")
+class TestWorkersThatDie:
+    @pytest.fixture(scope="class")
+    def calm(self, quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hothouse.Run:
+        out = tmp_path_factory.mktemp("calm") / "run"
+        return hothouse.run(quickstart, overrides=SLOW_ROUNDS, engine="local", out=out)
+
+    @pytest.mark.parametrize("how_many", [1, 2])
+    def test_in_the_middle_of_a_round(
+        self, quickstart: Path, tmp_path: Path, calm: hothouse.Run, how_many: int
+    ) -> None:
+        def murder() -> None:
+            for worker in workers()[:how_many]:
+                kill(worker)
+
+        run = hothouse.run(
+            quickstart, overrides=SLOW_ROUNDS, workers=2, out=tmp_path / "run", observers=[After(1, murder)]
+        )
+        assert trouble(run) == [("retry", 2)] * how_many
+        assert_same(run, calm)
+
+    def test_of_hunger_for_memory_or_of_a_broken_client_once(
+        self, quickstart: Path, tmp_path: Path, calm: hothouse.Run
+    ) -> None:
+        faults = json.dumps([{"what": "kill", "round": 3, "once": str(tmp_path / "mark")}])
+        run = hothouse.run(
+            quickstart, overrides=SLOW_ROUNDS, workers=2, out=tmp_path / "run", node_config={"faults": faults}
+        )
+        assert trouble(run) == [("retry", 3)]
+        assert_same(run, calm)
+
+    def test_of_the_same_client_every_time(self, quickstart: Path, tmp_path: Path) -> None:
+        overrides = ["federation.rounds=2", "federation.clients_per_round=1.0"]
+        faults = json.dumps([{"what": "kill", "round": 1, "client": 4}])
+        run = hothouse.run(
+            quickstart, overrides=overrides, workers=2, out=tmp_path / "run", node_config={"faults": faults}
+        )
+        assert trouble(run) == [("retry", 1)] * 3 + [("excluded", 1)]
+        (excluded,) = [event for event in run.events if event["event"] == "excluded"]
+        assert 4 in excluded["clients"]
+        assert excluded["reason"] == "its worker died 3 times"
+        assert run.metrics.clients.tolist() == [0, 20 - len(excluded["clients"]), 20]
+
+
+class TestClientsThatFail:
+    ALL = ("federation.rounds=3", "federation.clients_per_round=1.0", "federation.blocks=3")
+
+    def ran(self, quickstart: Path, folder: Path, *faults: dict[str, Any], **options: Any) -> hothouse.Run:
+        return hothouse.run(
+            quickstart,
+            overrides=list(self.ALL),
+            out=folder,
+            node_config={"faults": json.dumps(faults)},
+            **{"engine": "local", **options},
+        )
+
+    @pytest.mark.parametrize(
+        ("what", "reason"),
+        [
+            ("raise", "its training raised RuntimeError: a fault on purpose"),
+            ("nan", "its weights became infinite or NaN in training"),
+            ("inf", "its weights became infinite or NaN in training"),
+        ],
+    )
+    def test_alone_are_left_out_alone(self, quickstart: Path, tmp_path: Path, what: str, reason: str) -> None:
+        run = self.ran(quickstart, tmp_path / "run", {"what": what, "client": 7, "round": 2})
+        assert run.metrics.clients.tolist() == [0, 20, 19, 20]
+        (excluded,) = [event for event in run.events if event["event"] == "excluded"]
+        assert (excluded["round"], excluded["clients"], excluded["reason"]) == (2, [7], reason)
+        again = self.ran(quickstart, tmp_path / "again", {"what": what, "client": 7, "round": 2})
+        assert_same(again, run)
+
+    @pytest.mark.usefixtures("two_workers")
+    def test_fail_alike_on_ray(self, quickstart: Path, tmp_path: Path) -> None:
+        fault = {"what": "raise", "client": 7, "round": 2}
+        local = self.ran(quickstart, tmp_path / "local", fault)
+        assert_same(self.ran(quickstart, tmp_path / "ray", fault, engine="ray", workers=2), local)
+
+    def test_to_answer_in_the_right_shape_are_left_out(self, quickstart: Path, tmp_path: Path) -> None:
+        run = self.ran(quickstart, tmp_path / "run", {"what": "shape", "client": 7, "round": 2})
+        (excluded,) = [event for event in run.events if event["event"] == "excluded"]
+        assert 7 in excluded["clients"]
+        assert excluded["reason"].startswith("the reply is refused: its layers.0.weight has the shape")
+        assert run.metrics.clients.tolist() == [0, 20, 20 - len(excluded["clients"]), 20]
+
+    @pytest.mark.usefixtures("two_workers")
+    def test_to_answer_in_time_are_left_out(self, quickstart: Path, tmp_path: Path) -> None:
+        started = time.monotonic()
+        run = hothouse.run(
+            quickstart,
+            overrides=[*self.ALL, "federation.deadline=6"],
+            out=tmp_path / "run",
+            workers=2,
+            node_config={"faults": json.dumps([{"what": "hang", "client": 7, "round": 2}])},
+        )
+        assert time.monotonic() - started < 60
+        (excluded,) = [event for event in run.events if event["event"] == "excluded"]
+        assert (excluded["round"], excluded["reason"]) == (2, "no reply within 6 seconds")
+        assert 7 in excluded["clients"]
+        assert run.metrics.clients.tolist() == [0, 20, 20 - len(excluded["clients"]), 20]
+
+
+@pytest.mark.slow
+class TestRayItself:
+    @pytest.mark.parametrize("victim", ["/raylet", "gcs_server"])
+    def test_is_started_again_when_it_dies(self, quickstart: Path, tmp_path: Path, victim: str) -> None:
+        before, folder = ray_processes(), tmp_path / "run"
+        running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=60", "--out", folder)
+        until(lambda: rounds_in(folder) > 10)
+        for process in processes_of(running.pid, victim):
+            kill(process)
+        _, errors = running.communicate(timeout=120)
+        assert running.returncode == 0, errors
+        run = hothouse.load(folder)
+        assert ("retry", "Ray died; it was started again") in [
+            (event["event"], event.get("reason")) for event in run.events
+        ]
+        calm = hothouse.run(quickstart, overrides=["federation.rounds=60"], engine="local", out=tmp_path / "calm")
+        assert_same(run, calm)
+        until(lambda: not ray_processes() - before, 20)
+
+    def test_kills_a_worker_that_devours_the_memory(self, quickstart: Path, tmp_path: Path) -> None:
+        memory = {line.split(":")[0]: int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines()}
+        threshold = 1 - (memory["MemAvailable"] - 2 * 1024**2) / memory["MemTotal"]
+        faults = [{"what": "memory", "round": 2, "client": 3, "bytes": 8 << 30, "once": str(tmp_path / "mark")}]
+        code = (
+            "import hothouse, sys\n"
+            f"hothouse.run({str(quickstart)!r}, workers=2, out={str(tmp_path / 'run')!r},"
+            f" overrides=['federation.rounds=3', 'federation.clients_per_round=1.0'],"
+            f" node_config={{'faults': {json.dumps(faults)!r}}})"
+        )
+        import subprocess
+
+        environment = {
+            **os.environ,
+            "RAY_memory_usage_threshold": f"{threshold:.4f}",
+            "RAY_memory_monitor_refresh_ms": "50",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        run = hothouse.load(tmp_path / "run")
+        assert ("retry", 2) in trouble(run)
+        calm = hothouse.run(
+            quickstart,
+            overrides=["federation.rounds=3", "federation.clients_per_round=1.0"],
+            engine="local",
+            out=tmp_path / "calm",
+        )
+        assert_same(run, calm)
+
+
+@pytest.mark.slow
+class TestDriversThatDie:
+    """kill -9 of the driver at random moments: `hothouse resume` ends with the same bits, and nothing is left."""
+
+    ROUNDS = "federation.rounds=40"
+
+    @pytest.fixture(scope="class")
+    def calm(self, quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hothouse.Run:
+        out = tmp_path_factory.mktemp("calm") / "run"
+        return hothouse.run(quickstart, overrides=[self.ROUNDS], engine="local", out=out)
+
+    def killed(self, quickstart: Path, folder: Path, moment: random.Random, *engine: object) -> None:
+        running = start("run", quickstart, *engine, "--set", self.ROUNDS, "--out", folder)
+        first = moment.randrange(1, 38)
+        until(lambda: rounds_in(folder) > first or running.poll() is not None)
+        time.sleep(moment.random() * 0.1)
+        running.kill()
+        running.communicate()
+
+    @pytest.mark.parametrize("number", range(18))
+    def test_in_process(self, quickstart: Path, tmp_path: Path, calm: hothouse.Run, number: int) -> None:
+        folder = tmp_path / "run"
+        self.killed(quickstart, folder, random.Random(number), "--engine", "local")
+        assert_same(hothouse.resume(folder, engine="local"), calm)
+
+    @pytest.mark.parametrize("number", range(2))
+    def test_on_ray(self, quickstart: Path, tmp_path: Path, calm: hothouse.Run, number: int) -> None:
+        before, memory = ray_processes(), set(Path("/dev/shm").iterdir())
+        folder = tmp_path / "run"
+        self.killed(quickstart, folder, random.Random(100 + number), "--workers", 2)
+        until(lambda: not ray_processes() - before, 20)
+        assert set(Path("/dev/shm").iterdir()) <= memory
+        assert_same(hothouse.resume(folder, engine="local"), calm)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C twice", "SIGTERM, Ctrl-C"])
+def test_a_second_interrupt_loses_nothing(quickstart: Path, tmp_path: Path, first: signal.Signals) -> None:
+    before, folder = ray_processes(), tmp_path / "run"
+    running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=300", "--out", folder)
+    until(lambda: rounds_in(folder) > 15)
+    os.killpg(running.pid, first)
+    time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGINT)
+    running.communicate(timeout=30)
+    assert running.returncode != 0
+    assert hothouse.load(folder).summary["status"] == "incomplete"
+    until(lambda: not ray_processes() - before, 20)
+    resumed = hothouse.resume(folder, rounds=20, engine="local")
+    calm = hothouse.run(quickstart, overrides=["federation.rounds=20"], engine="local", out=tmp_path / "calm")
+    assert_same(resumed, calm)

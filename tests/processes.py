@@ -1,0 +1,86 @@
+"""Looking at and killing the processes of runs that tests start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HOTHOUSE = str(Path(sys.executable).parent / "hothouse")
+
+
+def commands() -> dict[int, str]:
+    """The running processes and their commands."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+    return found
+
+
+def workers() -> list[int]:
+    """The Ray actors that train clients."""
+    return [process for process, command in commands().items() if command.startswith("ray::ClientWorker")]
+
+
+def ray_processes() -> set[int]:
+    """Everything of Ray's, and the guardians."""
+    words = ("ray::", "/raylet", "gcs_server", "ray/autoscaler", "ray/dashboard", "hothouse.guardian")
+    return {process for process, command in commands().items() if any(word in command for word in words)}
+
+
+def processes_of(parent: int, word: str) -> list[int]:
+    """The processes with a word in their command that descend from `parent`."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+
+    def descends(process: int) -> bool:
+        while process in parents:
+            process = parents[process]
+            if process == parent:
+                return True
+        return False
+
+    return [process for process, command in commands().items() if word in command and descends(process)]
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    """`hothouse` with these arguments, in a session of its own."""
+    return subprocess.Popen(
+        [HOTHOUSE, *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.02)
+
+
+def rounds_in(folder: Path) -> int:
+    """How many lines metrics.jsonl has by now."""
+    try:
+        return (folder / "metrics.jsonl").read_text().count("\n")
+    except OSError:
+        return 0
+
+
+def kill(process: int) -> None:
+    """kill -9."""
+    os.kill(process, signal.SIGKILL)
