@@ -103,6 +103,10 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> Non
     from common.scenario import cohort_size, load_scenario
 
     checked = load_scenario(scenario, [*(sets or []), *([] if seed is None else [f"seed={seed}"])])
+    if checked.model.from_ is not None:
+        from common.models.start import settled
+
+        checked = settled(checked)
     clients = checked.data.partition.clients
     cohort = cohort_size(checked.federation.clients_per_round, clients)
     print(
@@ -119,6 +123,50 @@ def schema() -> None:
     from common.scenario import Scenario
 
     print(json.dumps(Scenario.model_json_schema(), indent=2))
+
+
+@commands.command("export")
+def export(
+    run_folder: RunFolder,
+    out: Annotated[Path | None, typer.Option(help="The archive; RUN.hothouse if left out.", metavar="FILE")] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Put the model in as ONNX too.")] = False,
+) -> None:
+    """Write a finished run into one compressed file: weights, scenario, metrics, environment, model card."""
+    from hothouse.archive import export_run
+
+    print(export_run(run_folder, out, onnx))
+
+
+@commands.command("import")
+def import_archive(
+    archive: Annotated[Path, typer.Argument(help="An archive that `hothouse export` wrote.", metavar="ARCHIVE")],
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder; runs/<archive's name> if left out.", metavar="DIR")
+    ] = None,
+) -> None:
+    """Check an archive and restore the run in it."""
+    from hothouse.archive import import_run
+
+    print(import_run(archive, out).folder)
+
+
+@commands.command()
+def predict(
+    run_folder: RunFolder,
+    data: Annotated[Path, typer.Option(help="Rows: .npy, .npz (x, x_test or x_train) or .csv.", metavar="FILE")],
+    out: Annotated[Path | None, typer.Option(help="Write CSV here, not to the screen.", metavar="FILE")] = None,
+) -> None:
+    """Predict with a run's final model."""
+    from hothouse.predict import predict as write_predictions
+    from hothouse.result import load
+
+    model = load(run_folder).model
+    if out is None:
+        write_predictions(model, data, sys.stdout)
+        return
+    with out.open("w") as file:
+        rows = write_predictions(model, data, file)
+    print(f"{rows} predictions in {out}")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from flwr.app.user_config import UserConfig
 
 from common.data import Prepared, prepare
 from common.errors import InputError
+from common.models.start import settled
 from common.scenario import Scenario, load_scenario
 from hothouse.logs import logs_into
 from hothouse.result import Run, load
@@ -54,7 +55,7 @@ def run(
     changes = [*overrides, *([] if seed is None else [f"seed={seed}"])]
     if isinstance(scenario, Scenario):
         scenario = scenario.model_dump(mode="json", exclude_none=True)
-    chosen = load_scenario(scenario, changes)
+    chosen = settled(load_scenario(scenario, changes))
     return _launch(chosen, workers, engine, observers, node_config, folder=lambda: _new_folder(chosen, out))
 
 

@@ -79,6 +79,8 @@ class RaySession:
             log_to_driver=False,
             logging_level=logging.ERROR,
             configure_logging=False,
+            # Nobody looks at the history of tasks, which would grow with every round.
+            _system_config={"task_events_report_interval_ms": 0},
         )
         if threading.current_thread() is threading.main_thread():
             # Ray's own handler ends the process without a word to anyone.

@@ -51,7 +51,10 @@ class Run:
         """The final global model: a torch.nn.Module that takes raw rows."""
         from common.models.predictor import load_model
 
-        return load_model(self.folder / "model.safetensors")
+        path = self.folder / "model.safetensors"
+        if not path.is_file():
+            raise InputError(f"{self.folder}: no model there yet; the run is {self.summary['status']}")
+        return load_model(path)
 
 
 def load(folder: str | Path) -> Run:

@@ -10,6 +10,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from common.data import Prepared, prepare
 from common.determinism import one_thread
+from common.models.start import settled
 from common.scenario import Scenario, load_scenario
 from server.checkpoints import Checkpoints
 from server.observers import Observer
@@ -35,7 +36,7 @@ def build(
     @server_app.main()
     def main(grid: Grid, context: Context) -> None:
         config = context.run_config
-        chosen = scenario or load_scenario(str(config["scenario"]))
+        chosen = settled(scenario or load_scenario(str(config["scenario"])))
         data = prepared or prepare(chosen)
         folder = Path(str(config["out"]))
         going_on = resumed

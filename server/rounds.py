@@ -15,6 +15,7 @@ from common.data import Prepared
 from common.errors import InputError
 from common.models import build
 from common.models.predictor import Predictor
+from common.models.start import starting_weights
 from common.scenario import Scenario, cohort_size
 from common.settings import ClientSettings
 from server.checkpoints import Checkpoints
@@ -94,7 +95,8 @@ class Rounds:
     def _begin(self) -> RunState:
         """Round 0: the untrained model, measured."""
         clock = _Clock()
-        parameters = {name: p.detach().numpy() for name, p in self._network.named_parameters()}
+        fresh = {name: parameter.detach().numpy() for name, parameter in self._network.named_parameters()}
+        parameters = starting_weights(self._scenario, fresh) or fresh
         metrics = {"clients": 0, "bytes_down": 0, "bytes_up": 0, **self._evaluate(parameters)}
         clock.lap("evaluation")
         versions = np.zeros(len(self._federation.clients), dtype=np.int64)

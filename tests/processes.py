@@ -54,6 +54,19 @@ def processes_of(parent: int, word: str) -> list[int]:
     return [process for process, command in commands().items() if word in command and descends(process)]
 
 
+def proportional_memory(parent: int) -> dict[str, int]:
+    """The memory of a process and of those below it, in kB, pages that are shared counted in shares."""
+    found = {}
+    for process in [parent, *processes_of(parent, "ray")]:
+        try:
+            lines = (Path("/proc") / str(process) / "smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        name = commands()[process].split()[0].rpartition("/")[2]
+        found[f"{name} {process}"] = sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return found
+
+
 def start(*arguments: object) -> subprocess.Popen[str]:
     """`hothouse` with these arguments, in a session of its own."""
     return subprocess.Popen(

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from common.data.agreement import Agreement
@@ -62,7 +62,7 @@ class Predictor(nn.Module):
 
 def to_bytes(model: Predictor) -> bytes:
     """The model as a safetensors file; equal models give equal bytes."""
-    about = {"model": model.spec.model_dump(mode="json"), "task": model.task, "labels": model.labels}
+    about = {"model": model.spec.model_dump(mode="json", exclude={"from_"}), "task": model.task, "labels": model.labels}
     about["row_shape"] = model.row_shape
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     # A single entry: safetensors writes several in no fixed order.
@@ -70,10 +70,21 @@ def to_bytes(model: Predictor) -> bytes:
 
 
 def load_model(path: str | Path) -> Predictor:
-    """The model in a file that `to_bytes` wrote. Nothing is unpickled."""
-    with safe_open(str(path), framework="pt") as file:
-        about: dict[str, Any] = json.loads(file.metadata()["hothouse"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    """The model in a file that `to_bytes` wrote. Raises ValueError for any other file. Nothing is unpickled."""
+    return read_model(Path(path).read_bytes())
+
+
+def read_model(content: bytes) -> Predictor:
+    """The model that `to_bytes` gave. Raises ValueError for anything else. Nothing is unpickled."""
+    try:
+        tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return _model(json.loads(header["__metadata__"]["hothouse"]), tensors)
+    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"not a model of Hothouse's: {error}") from None
+
+
+def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:
     spec = Model.model_validate(about["model"])
     arrays = {name: tensors[name].double().numpy() for name in tensors if not name.startswith("network.")}
     agreement = Agreement(

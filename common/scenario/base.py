@@ -22,7 +22,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 class Part(BaseModel):
     """A part of a scenario. Unknown keys are errors; nothing is converted silently; nothing changes later."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, serialize_by_alias=True)
 
 
 def key(description: str, default: Any = ..., *, unit: str | None = None, **rules: Any) -> Any:

@@ -114,7 +114,7 @@ def _nearest(name: str, choices: list[str]) -> str:
 def _keys(location: tuple[int | str, ...]) -> list[str]:
     """The keys that are known at an error's location."""
     part = _part(location)
-    return list(part.model_fields) if part else []
+    return [field.alias or name for name, field in part.model_fields.items()] if part else []
 
 
 def _choices(location: tuple[int | str, ...]) -> list[str]:

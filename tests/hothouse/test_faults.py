@@ -18,7 +18,7 @@ import pytest
 import hothouse
 from common.models.predictor import Predictor
 from server.observers import Metrics
-from tests.processes import kill, processes_of, ray_processes, rounds_in, start, until, workers
+from tests.processes import kill, processes_of, proportional_memory, ray_processes, rounds_in, start, until, workers
 from tests.resuming import assert_same
 
 SLOW_ROUNDS = ["federation.rounds=4", "training.epochs=60"]
@@ -76,6 +76,19 @@ class TestWorkersThatDie:
         faults = json.dumps([{"what": "kill", "round": 3, "once": str(tmp_path / "mark")}])
         run = hothouse.run(
             quickstart, overrides=SLOW_ROUNDS, workers=2, out=tmp_path / "run", node_config={"faults": faults}
+        )
+        assert trouble(run) == [("retry", 3)]
+        assert_same(run, calm)
+
+    def test_and_what_clients_keep_is_neither_lost_nor_counted_twice(self, quickstart: Path, tmp_path: Path) -> None:
+        kept = [*SLOW_ROUNDS, "training.optimizer_state=client", "federation.clients_per_round=1.0"]
+        calm = hothouse.run(quickstart, overrides=kept, engine="local", out=tmp_path / "calm")
+        run = hothouse.run(
+            quickstart,
+            overrides=kept,
+            workers=2,
+            out=tmp_path / "run",
+            observers=[After(2, lambda: kill(workers()[0]))],
         )
         assert trouble(run) == [("retry", 3)]
         assert_same(run, calm)
@@ -253,3 +266,24 @@ def test_a_second_interrupt_loses_nothing(quickstart: Path, tmp_path: Path, firs
     resumed = hothouse.resume(folder, rounds=20, engine="local")
     calm = hothouse.run(quickstart, overrides=["federation.rounds=20"], engine="local", out=tmp_path / "calm")
     assert_same(resumed, calm)
+
+
+@pytest.mark.slow
+def test_two_thousand_rounds_need_no_more_memory_and_no_more_time(quickstart: Path, tmp_path: Path) -> None:
+    sizes: dict[int, dict[str, int]] = {}
+
+    class Watcher(After):
+        def round_ended(self, metrics: Metrics) -> None:
+            if metrics["round"] in (200, 2000):
+                sizes[metrics["round"]] = proportional_memory(os.getpid())
+
+    overrides = ["federation.rounds=2000", "training.epochs=1", "training.optimizer_state=client"]
+    watcher = Watcher(0, lambda: None)
+    run = hothouse.run(quickstart, overrides=overrides, workers=2, out=tmp_path / "run", observers=[watcher])
+    assert set(sizes[2000]) == set(sizes[200])
+    for process, size in sizes[2000].items():
+        assert size < sizes[200][process] * 1.05 + 2_000, f"{process} grew from {sizes[200][process]} to {size} kB"
+    seconds = run.metrics.seconds
+    assert seconds[1600:].median() < 1.5 * seconds[200:600].median()
+    assert (run.folder / "metrics.jsonl").stat().st_size < 2_000 * 1_000
+    assert len(list((run.folder / "checkpoints").iterdir())) == 3

@@ -1,0 +1,120 @@
+"""Archives: a finished run in one compressed file, and back, trusting nothing in between."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import tempfile
+import zipfile
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from common.archives import FORMAT, MANIFEST, REQUIRED, digest, read_archive
+from common.errors import InputError
+from hothouse.card import model_card
+from hothouse.result import Run, load
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def export_run(folder: str | Path, out: str | Path | None = None, onnx: bool = False) -> Path:
+    """Write the run in `folder` into one file, by default `<folder>.hothouse`; returns its path.
+
+    It holds the weights, the resolved scenario, metrics and events, the environment, a model card and
+    checksums, and with `onnx` the model in that format too. The same run gives the same bytes.
+
+    Raises InputError for a folder without a finished model, and for `onnx` without the package.
+    """
+    run = load(folder)
+    path = Path(out) if out is not None else run.folder.with_name(f"{run.folder.name}.hothouse")
+    missing = [name for name in REQUIRED if not (run.folder / name).is_file()]
+    if missing:
+        raise InputError(f"{run.folder}: nothing to export yet, there is no {missing[0]}")
+    contents = {name: (run.folder / name).read_bytes() for name in (*REQUIRED, "report.html") if _there(run, name)}
+    contents["environment.json"] = json.dumps(_environment(run), indent=1).encode()
+    contents["README.md"] = model_card(run).encode()
+    if onnx:
+        contents["model.onnx"] = _onnx(run)
+    sums = {name: {"bytes": len(content), "blake2b": digest(content)} for name, content in contents.items()}
+    manifest = json.dumps({"format": FORMAT, "files": sums}, indent=1).encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as temporary:
+            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name, content in {MANIFEST: manifest, **contents}.items():
+                    archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+            temporary.flush()
+        Path(temporary.name).chmod(0o644)
+        Path(temporary.name).replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: the archive cannot be written ({error.strerror})") from None
+    return path
+
+
+def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
+    """Unpack an archive into a new run folder, by default `runs/<archive's name>`, if everything in it checks.
+
+    Raises InputError, and leaves nothing behind, for what is no archive of ours: damaged files, paths that
+    lead elsewhere, links, unexpected files, sizes that are not what was promised.
+    """
+    archive = Path(archive)
+    folder = Path(out) if out is not None else Path("runs") / archive.name.removesuffix(".hothouse")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is not an empty folder; choose another with --out")
+    contents = read_archive(archive)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            for name, content in contents.items():
+                (building / name).write_bytes(content)
+            building.chmod(0o755)
+            building.replace(folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{folder}: the run cannot be restored ({error.strerror})") from None
+    return load(folder)
+
+
+def _there(run: Run, name: str) -> bool:
+    return (run.folder / name).is_file()
+
+
+def _environment(run: Run) -> dict[str, Any]:
+    """What the run ran on, as it recorded it, and what is installed here."""
+    packages = {one.metadata["Name"]: one.version for one in distributions() if one.metadata["Name"]}
+    return {
+        "run": run.summary["versions"],
+        "platform": platform.platform(),
+        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+    }
+
+
+def _onnx(run: Run) -> bytes:
+    """The model as ONNX: `rows` (any number, features) in, `outputs` out."""
+    import warnings
+
+    try:
+        import onnx  # noqa: F401 - PyTorch's exporter needs it
+    except ImportError:
+        raise InputError("--onnx needs the package onnx: pip install 'hothouse[onnx]'") from None
+    import torch
+
+    model = run.model
+    axes = {"rows": {0: "rows"}, "outputs": {0: "rows"}}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "model.onnx"
+        torch.onnx.export(
+            model,
+            (torch.zeros(1, model.input_shift.numel(), dtype=model.input_shift.dtype),),
+            path,
+            input_names=["rows"],
+            output_names=["outputs"],
+            dynamic_axes=axes,
+            dynamo=False,
+        )
+        return path.read_bytes()
