@@ -4,10 +4,14 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Which of the slow tests, and in which files: all.
+SLOW ?= slow
+TESTS ?=
+
 export FLWR_TELEMETRY_ENABLED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint bench docs clean
 
 demo: $(VENV)/ready
 	$(BIN)/hothouse run scenarios/quickstart.yaml
@@ -16,7 +20,7 @@ test: $(VENV)/ready-to-test
 	$(BIN)/python -m pytest
 
 test-slow: $(VENV)/ready-to-test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m '$(SLOW)' $(TESTS)
 
 lint: $(VENV)/ready-to-test
 	$(BIN)/ruff check .
@@ -31,7 +35,7 @@ clean:
 	rm -rf $(VENV) runs
 
 # PyTorch comes first and by itself, so that pip takes the build that suits this machine.
-$(VENV)/ready: pyproject.toml constraints.txt
+$(VENV)/ready: pyproject.toml constraints.txt setup.py $(wildcard clients/compiled/kernel/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Hothouse needs Python 3.11 or newer: make PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
@@ -41,3 +45,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 $(VENV)/ready-to-test: $(VENV)/ready
 	$(PIP) --editable '.[test]'
 	touch $@
+
+docs: $(VENV)/ready
+	$(BIN)/hothouse schema > docs/scenario.schema.json
+	$(BIN)/hothouse schema --markdown > docs/reference.md

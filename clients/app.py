@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from flwr.app import Context, Message
+import numpy as np
+from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from clients.blocks import train_blocks
+from clients.compiled.library import library
+from clients.crew import train_with
 from clients.faults import Faults
+from clients.home import prepared as data_of
+from clients.home import states_folder
 from clients.hosting import hosted
-from clients.moments import block_moments
-from clients.scoring import holdout_scores
+from clients.scoring import scores
+from clients.states import StateStore
+from clients.statistics import block_statistics
+from clients.summaries import block_moments, block_terms
 from common import messages
-from common.data import Prepared
+from common.arrays import pack, unpack
+from common.data.prepared import Indices
 from common.determinism import one_thread
-from common.messages import Blocks, EvaluateOrder, Hosting, TrainOrder
+from common.messages import STATE, VERSIONS, Blocks, EvaluateOrder, Hosting, TrainOrder
 
 app = ClientApp()
 
@@ -23,9 +28,14 @@ app = ClientApp()
 @app.query("hosting")
 def hosting(message: Message, context: Context) -> Message:
     """Which clients this host has, how many rows each, and what the rows are."""
-    prepared, clients = _prepared(context), hosted(_prepared(context), context)
+    prepared = data_of(message, context)
+    clients = hosted(prepared, context)
     here = Hosting(
-        prepared.clients[clients], prepared.training_sizes[clients], prepared.holdout_sizes[clients], prepared.meta
+        prepared.clients[clients],
+        prepared.training_sizes[clients],
+        prepared.holdout_sizes[clients],
+        prepared.meta,
+        library() is not None,
     )
     return Message(here.write(), reply_to=message)
 
@@ -35,30 +45,78 @@ def moments(message: Message, context: Context) -> Message:
     """For each block of clients, the sums over their training rows that scaling needs."""
     blocks = Blocks.read(message.content.array_records["blocks"])
     with one_thread():
-        return Message(messages.write_moments(block_moments(_prepared(context), blocks)), reply_to=message)
+        return Message(messages.write_moments(block_moments(data_of(message, context), blocks)), reply_to=message)
+
+
+@app.query("terms")
+def terms(message: Message, context: Context) -> Message:
+    """For each block of clients, in how many of their training texts each term occurs."""
+    blocks = Blocks.read(message.content.array_records["blocks"])
+    return Message(messages.write_terms(block_terms(data_of(message, context), blocks)), reply_to=message)
+
+
+@app.query("statistics")
+def statistics(message: Message, context: Context) -> Message:
+    """For each block of clients, the sums over its training rows that a batch normalization's statistics need."""
+    order, layer = EvaluateOrder.read(message.content), message.content.config_records["layer"]["layer"]
+    with one_thread():
+        return Message(
+            messages.write_moments(block_statistics(data_of(message, context), order, int(str(layer)))),
+            reply_to=message,
+        )
 
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Train the message's clients from its weights, and reply with sums over each block."""
     order, faults = TrainOrder.read(message.content), Faults.of(context)
-    with one_thread():
-        reply = train_blocks(_prepared(context), order, faults)
+    store = _own_states(message, context)
+    if store is not None:
+        order.state = store.read(*_versions(message))
+    reply = train_with(context, data_of(message, context), order, faults)
+    if store is not None and reply.state is not None:
+        clients, committed = _versions(message)
+        store.write(clients, committed, np.full_like(committed, order.round), reply.state)
+        reply.state = None
+    reply.round = order.round
     return Message(faults.reply(order.round, reply).write(), reply_to=message)
+
+
+@app.query("states")
+def states(message: Message, context: Context) -> Message:
+    """What clients keep for their next round, in the versions that the message names."""
+    clients, versions = _versions(message)
+    kept = StateStore(states_folder(context)).read(clients, versions)
+    return Message(RecordDict({STATE: pack(kept)}), reply_to=message)
+
+
+@app.query("restore")
+def restore(message: Message, context: Context) -> Message:
+    """Keep what the message brings as what clients kept in the versions that it names."""
+    clients, versions = _versions(message)
+    kept = unpack(message.content.array_records[STATE])
+    StateStore(states_folder(context)).write(clients, versions, versions, kept)
+    return Message(RecordDict(), reply_to=message)
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
-    """Measure the message's models on its clients' held-out rows."""
-    order = EvaluateOrder.read(message.content)
+    """Measure the message's models on its clients' own rows."""
+    order, store = EvaluateOrder.read(message.content), _own_states(message, context)
+    if store is not None:
+        order.state = store.read(*_versions(message))
     with one_thread():
-        return Message(messages.write_scores(holdout_scores(_prepared(context), order)), reply_to=message)
+        return Message(messages.write_scores(scores(data_of(message, context), order)), reply_to=message)
 
 
-def _prepared(context: Context) -> Prepared:
-    return _opened(str(context.node_config["data-dir"]))
+def _own_states(message: Message, context: Context) -> StateStore | None:
+    """Where this host keeps the states that a message names but does not bring; None where it names none."""
+    if VERSIONS not in message.content or STATE in message.content:
+        return None
+    return StateStore(states_folder(context))
 
 
-@lru_cache(maxsize=4)
-def _opened(folder: str) -> Prepared:
-    return Prepared(folder)
+def _versions(message: Message) -> tuple[Indices, Indices]:
+    """The clients that a message is about, and the version of each."""
+    records = message.content.array_records
+    return Blocks.read(records["blocks"]).clients, unpack(records[VERSIONS])["committed"]

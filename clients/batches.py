@@ -22,10 +22,12 @@ _CHUNK = 1 << 20
 class Batch:
     """One step of a stack: the first `active` clients still train, the others have finished."""
 
+    step: int
+    """0 in a client's first step of the round."""
     active: int
     rows: Tensor
     """Positions of the rows in the data, int64 of shape (active, batch size)."""
-    weights: Tensor
+    shares: Tensor
     """Each row's share of its client's mean loss, shape (active, batch size); 0 where a batch is padded."""
 
 
@@ -33,7 +35,7 @@ def steps_of(sizes: Indices, training: Training) -> Indices:
     """How many steps each client takes in a round, from the rows it has: shape (clients,)."""
     if training.steps is not None:
         return np.full(len(sizes), training.steps, dtype=np.int64)
-    return _steps_per_epoch(sizes, training) * (training.epochs or 1)
+    return steps_per_epoch(sizes, training) * (training.epochs or 1)
 
 
 def batches(shards: list[Indices], training: Training, keys: seeds.Streams, dtype: torch.dtype) -> Iterator[Batch]:
@@ -47,7 +49,7 @@ def batches(shards: list[Indices], training: Training, keys: seeds.Streams, dtyp
     for place, shard in enumerate(shards):
         table[place, : len(shard)] = shard
     width = int(sizes.max()) if training.batch_size == "full" else min(training.batch_size, int(sizes.max()))
-    per_epoch, steps = _steps_per_epoch(sizes, training), steps_of(sizes, training)
+    per_epoch, steps = steps_per_epoch(sizes, training), steps_of(sizes, training)
     chunk = max(1, _CHUNK // (len(shards) * width))
     orders: dict[int, NDArray[np.int64]] = {}
     for first in range(0, int(steps.max()), chunk):
@@ -62,14 +64,15 @@ def batches(shards: list[Indices], training: Training, keys: seeds.Streams, dtyp
         # Padding repeats one of the client's own rows with weight 0.
         chosen = order[(epoch - needed.start)[:, :, None], client, np.where(real, places, 0)]
         rows = torch.from_numpy(table[client, chosen])
-        weights = torch.from_numpy(real / real.sum(axis=2, keepdims=True).clip(min=1)).to(dtype)
+        shares = torch.from_numpy(real / real.sum(axis=2, keepdims=True).clip(min=1)).to(dtype)
         active = np.searchsorted(-steps, -at, side="left")
         for index in range(len(at)):
             still = int(active[index])
-            yield Batch(still, rows[:still, index], weights[:still, index])
+            yield Batch(int(at[index]), still, rows[:still, index], shares[:still, index])
 
 
-def _steps_per_epoch(sizes: Indices, training: Training) -> Indices:
+def steps_per_epoch(sizes: Indices, training: Training) -> Indices:
+    """How many batches each client's rows make: shape (clients,)."""
     if training.batch_size == "full":
         return np.ones(len(sizes), dtype=np.int64)
     return -(-sizes // training.batch_size)

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +32,13 @@ class Fault:
     round: int | None = None
     seconds: float = 3600.0
     bytes: int = 1 << 40
+    scale: float = 1.0
+    """How many times its change a client sends the opposite of."""
     once: str = ""
     """A file that marks that it was done: the fault happens while it is not there."""
 
     def due(self, round_number: int, client: int) -> bool:
-        """Whether it is this client's turn."""
-        if self.once and Path(self.once).exists():
-            return False
+        """Whether it names this client and round."""
         return self.client in (None, client) and self.round in (None, round_number)
 
 
@@ -53,34 +54,47 @@ class Faults:
         return cls(tuple(Fault(**fault) for fault in json.loads(str(context.node_config.get("faults", "[]")))))
 
     def before(self, round_number: int, clients: Indices) -> None:
-        """What happens instead of training: an error, a hang, the end of the process, hunger for memory."""
-        for client in clients.tolist():
+        """What happens instead of training or before it: an error, a warning, a hang, a dead process, hunger."""
+        for client in clients.tolist() if self._faults else []:
             for fault in self._due(round_number, client, _BEFORE):
                 _BEFORE[fault.what](fault)
 
-    def after(self, round_number: int, clients: Indices, flat: Tensor) -> None:
-        """What happens to the weights that training gave, (clients, parameters), in place."""
-        for row, client in enumerate(clients.tolist()):
+    def after(self, round_number: int, clients: Indices, flat: Tensor, start: Callable[[], Tensor]) -> None:
+        """What happens to the weights that training gave, (clients, parameters), in place.
+
+        `start` gives those that it began with, likewise, or (1, parameters).
+        """
+        for row, client in enumerate(clients.tolist() if self._faults else []):
             for fault in self._due(round_number, client, _AFTER):
-                _AFTER[fault.what](flat[row])
+                _AFTER[fault.what](fault, flat[row], start().expand_as(flat)[row])
 
     def reply(self, round_number: int, reply: TrainReply) -> TrainReply:
         """What happens to a message's reply when one of its clients is at fault."""
-        for client in reply.blocks.clients.tolist():
+        for client in reply.blocks.clients.tolist() if self._faults else []:
             for fault in self._due(round_number, client, _REPLY):
                 _REPLY[fault.what](reply)
         return reply
 
     def _due(self, round_number: int, client: int, known: Mapping[str, Callable[..., object]]) -> list[Fault]:
         due = [fault for fault in self._faults if fault.what in known and fault.due(round_number, client)]
-        for fault in due:
-            if fault.once:
-                Path(fault.once).touch()
-        return due
+        return [fault for fault in due if not fault.once or _first(fault.once)]
+
+
+def _first(mark: str) -> bool:
+    """Whether nobody made the mark before: of two workers that ask at once, one is the first."""
+    try:
+        Path(mark).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _raise(fault: Fault) -> None:
     raise RuntimeError("a fault on purpose")
+
+
+def _warn(fault: Fault) -> None:
+    warnings.warn("a warning on purpose", stacklevel=2)
 
 
 def _kill(fault: Fault) -> None:
@@ -98,11 +112,18 @@ def _devour(fault: Fault) -> None:
         time.sleep(0.001)
 
 
-_BEFORE: dict[str, Callable[[Fault], None]] = {"raise": _raise, "kill": _kill, "hang": _hang, "memory": _devour}
+_BEFORE: dict[str, Callable[[Fault], None]] = {
+    "raise": _raise,
+    "warn": _warn,
+    "kill": _kill,
+    "hang": _hang,
+    "memory": _devour,
+}
 
-_AFTER: dict[str, Callable[[Tensor], Tensor]] = {
-    "nan": lambda weights: weights[:1].fill_(float("nan")),
-    "inf": lambda weights: weights[:1].fill_(float("inf")),
+_AFTER: dict[str, Callable[[Fault, Tensor, Tensor], Tensor]] = {
+    "nan": lambda fault, weights, start: weights[:1].fill_(float("nan")),
+    "inf": lambda fault, weights, start: weights[:1].fill_(float("inf")),
+    "flip": lambda fault, weights, start: weights.mul_(-fault.scale).add_(start, alpha=1 + fault.scale),
 }
 
 

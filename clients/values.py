@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from common.scenario.training import Training
+
+Number = float | Tensor
+"""One number for every client, or each client's own, (stack,)."""
 
 
 class Values:
@@ -27,9 +29,23 @@ class Values:
             value = getattr(value, part)
         return value
 
+    def used(self, key: str) -> bool:
+        """Whether the setting is anything but zero for some client."""
+        value = self[key]
+        return bool((value != 0).any()) if isinstance(value, Tensor) else bool(value)
 
-def along(value: float | Tensor, active: int, like: Tensor) -> float | Tensor:
+
+def along(value: Number, active: int, like: Tensor) -> Number:
     """A setting ready to multiply `like` (active, …): vectors are cut to the active clients and given axes."""
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, Tensor):
         return value[:active].view(-1, *[1] * (like.dim() - 1))
     return value
+
+
+def descend(weight: Tensor, direction: Tensor, length: Number, active: int) -> None:
+    """weight ← weight − length·direction, in place: tensors (active, …)."""
+    by = along(length, active, weight)
+    if isinstance(by, Tensor):
+        weight.addcmul_(direction, by, value=-1)
+    else:
+        weight.add_(direction, alpha=-by)

@@ -15,7 +15,9 @@ from common.errors import InputError
 FORMAT = 1
 MANIFEST = "manifest.json"
 REQUIRED = ("model.safetensors", "scenario.yaml", "metrics.jsonl", "events.jsonl", "summary.json")
-_OPTIONAL = ("environment.json", "README.md", "model.onnx", "report.html")
+RECORDS = ("federation.json", "clients.jsonl", "workers.jsonl", "ladder.jsonl", "final.json")
+"""What the report is made of besides; not every run has all of it."""
+_OPTIONAL = (*RECORDS, "environment.json", "README.md", "model.onnx")
 _MOST_BYTES = 16 << 30
 """No archive unpacks to more."""
 _MOST_INFLATION = 2000

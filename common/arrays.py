@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from flwr.app import Array, ArrayRecord
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Named = dict[str, NDArray[Any]]
 """Named arrays: a model's parameters, say."""
@@ -26,7 +28,7 @@ class LiveArray(Array):
     def __init__(self, array: NDArray[Any]) -> None:
         held = array.view()
         held.flags.writeable = False
-        self.__dict__.update(dtype=str(held.dtype), shape=held.shape, stype="numpy.ndarray", held=held)
+        self.__dict__.update(dtype=_name(held.dtype), shape=held.shape, stype="numpy.ndarray", held=held)
 
     def numpy(self) -> NDArray[Any]:
         """The array itself, read-only."""
@@ -44,7 +46,9 @@ class LiveArray(Array):
         return data
 
     def __reduce__(self) -> tuple[Callable[[NDArray[Any]], Array], tuple[NDArray[Any]]]:
-        return _live, (self.numpy(),)
+        held = self.numpy()
+        # An array that does not lie in one piece would be pickled byte by byte, and could not travel beside the pickle.
+        return _live, (held if held.flags.c_contiguous else held.copy(),)
 
 
 # Over the network Flower writes the class's name before the bytes, and the other side looks it up.
@@ -55,11 +59,17 @@ def _live(array: NDArray[Any]) -> Array:
     return LiveArray(array)
 
 
+@lru_cache(maxsize=32)
+def _name(dtype: np.dtype[Any]) -> str:
+    """NumPy writes a type's name anew each time, which takes longer than all else here."""
+    return str(dtype)
+
+
 def pack(arrays: Named) -> ArrayRecord:
     """Named arrays as a Flower record; the arrays must not be changed afterwards."""
     record = ArrayRecord()
-    for name, array in arrays.items():
-        record[name] = LiveArray(np.asarray(array))
+    # Flower would check every array's type as it joins.
+    record.__dict__["_data"].update({name: LiveArray(np.asarray(array)) for name, array in arrays.items()})
     return record
 
 
@@ -70,6 +80,8 @@ def unpack(record: ArrayRecord) -> Named:
 
 def tensors(arrays: Named) -> dict[str, Tensor]:
     """Named arrays as PyTorch tensors of their own."""
+    import torch
+
     return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 

@@ -1,6 +1,8 @@
-"""The two ways a command can fail: the user's input was wrong, or the run could not go on."""
+"""The ways a command can fail: the user's input was wrong, the run could not go on, or was ended by the user."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class InputError(Exception):
@@ -16,3 +18,16 @@ class InputError(Exception):
 
 class RunError(Exception):
     """The run could not go on (exit status 1). What it had is kept and the message says why it stopped."""
+
+
+class RunsFailed(RunError):
+    """Some of many runs failed; the others went on. The message says which and why."""
+
+
+class Interrupted(Exception):
+    """The user ended a run or a sweep (exit status 1). The message says how to go on with it."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """`folder` is the run's or the sweep's, where it came so far."""
+        going_on = f"; {folder} is marked incomplete, `hothouse resume {folder}` goes on with it" if folder else ""
+        super().__init__(f"interrupted{going_on}")

@@ -8,39 +8,65 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from common.data.agreement import Agreement
-from common.data.gather import Rows
-from common.losses import Loss
-from common.metrics import Sums, row_sums
-from common.models import MLP, Layout
+from common.data.rows import Rows
+from common.losses import loss_for
+from common.metrics import Sums, group_sums, ranking_sums
+from common.models import DTYPES, Weights, blank
+from common.settings import ClientSettings
 
 
-@torch.inference_mode()
-def evaluate(
-    network: MLP,
-    flat: Tensor,
-    rows: Rows,
-    positions: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    loss: Loss,
-    agreement: Agreement,
-    batch_size: int,
-) -> list[Sums]:
-    """Sums over groups of rows, for each model: flat (models, parameters) → a list of models' sums.
+class Evaluator:
+    """Measures models of a scenario."""
 
-    `positions` holds the groups' rows one after the other, `sizes` how many each group has. Every model sees
-    all rows, `batch_size` at a time.
-    """
-    groups = np.repeat(np.arange(len(sizes)), sizes)
-    weights = Layout.of(network).views(flat)
-    results: list[dict[str, NDArray[np.float64]]] = [{} for _ in flat]
-    for start in range(0, len(positions), batch_size) or [0]:
-        chosen = torch.from_numpy(positions[start : start + batch_size])
-        x, y = rows.inputs(chosen), rows.targets(chosen)
-        outputs = network.forward_stack(weights, x.expand(len(flat), *x.shape))
-        for model, sums in enumerate(results):
-            terms = row_sums(outputs[model], y, loss(outputs[model], y), agreement)
-            for name, term in terms.items():
-                values = term.numpy()
-                into = sums.setdefault(name, np.zeros((len(sizes), *values.shape[1:])))
-                np.add.at(into, groups[start : start + batch_size], values)
-    return results
+    def __init__(self, settings: ClientSettings, agreement: Agreement) -> None:
+        self._agreement, self._settings = agreement, settings
+        self._network = blank(settings.model, agreement)
+        self.size = sum(parameter.numel() for parameter in self._network.parameters())
+        """How many parameters a model has."""
+        self.dtype = DTYPES[settings.model.dtype]
+        self._loss = loss_for(settings.training.loss, self._network.output, agreement, self.dtype)
+        self._ranks = agreement.task == "classification" and settings.evaluation.auc
+
+    @torch.inference_mode()
+    def sums(
+        self,
+        weights: Weights,
+        rows: Rows,
+        positions: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        fills: Tensor | None = None,
+    ) -> list[Sums]:
+        """Sums over groups of rows, for each model: weights (models, …) → a list of models' sums.
+
+        `positions` holds the groups' rows one after the other, `sizes` how many each group has. Every model
+        sees all rows, some at a time. `fills` is what takes the place of gaps in each group's rows.
+        """
+        groups = np.repeat(np.arange(len(sizes)), sizes)
+        models, size = len(next(iter(weights.values()))), self._settings.evaluation.batch_size
+        results: list[Sums] = [{} for _ in range(models)]
+        seen: list[tuple[Tensor, Tensor]] = []
+        for start in range(0, len(positions), size) or [0]:
+            chosen, part = torch.from_numpy(positions[start : start + size]), groups[start : start + size]
+            x, y = rows.inputs(chosen, None if fills is None else fills[torch.from_numpy(part)]), rows.targets(chosen)
+            outputs = self._network.forward_stack(weights, x.expand(models, *x.shape))
+            for model, sums in enumerate(results):
+                z = outputs[model]
+                found = group_sums(
+                    z,
+                    y,
+                    self._loss.per_row(z, y),
+                    self._loss.counts(y),
+                    part,
+                    len(sizes),
+                    self._network.output,
+                    self._agreement,
+                )
+                for name, value in found.items():
+                    sums[name] = sums[name] + value if name in sums else value
+            if self._ranks:
+                seen.append((outputs, y))
+        if self._ranks:
+            z, y = torch.cat([outputs for outputs, _ in seen], dim=1), torch.cat([targets for _, targets in seen])
+            for model, sums in enumerate(results):
+                sums |= ranking_sums(z[model], y, groups, len(sizes), self._network.output)
+        return results

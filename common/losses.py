@@ -1,37 +1,114 @@
-"""What training minimizes: `LOSSES` maps each `training.loss` to a loss per row, not yet averaged."""
+"""What training minimizes: `LOSSES` maps each `training.loss.name` to a loss per row, not yet averaged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.data.table import Task
+from common.data.agreement import Agreement
+from common.models.outputs import Output
+from common.scenario.losses import Loss as Spec
+from common.scenario.objective import check_objective, loss_name
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""(outputs (…, outputs), targets (…) or (…, targets)) → losses (…)."""
-
-
-def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """−log softmax(z)[y] for each row: outputs (…, classes), targets (…) of int64."""
-    flat = F.cross_entropy(outputs.reshape(-1, outputs.shape[-1]), targets.reshape(-1), reduction="none")
-    return flat.view(targets.shape)
+PerRow = Callable[[Tensor, Tensor], Tensor]
+"""(outputs (…, width), targets (…) or (…, targets)) → losses (…)."""
 
 
-def mse(outputs: Tensor, targets: Tensor) -> Tensor:
-    """(h − y)² for each row, averaged over its numbers: outputs and targets (…, targets)."""
-    return F.mse_loss(outputs, targets, reduction="none").mean(dim=-1)
+@dataclass(frozen=True)
+class Loss:
+    """A loss for outputs and targets of the shapes that a task has."""
+
+    per_row: PerRow
+    """Each row's loss, its class's weight already in it."""
+    class_weights: Tensor | None = None
+    """How much rows of each class count, (classes,); None where all count alike."""
+
+    def counts(self, targets: Tensor) -> Tensor | None:
+        """How much each row counts, in the shape of class codes `targets`; None where all count alike."""
+        return None if self.class_weights is None else self.class_weights[targets]
+
+    def mean(self, outputs: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+        """Each network's mean over its batch, (stack,): shares (stack, rows) add up to 1, padding has 0."""
+        losses = (self.per_row(outputs, targets) * shares).sum(dim=-1)
+        counts = self.counts(targets)
+        return losses if counts is None else losses / (counts * shares).sum(dim=-1)
 
 
-LOSSES: dict[str, Loss] = {
-    "cross_entropy": cross_entropy,
-    "mse": mse,
+def _cross_entropy(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
+    def per_row(outputs: Tensor, targets: Tensor) -> Tensor:
+        flat = F.cross_entropy(
+            outputs.reshape(-1, outputs.shape[-1]),
+            targets.reshape(-1),
+            weights,
+            reduction="none",
+            label_smoothing=spec.label_smoothing,
+        )
+        return flat.view(targets.shape)
+
+    return per_row
+
+
+def _binary_cross_entropy(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
+    def per_row(outputs: Tensor, targets: Tensor) -> Tensor:
+        smoothed = output.one_hot(targets, outputs) * (1 - spec.label_smoothing) + spec.label_smoothing / 2
+        losses = F.binary_cross_entropy_with_logits(outputs, smoothed, reduction="none").mean(dim=-1)
+        return losses if weights is None else losses * weights[targets]
+
+    return per_row
+
+
+def _of_difference(each: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Output, Tensor | None], PerRow]:
+    """A loss of the differences between h and a target, averaged over the target's numbers."""
+
+    def make(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
+        def per_row(outputs: Tensor, targets: Tensor) -> Tensor:
+            if output.task == "classification":
+                outputs, targets = output.activated(outputs), output.one_hot(targets, outputs)
+            return each(outputs, targets).mean(dim=-1)
+
+        return per_row
+
+    return make
+
+
+def _squared(outputs: Tensor, targets: Tensor) -> Tensor:
+    return F.mse_loss(outputs, targets, reduction="none")
+
+
+def _huber(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
+    return _of_difference(lambda h, y: F.huber_loss(h, y, reduction="none", delta=spec.delta))(spec, output, weights)
+
+
+LOSSES: dict[str, Callable[[Any, Output, Tensor | None], PerRow]] = {
+    "cross_entropy": _cross_entropy,
+    "binary_cross_entropy": _binary_cross_entropy,
+    "mse": _of_difference(_squared),
+    "half_mse": _of_difference(lambda outputs, targets: 0.5 * _squared(outputs, targets)),
+    "huber": _huber,
 }
 
-_BY_TASK = {"classification": "cross_entropy", "regression": "mse"}
+
+def loss_for(spec: Spec, output: Output, agreement: Agreement, dtype: torch.dtype) -> Loss:
+    """The loss of a scenario, for its output. Raises InputError where loss, output, task or labels do not fit."""
+    check_objective(spec, output.kind, output.task, agreement.labels)
+    resolved: Any = spec if spec.name != "auto" else _Plain()
+    weights = _class_weights(getattr(resolved, "class_weights", None), agreement, dtype)
+    return Loss(LOSSES[loss_name(spec, output.kind, output.task)](resolved, output, weights), weights)
 
 
-def loss_for(name: str, task: Task) -> Loss:
-    """The loss of that name; `auto` takes the task's own."""
-    return LOSSES[_BY_TASK[task] if name == "auto" else name]
+@dataclass(frozen=True)
+class _Plain:
+    """The options of the losses that `auto` stands for."""
+
+    label_smoothing: float = 0.0
+
+
+def _class_weights(given: dict[str, float] | None, agreement: Agreement, dtype: torch.dtype) -> Tensor | None:
+    if not given:
+        return None
+    return torch.tensor([given.get(str(label), 1.0) for label in agreement.labels], dtype=dtype)

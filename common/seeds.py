@@ -13,6 +13,7 @@ figure 17): value i of a stream is a hash of its key and i, so that clients can 
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,13 +56,27 @@ def streams(seed: int, purpose: str, round_number: int, clients: NDArray[np.int6
 
 def fork(keys: Streams, part: int) -> Streams:
     """Further streams from `keys`, one per client, for the `part`-th use (an epoch, a layer, a step)."""
-    return _mix(keys ^ np.uint64(key(part, "fork")))
+    return _mix(keys ^ np.uint64(_mark(part)))
+
+
+def marks(count: int) -> Streams:
+    """What `fork` combines with a key for the parts 0 … count − 1, shape (count,)."""
+    return _marks(1 << max(0, count - 1).bit_length())[:count]
+
+
+def numbered(keys: Streams, first: int, count: int) -> Streams:
+    """Further streams from each of `keys` (any shape), numbered `first` … `first + count - 1`: (*keys.shape, count)."""
+    return nth(keys[..., None], np.arange(first, first + count))
+
+
+def nth(keys: Streams, numbers: NDArray[np.int64]) -> Streams:
+    """The stream that `numbered` gives a number, for each of `keys` and `numbers` (of shapes that go together)."""
+    return _mix(keys + (numbers.astype(np.uint64) + np.uint64(1)) * _GAMMA)
 
 
 def bits(keys: Streams, count: int) -> NDArray[np.uint64]:
     """The first `count` values of each stream: 64 random bits each, shape (clients, count)."""
-    counters = np.arange(1, count + 1, dtype=np.uint64) * _GAMMA
-    return _mix(keys[:, None] + counters[None, :])
+    return numbered(keys, 0, count)
 
 
 def uniforms(keys: Streams, count: int) -> NDArray[np.float64]:
@@ -82,7 +97,21 @@ def shuffles(keys: Streams, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.argsort(drawn, axis=1, kind="stable")
 
 
+def _mark(part: int) -> int:
+    return key(part, "fork")
+
+
+@lru_cache(maxsize=4)
+def _marks(count: int) -> Streams:
+    return np.array([_mark(part) for part in range(count)], dtype=np.uint64)
+
+
 def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    z = (z ^ (z >> np.uint64(30))) * _MIX_1
-    z = (z ^ (z >> np.uint64(27))) * _MIX_2
-    return z ^ (z >> np.uint64(31))
+    shifted = z >> np.uint64(30)
+    z = z ^ shifted
+    # What follows takes no further memory: of many numbers it would leave a core's cache.
+    z *= _MIX_1
+    z ^= np.right_shift(z, np.uint64(27), out=shifted)
+    z *= _MIX_2
+    z ^= np.right_shift(z, np.uint64(31), out=shifted)
+    return z

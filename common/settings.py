@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 from common.scenario.base import Part, key
+from common.scenario.engines import Engine
+from common.scenario.evaluation import Evaluation
 from common.scenario.model import Model
+from common.scenario.privacy import Privacy
 from common.scenario.scenario import Scenario
+from common.scenario.strategies import Strategy
 from common.scenario.training import Training
 
 
@@ -16,12 +21,24 @@ class ClientSettings(Part):
     seed: int = key("The scenario's seed.")
     model: Model = key("The network.")
     training: Training = key("What each client does.")
-    batch_size: int = key("Rows evaluated at once.")
+    strategy: Strategy = key("How replies are used; clients do their half of it.")
+    privacy: Privacy | None = key("Whether changes are clipped, and all clients count alike.", None)
+    evaluation: Evaluation = key("How models are measured.")
+    rounds: int = key("How many rounds the run has.")
 
     @property
     def keeps_state(self) -> bool:
         """Whether clients keep something from one round to the next."""
-        return self.training.optimizer_state == "client"
+        return self.training.optimizer_state == "client" or self.strategy.keeps_state
+
+    @property
+    def weighting(self) -> Literal["rows", "clients", "own"]:
+        """What a client's weights count for in sums: its training rows, all alike, or what its algorithm says."""
+        return self.strategy.weighting if self.privacy is None else "clients"
+
+    def trained_by(self, engine: Engine) -> ClientSettings:
+        """The same settings with an engine that is no longer for each host to choose."""
+        return self.model_copy(update={"training": self.training.model_copy(update={"engine": engine})})
 
     @classmethod
     def of(cls, scenario: Scenario) -> ClientSettings:
@@ -30,7 +47,10 @@ class ClientSettings(Part):
             seed=scenario.seed,
             model=scenario.model,
             training=scenario.training,
-            batch_size=scenario.evaluation.batch_size,
+            strategy=scenario.federation.strategy,
+            privacy=scenario.federation.privacy,
+            evaluation=scenario.evaluation,
+            rounds=scenario.federation.rounds,
         )
 
 

@@ -5,6 +5,8 @@ import hothouse
 run = hothouse.run("scenarios/quickstart.yaml", workers=2)
 run.metrics  # a pandas.DataFrame, one row per round
 run.model    # the final global model, a torch.nn.Module
+run.report() # writes report.html, which is there already
+hothouse.compare(["runs/one", "runs/other"]).table
 """
 
 from __future__ import annotations
@@ -15,14 +17,25 @@ from typing import TYPE_CHECKING, Any
 from common.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from hothouse.comparison import compare
     from hothouse.launch import resume, run
     from hothouse.result import Run, load
+    from hothouse.sweeps.result import Sweep
+    from hothouse.sweeps.sweep import sweep
 
 __version__ = version("hothouse")
 
-__all__ = ["InputError", "Run", "RunError", "__version__", "load", "resume", "run"]
+__all__ = ["InputError", "Run", "RunError", "Sweep", "__version__", "compare", "load", "resume", "run", "sweep"]
 
-_HOMES = {"run": "hothouse.launch", "resume": "hothouse.launch", "Run": "hothouse.result", "load": "hothouse.result"}
+_HOMES = {
+    "run": "hothouse.launch",
+    "resume": "hothouse.launch",
+    "sweep": "hothouse.sweeps.sweep",
+    "compare": "hothouse.comparison",
+    "Run": "hothouse.result",
+    "Sweep": "hothouse.sweeps.result",
+    "load": "hothouse.result",
+}
 
 
 def __getattr__(name: str) -> Any:

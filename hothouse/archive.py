@@ -11,19 +11,23 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from common.archives import FORMAT, MANIFEST, REQUIRED, digest, read_archive
+from common.archives import FORMAT, MANIFEST, RECORDS, REQUIRED, digest, read_archive
 from common.errors import InputError
 from hothouse.card import model_card
+from hothouse.report.records import read
+from hothouse.report.run import run_page
 from hothouse.result import Run, load
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_NO_RUN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading as a run something that is none may raise."""
 
 
 def export_run(folder: str | Path, out: str | Path | None = None, onnx: bool = False) -> Path:
     """Write the run in `folder` into one file, by default `<folder>.hothouse`; returns its path.
 
-    It holds the weights, the resolved scenario, metrics and events, the environment, a model card and
-    checksums, and with `onnx` the model in that format too. The same run gives the same bytes.
+    It holds the weights, the resolved scenario, metrics and events, what the report is made of, the environment,
+    a model card and checksums, and with `onnx` the model in that format too. The same run gives the same bytes.
 
     Raises InputError for a folder without a finished model, and for `onnx` without the package.
     """
@@ -32,7 +36,8 @@ def export_run(folder: str | Path, out: str | Path | None = None, onnx: bool = F
     missing = [name for name in REQUIRED if not (run.folder / name).is_file()]
     if missing:
         raise InputError(f"{run.folder}: nothing to export yet, there is no {missing[0]}")
-    contents = {name: (run.folder / name).read_bytes() for name in (*REQUIRED, "report.html") if _there(run, name)}
+    kept = [name for name in (*REQUIRED, *RECORDS) if (run.folder / name).is_file()]
+    contents = {name: (run.folder / name).read_bytes() for name in kept}
     contents["environment.json"] = json.dumps(_environment(run), indent=1).encode()
     contents["README.md"] = model_card(run).encode()
     if onnx:
@@ -56,8 +61,9 @@ def export_run(folder: str | Path, out: str | Path | None = None, onnx: bool = F
 def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
     """Unpack an archive into a new run folder, by default `runs/<archive's name>`, if everything in it checks.
 
-    Raises InputError, and leaves nothing behind, for what is no archive of ours: damaged files, paths that
-    lead elsewhere, links, unexpected files, sizes that are not what was promised.
+    Its report is written anew. Raises InputError, and leaves nothing behind, for what is no archive of ours: damaged
+    files, paths that lead elsewhere, links, unexpected files, sizes that are not what was promised, content that is
+    no run.
     """
     archive = Path(archive)
     folder = Path(out) if out is not None else Path("runs") / archive.name.removesuffix(".hothouse")
@@ -70,17 +76,27 @@ def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
         try:
             for name, content in contents.items():
                 (building / name).write_bytes(content)
+            _check(Run(building), archive)
             building.chmod(0o755)
             building.replace(folder)
         finally:
             shutil.rmtree(building, ignore_errors=True)
     except OSError as error:
         raise InputError(f"{folder}: the run cannot be restored ({error.strerror})") from None
-    return load(folder)
+    run = load(folder)
+    # A page that came along could do anything.
+    run.report()
+    return run
 
 
-def _there(run: Run, name: str) -> bool:
-    return (run.folder / name).is_file()
+def _check(run: Run, archive: Path) -> None:
+    """Read all that came out of an archive. Raises InputError where it is no run."""
+    try:
+        parts = [run.scenario, run.model, run.summary["versions"], run_page(read(run.folder))]
+        if run.metrics.empty or not all(parts):
+            raise ValueError("it has no rounds")
+    except (InputError, MemoryError, *_NO_RUN) as error:
+        raise InputError(f"{archive}: what is in it is no run of Hothouse's ({error})") from None
 
 
 def _environment(run: Run) -> dict[str, Any]:
@@ -104,13 +120,15 @@ def _onnx(run: Run) -> bytes:
     import torch
 
     model = run.model
+    words = model.agreement.vocabulary
+    width = len(model.agreement.shift) if words is None else words.width
     axes = {"rows": {0: "rows"}, "outputs": {0: "rows"}}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
             model,
-            (torch.zeros(1, model.input_shift.numel(), dtype=model.input_shift.dtype),),
+            (torch.zeros(1, width, dtype=model.inputs.dtype),),
             path,
             input_names=["rows"],
             output_names=["outputs"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from common.data.agreement import Agreement
 from common.scenario import dump_scenario
 from hothouse.result import Run
 
@@ -11,25 +12,25 @@ from hothouse.result import Run
 def model_card(run: Run) -> str:
     """A card for the run's final model, from what the run recorded."""
     scenario, summary, model = run.scenario, run.summary, run.model
+    clients, agreed = summary["clients"], model.agreement
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
     source = scenario.data.source.model_dump()
     what = " ".join(str(source[name]) for name in ("kind", "name") if name in source)
     outputs = (
-        f"logits of {len(model.labels)} classes, in this order: {_some(model.labels)}"
-        if model.task == "classification"
-        else f"{model.output_shift.numel()} number(s), in the target's own unit"
+        f"logits of {agreed.outputs} classes, in this order: {_some(agreed.labels)}"
+        if agreed.task == "classification"
+        else f"{agreed.outputs} number(s), in the target's own unit"
     )
     return f"""# {scenario.name}
 
-A {model.task} model grown by {scenario.federation.strategy.name} out of {scenario.data.partition.clients} clients in
+A {agreed.task} model grown by {scenario.federation.strategy.name} out of {clients} clients in
 {summary["rounds"]} rounds, with Hothouse {summary["versions"]["hothouse"]}. The run is {summary["status"]}.
 
 ## The model
 
 - A multilayer perceptron with {parameters:,} parameters, hidden layers {list(scenario.model.layers) or "none"},
-  {scenario.model.activation}, {scenario.model.dtype}.
-- In: rows of {model.input_shift.numel()} raw numbers (shape {list(model.row_shape)}); the agreed scaling is part of
-  the model.
+  {scenario.model.activation.name}, {scenario.model.dtype}.
+- In: {_inputs(agreed)}; what the federation agreed on (scaling, categories, words) is part of the model.
 - Out: {outputs}.
 
 ## How it did
@@ -37,7 +38,7 @@ A {model.task} model grown by {scenario.federation.strategy.name} out of {scenar
 {_table(summary)}
 
 `test` is measured on the server's test rows, `validation` on the rows it judges by, `holdout` on rows that the
-clients kept to themselves.
+clients kept to themselves, and so is `personal`, but of the clients' own models, which are not in this archive.
 
 ## The data
 
@@ -64,9 +65,19 @@ Versions: {", ".join(f"{name} {number}" for name, number in summary["versions"].
 """
 
 
+def _inputs(agreed: Agreement) -> str:
+    if agreed.vocabulary is not None:
+        return f"texts, as {agreed.vocabulary.features} of {agreed.vocabulary.width} terms"
+    if agreed.columns and len(agreed.row_shape) == 1:
+        return f"rows of {len(agreed.columns)} columns: {_some(tuple(column.name for column in agreed.columns))}"
+    return f"rows of {len(agreed.shift)} raw numbers (shape {list(agreed.row_shape)})"
+
+
 def _table(summary: dict[str, Any]) -> str:
     final, best = summary["final"], summary["best"]
-    measured = [name for name in final if name.startswith(("test_", "validation_", "holdout_")) and final[name]]
+    measured = [
+        name for name in final if name.startswith(("test_", "validation_", "holdout_", "personal_")) and final[name]
+    ]
     head = "| metric | last round |" + (f" round {best['round']}, best by {best['by']} |" if best else "")
     lines = [head, "|---|---|" + ("---|" if best else "")]
     for name in measured:

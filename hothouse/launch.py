@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,15 +19,18 @@ from flwr.app.user_config import UserConfig
 
 from common.data import Prepared, prepare
 from common.errors import InputError
-from common.models.start import settled
-from common.scenario import Scenario, load_scenario
-from hothouse.logs import logs_into
+from common.scenario import Scenario, load_scenario, located, single_run
+from common.settled import settled
+from hothouse.hints import hints
+from hothouse.logs import OWN, EventLog, Logs, captured
+from hothouse.notebook import NotebookProgress, in_notebook
+from hothouse.report.run import write_report
 from hothouse.result import Run, load
-from server.app import build
 from server.grid.base import SERVER_NODE, DirectGrid
 from server.observers import Observer
 from server.resume import Resumed
 from server.resume import resume as find
+from server.trackers import check_trackers
 
 CLIENT_APP = "clients.app:app"
 
@@ -38,16 +44,21 @@ def run(
     seed: int | None = None,
     workers: int | None = None,
     engine: Engine = "ray",
+    ray_address: str | None = None,
     out: str | Path | None = None,
     observers: Sequence[Observer] = (),
     node_config: Mapping[str, str | int | float | bool] | None = None,
+    verbose: bool = False,
 ) -> Run:
     """Run a scenario and return what it left behind.
 
     `scenario` is a YAML file, a mapping of the same form or a Scenario; `overrides` are `key=value` texts;
     `workers` is the number of Ray actors (by default one for each processor); the engine `local` runs
-    everything in this process, with the same bits. `out` is the run's folder, else `runs/<name>-<time>`.
-    `node_config` has further entries for every node's Flower node config.
+    everything in this process, with the same bits. `ray_address` is that of a Ray cluster this machine belongs to:
+    its machines train then, each with the data in its own cache or in a shared one. `out` is the run's folder,
+    else `runs/<name>-<time>`.
+    `node_config` has further entries for every node's Flower node config. What Flower, Ray and Python warn of is
+    in the folder's logs/run.log; with `verbose` it is written to standard error as well.
 
     Raises InputError for mistakes in the scenario or the data, RunError where the run cannot go on, and
     KeyboardInterrupt when interrupted; the folder is then marked incomplete and can be resumed.
@@ -55,8 +66,10 @@ def run(
     changes = [*overrides, *([] if seed is None else [f"seed={seed}"])]
     if isinstance(scenario, Scenario):
         scenario = scenario.model_dump(mode="json", exclude_none=True)
-    chosen = settled(load_scenario(scenario, changes))
-    return _launch(chosen, workers, engine, observers, node_config, folder=lambda: _new_folder(chosen, out))
+    with located(scenario, changes):
+        chosen = settled(single_run(load_scenario(scenario, changes)))
+        where = Where(workers, engine, ray_address)
+        return _launch(chosen, where, observers, node_config, verbose, lambda: new_folder(chosen.name, out))
 
 
 def resume(
@@ -65,9 +78,11 @@ def resume(
     rounds: int | None = None,
     workers: int | None = None,
     engine: Engine = "ray",
+    ray_address: str | None = None,
     allow_changes: bool = False,
     observers: Sequence[Observer] = (),
     node_config: Mapping[str, str | int | float | bool] | None = None,
+    verbose: bool = False,
 ) -> Run:
     """Go on with a run that was interrupted, or prolong one to `rounds`; the bits are those of a run at one go.
 
@@ -85,32 +100,80 @@ def resume(
     def going_on(prepared: Prepared) -> Resumed:
         return find(folder, chosen, prepared, allow_changes)
 
-    return _launch(chosen, workers, engine, observers, node_config, folder=lambda: folder, going_on=going_on)
+    where = Where(workers, engine, ray_address)
+    return _launch(chosen, where, observers, node_config, verbose, lambda: folder, going_on)
+
+
+@dataclass(frozen=True)
+class Where:
+    """What a run runs on."""
+
+    workers: int | None
+    engine: Engine
+    ray_address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.ray_address is not None and self.engine != "ray":
+            raise InputError(f"the address of a Ray cluster is for the engine ray, not for {self.engine}")
 
 
 def _launch(
     scenario: Scenario,
-    workers: int | None,
-    engine: Engine,
+    where: Where,
     observers: Sequence[Observer],
     node_config: Mapping[str, str | int | float | bool] | None,
+    verbose: bool,
     folder: Callable[[], Path],
     going_on: Callable[[Prepared], Resumed] | None = None,
 ) -> Run:
-    """Prepare the data, start a grid and run the ServerApp on it."""
-    with ThreadPoolExecutor(1) as background:
+    """Prepare the data, start a grid and run the ServerApp on it; however that ends, write the report.
+
+    In a notebook the run is shown where nobody else watches it.
+    """
+    check_trackers(scenario)
+    watching = observers or ([NotebookProgress()] if in_notebook() else [])
+
+    def warned(source: str, text: str) -> None:
+        for observer in watching:
+            observer.happened("warning", 0, {"source": source, "reason": text})
+
+    with captured(warned, verbose) as logs, ThreadPoolExecutor(2) as background:
         preparing = background.submit(prepare, scenario)
+        # PyTorch takes as long to import as Ray to start.
+        importing = background.submit(import_module, "server.app")
         _fails_at_once(preparing)
         place: UserConfig = dict(node_config or {})
-        with _grid(engine, workers or processors(), place) as grid:
+        with _grid(scenario, where, place, logs, verbose) as grid:
             prepared = preparing.result()
             place["data-dir"] = str(prepared.folder)
             resumed = going_on(prepared) if going_on else None
             home = folder()
-            with logs_into(home / "logs"):
-                context = Context(grid.run.run_id, SERVER_NODE, {}, RecordDict(), {"out": str(home)})
-                build(scenario, prepared, observers, resumed)(grid, context)
+            logs.into(home)
+            for observer in watching:
+                observer.opened(home)
+                for hint in [] if going_on else hints(scenario, prepared):
+                    observer.happened("hint", 0, {"reason": hint})
+            build = importing.result().build
+            context = Context(grid.run.run_id, SERVER_NODE, {}, RecordDict(), {"out": str(home)})
+            with _reported(home):
+                build(scenario, prepared, [EventLog(), *watching], resumed)(grid, context)
     return Run(home)
+
+
+@contextmanager
+def _reported(home: Path) -> Iterator[None]:
+    """Note why a run broke off, and write its report in any case; a run is worth more than its report."""
+    log = logging.getLogger(OWN)
+    try:
+        yield
+    except BaseException as error:
+        log.error("the run broke off", exc_info=error)
+        raise
+    finally:
+        try:
+            write_report(home)
+        except Exception as error:
+            logging.getLogger(f"{OWN}.report").warning("the report could not be written: %s", error, exc_info=error)
 
 
 def processors() -> int:
@@ -127,36 +190,47 @@ def _fails_at_once(preparing: Future[Prepared]) -> None:
 
 
 @contextmanager
-def _grid(engine: Engine, workers: int, place: UserConfig) -> Iterator[DirectGrid]:
-    """A grid of `workers` nodes, each configured by `place`."""
-    if engine == "local":
+def _grid(scenario: Scenario, where: Where, place: UserConfig, logs: Logs, verbose: bool) -> Iterator[DirectGrid]:
+    """A grid of as many nodes as there are workers, each configured by `place`."""
+    if where.engine == "local":
         from server.grid.local import LocalGrid
 
         with closing(LocalGrid(CLIENT_APP, [place], {})) as local:
             yield local
-        return
-    from hothouse.ray_session import ray_session
+    elif where.ray_address is not None:
+        from hothouse.ray_cluster import ray_cluster
 
-    with ray_session(workers) as session:
-        from server.grid.ray import RayGrid
+        with ray_cluster(where.ray_address, where.workers, verbose) as (cluster, workers):
+            from server.grid.machine import Machine
+            from server.grid.ray import RayGrid
 
-        with closing(RayGrid(CLIENT_APP, [place] * workers, {}, workers, session)) as grid:
-            yield grid
+            nodes = [place] * workers
+            with closing(RayGrid(CLIENT_APP, nodes, {}, workers, cluster, machine=Machine(scenario))) as grid:
+                yield grid
+    else:
+        from hothouse.ray_session import ray_session
+
+        workers = where.workers or processors()
+        with ray_session(workers, logs, verbose) as session:
+            from server.grid.ray import RayGrid
+
+            with closing(RayGrid(CLIENT_APP, [place] * workers, {}, workers, session)) as grid:
+                yield grid
 
 
-def _new_folder(scenario: Scenario, out: str | Path | None) -> Path:
-    """Make the run's folder; raises InputError where it would overwrite something."""
+def new_folder(name: str, out: str | Path | None) -> Path:
+    """Make a folder, `out` or else `runs/<name>-<time>`; raises InputError where it would overwrite something."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    folder = Path(out) if out is not None else Path("runs") / f"{scenario.name}-{stamp}"
+    folder = Path(out) if out is not None else Path("runs") / f"{name}-{stamp}"
     if out is None:
         attempt = 1
         while folder.exists():
             attempt += 1
-            folder = folder.with_name(f"{scenario.name}-{stamp}-{attempt}")
+            folder = folder.with_name(f"{name}-{stamp}-{attempt}")
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(f"{folder} exists and is not an empty folder; choose another with --out")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: the run's folder cannot be made ({error.strerror})") from None
+        raise InputError(f"{folder}: the folder cannot be made ({error.strerror})") from None
     return folder

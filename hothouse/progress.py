@@ -1,26 +1,37 @@
-"""How a run looks while it goes on: a live line on a terminal, plain lines elsewhere, JSON for scripts."""
+"""How a run looks while it goes on: a live display on a terminal, plain lines elsewhere, JSON for scripts."""
 
 from __future__ import annotations
 
-import json
 import time
-from typing import Any, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from common.data.prepared import Indices
 from common.metrics import PRIMARY
-from common.models.predictor import Predictor
+from hothouse.report.records import FAIRNESS
 from hothouse.result import Run
-from server.observers import Metrics
+from server.journal import as_json
+from server.observers import Metrics, Observer, Work
 
-_ORDINARY = ("checkpoint", "resumed")
-"""Events that are no news."""
+if TYPE_CHECKING:
+    from common.models.predictor import Predictor
+
+_ORDINARY = ("checkpoint", "failed", "resumed")
+"""Events that are no news, or told otherwise."""
+_MOST_LIGHTS = 32
+"""Workers that are shown one by one."""
+_STYLES = {"train": "green", "evaluate": "blue"}
+_DOING = {"train": "training", "evaluate": "measuring"}
 
 
-class LiveProgress:
-    """A bar on a terminal, with the round's loss, metric and speed; a line per round where there is none."""
+class LiveProgress(Observer):
+    """On a terminal a bar, the round's numbers and what each worker does; a line per round where there is none."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -31,9 +42,9 @@ class LiveProgress:
             TextColumn("{task.fields[numbers]}"),
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
-            console=console,
-            transient=True,
         )
+        self._workers = WorkerLights()
+        self._live = Live(Group(self._bar, self._workers), console=console, transient=True)
         self._rounds = 0
         self._first: int | None = None
         self._since = 0.0
@@ -45,7 +56,15 @@ class LiveProgress:
         self._console.print(f"{clients:,} clients, a model of {parameters:,} parameters, {rounds} rounds")
         self._task = self._bar.add_task("rounds", total=rounds, numbers="", left="")
         if self._console.is_terminal:
-            self._bar.start()
+            self._live.start()
+
+    def round_started(self, round_number: int, cohort: Indices) -> None:
+        """Show how many clients are about to train."""
+        self._workers.expect(len(cohort))
+
+    def worked(self, work: Work) -> None:
+        """Show what a worker does."""
+        self._workers.worked(work)
 
     def round_ended(self, metrics: Metrics) -> None:
         """Show the round's numbers."""
@@ -55,7 +74,7 @@ class LiveProgress:
             self._first, self._since = number, time.monotonic()
         else:
             self._trained += metrics["clients"]
-        text = "  ".join([*_numbers(metrics), *self._speed()])
+        text = "  ".join([*numbers(metrics), *self._speed()])
         left = self._left(number)
         if self._console.is_terminal:
             self._bar.update(self._task, completed=number, numbers=text, left=left)
@@ -63,21 +82,29 @@ class LiveProgress:
             self._console.print(f"round {number}/{self._rounds}  {text}  {left}".rstrip(), soft_wrap=True)
 
     def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        """Say what went wrong and was dealt with."""
+        """Say what went wrong and was dealt with, and what libraries warn of."""
         if event in _ORDINARY:
             return
-        reason = str(details.get("reason", "")).splitlines()[:1]
-        who = f" clients {_some(details['clients'])}" if "clients" in details else ""
-        self._console.print(f"[yellow]round {round_number}: {event}{who}[/yellow] {' '.join(reason)}", soft_wrap=True)
+        what = Text(f"round {round_number}: {event}", style="yellow")
+        if event == "warning":
+            what = Text(f"{details['source']} warns:", style="yellow")
+        elif event == "hint":
+            what = Text("hint:", style="bold")
+        elif event == "live":
+            what = Text("The report, live:", style="bold")
+        if "clients" in details:
+            what.append(f" clients {_some(details['clients'])}")
+        first = (str(details.get("reason", "")).splitlines() or [""])[0]
+        self._console.print(what + Text(f" {first}", style="default"), soft_wrap=True)
 
     def finished(self, model: Predictor) -> None:
-        """Take the bar away."""
+        """Take the display away."""
         self.stop()
 
     def stop(self) -> None:
-        """Take the bar away, also where the run failed."""
-        if self._bar.live.is_started:
-            self._bar.stop()
+        """Take the display away, also where the run failed."""
+        if self._live.is_started:
+            self._live.stop()
 
     def _speed(self) -> list[str]:
         elapsed = time.monotonic() - self._since
@@ -91,11 +118,61 @@ class LiveProgress:
         return f"{minutes}:{seconds:02d} left"
 
 
-class JsonProgress:
+class WorkerLights:
+    """A line on what the cohort and the workers are at: looked at by the display whenever it draws itself anew."""
+
+    def __init__(self) -> None:
+        self._cohort = self._done = 0
+        self._doing: dict[int, str] = {}
+
+    def expect(self, cohort: int) -> None:
+        """A round begins; so many clients are to be trained."""
+        self._cohort, self._done = cohort, 0
+        self._doing = dict.fromkeys(self._doing, "")
+
+    def worked(self, work: Work) -> None:
+        """A worker takes something up, or is done with it."""
+        self._doing[work.worker] = work.kind if work.seconds is None else ""
+        if work.seconds is not None and work.kind == "train":
+            self._done += work.clients
+
+    def __rich__(self) -> Text:
+        doing = sorted(self._doing.items())
+        if not doing:
+            return Text("")
+        line = Text(f"{self._done} of {self._cohort} clients trained   ", style="dim")
+        if len(doing) > _MOST_LIGHTS:
+            busy = sum(1 for _, kind in doing if kind)
+            return line.append(f"{busy} of {len(doing)} workers busy")
+        line.append("workers ")
+        for _, kind in doing:
+            line.append("●" if kind else "○", style=_STYLES.get(kind, "cyan") if kind else "dim")
+        kinds = {_DOING.get(kind, "asking"): _STYLES.get(kind, "cyan") for _, kind in doing if kind}
+        for words, style in kinds.items():
+            line.append(f" {words}", style=style)
+        return line
+
+
+class Home(Observer):
+    """Remembers where the run's folder is, for what is said when the run breaks off."""
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+
+    def opened(self, folder: Path) -> None:
+        """The folder is there."""
+        self.folder = folder
+
+
+class JsonProgress(Observer):
     """A JSON object per line on standard output, for scripts."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+
+    def opened(self, folder: Path) -> None:
+        """Say where the run's folder is."""
+        self._write(event="opened", folder=str(folder))
 
     def started(self, rounds: int, clients: int, parameters: int) -> None:
         """Say what is about to run."""
@@ -106,14 +183,11 @@ class JsonProgress:
         self._write(event="round", **metrics)
 
     def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        """Give a retry, an exclusion and the like."""
+        """Give a retry, an exclusion, a warning and the like."""
         self._write(event=event, round=round_number, **details)
 
-    def finished(self, model: Predictor) -> None:
-        """The summary follows from the command itself."""
-
     def _write(self, **entry: Any) -> None:
-        self._stream.write(json.dumps(entry) + "\n")
+        self._stream.write(as_json(entry) + "\n")
         self._stream.flush()
 
 
@@ -126,14 +200,32 @@ def result_table(run: Run) -> Table:
     if best:
         table.add_column(f"best by {best['by'].replace('_', ' ')}\n(round {best['round']})", justify="right")
     hidden = ("round", "seconds", "clients", "bytes_down", "bytes_up")
+    of_fairness = ("_seconds", "_mean", "_best_10", "_variance", "_jain")
     for name, value in final.items():
-        if name not in hidden and not name.endswith("_seconds") and value is not None:
-            row = [name.replace("_", " "), f"{value:.4f}"]
-            table.add_row(*row, *([f"{best[name]:.4f}" if name in best else ""] if best else []))
+        if name not in hidden and not name.endswith(of_fairness) and value is not None:
+            row = [name.replace("_10", ", 10%").replace("_", " ").replace(" ,", ","), f"{value:.4f}"]
+            table.add_row(*row, *([f"{best[name]:.4f}" if best.get(name) is not None else ""] if best else []))
     return table
 
 
-def _numbers(metrics: Metrics) -> list[str]:
+def fairness_table(run: Run) -> Table | None:
+    """How evenly the clients are served in the last round, by the global model and by their own; None if unknown."""
+    final = run.summary["final"]
+    served = {"holdout": "global model", "personal": "own models"}
+    names = [name for name, _ in PRIMARY.values() if f"holdout_{name}_mean" in final]
+    shown = [split for split in served if names and f"{split}_{names[0]}_mean" in final]
+    if not shown:
+        return None
+    table = Table(title=f"{names[0]} of the clients, each on its own held-out rows")
+    table.add_column("")
+    for split in shown:
+        table.add_column(served[split], justify="right")
+    for name, meaning in FAIRNESS.items():
+        table.add_row(meaning, *(f"{final[f'{split}_{names[0]}_{name}']:.4f}" for split in shown))
+    return table
+
+
+def numbers(metrics: Metrics) -> list[str]:
     """The numbers worth a glance: the training loss and the best-founded metric there is."""
     shown = []
     if "train_loss" in metrics:

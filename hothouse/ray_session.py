@@ -10,15 +10,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.errors import InputError
+from common.errors import InputError, RunError
 from hothouse.guardian import Guardian, Process, command, descendants, end, look
+from hothouse.logs import Logs
 
 os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0", FLWR_TELEMETRY_ENABLED="0")
+# Without it Ray takes a driver whose parent is process 1, as in a container, for an orphan of a raylet: when the
+# raylet dies, it ends the driver without a word.
+os.environ["RAY_RAYLET_PID"] = str(os.getpid())
+
+
+_TRIES = 3
+_DIRECT = 1 << 20
+"""Answers of at most so many bytes, where large arrays are not left on slates, come straight from the actor: Ray's
+object store takes longer for them, and ends a process that holds something of it, without a word, when the raylet
+dies."""
 
 
 @contextmanager
-def ray_session(workers: int) -> Iterator[RaySession | None]:
-    """Ray with room for `workers` actors.
+def ray_session(workers: int, logs: Logs, verbose: bool = False) -> Iterator[RaySession | None]:
+    """Ray with room for `workers` actors, its logs in `logs`; with `verbose` workers write to standard error as well.
 
     Where Ray runs in this process already it is used as it is, and there is no session of ours to start again.
     Raises InputError where a running Ray has too little room.
@@ -31,7 +42,7 @@ def ray_session(workers: int) -> Iterator[RaySession | None]:
             raise InputError(f"{workers} workers, but the Ray that is running has {room} CPUs; use workers={room}")
         yield None
         return
-    session = RaySession(workers)
+    session = RaySession(workers, logs, verbose)
     try:
         yield session
     finally:
@@ -41,8 +52,8 @@ def ray_session(workers: int) -> Iterator[RaySession | None]:
 class RaySession:
     """A Ray of our own."""
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
+    def __init__(self, workers: int, logs: Logs, verbose: bool) -> None:
+        self._workers, self._logs, self._verbose = workers, logs, verbose
         self._guardian = Guardian()
         self._processes: list[Process] = []
         self._vital: list[Process] = []
@@ -59,6 +70,7 @@ class RaySession:
         for process in self._processes:
             end(process.id, process.started)
         ray.shutdown()
+        self._logs.take(self._folder)
         self._start()
 
     def close(self) -> None:
@@ -66,29 +78,58 @@ class RaySession:
         import ray
 
         ray.shutdown()
+        self._logs.take(self._folder)
         self._guardian.dismiss()
 
     def _start(self) -> None:
         import ray
 
-        signals = signal.getsignal(signal.SIGTERM)
-        before = {process.id for process in descendants(os.getpid())}
-        ray.init(
-            num_cpus=self._workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=False,
-            # Nobody looks at the history of tasks, which would grow with every round.
-            _system_config={"task_events_report_interval_ms": 0},
-        )
-        if threading.current_thread() is threading.main_thread():
-            # Ray's own handler ends the process without a word to anyone.
-            signal.signal(signal.SIGTERM, signals)
-        new = [process for process in descendants(os.getpid()) if process.id not in before]
-        self._processes = [process for process in new if "ray" in command(process.id)]
-        self._vital = [process for process in new if _is_vital(process)]
+        for left in reversed(range(_TRIES)):
+            before = {process.id for process in descendants(os.getpid())}
+            try:
+                with keeping_signals():
+                    context = ray.init(
+                        address="local",
+                        num_cpus=self._workers,
+                        include_dashboard=False,
+                        log_to_driver=self._verbose,
+                        logging_level=logging.ERROR,
+                        configure_logging=False,
+                        _system_config={
+                            # Nobody looks at the history of tasks, which would grow with every round.
+                            "task_events_report_interval_ms": 0,
+                            "max_direct_call_object_size": _DIRECT,
+                        },
+                    )
+                break
+            except Exception as error:  # a bare Exception is what Ray raises on a machine that is too busy to start it
+                ray.shutdown()
+                for process in self._since(before):
+                    end(process.id, process.started)
+                logging.getLogger(__name__).warning("Ray could not be started: %s", error)
+                if not left:
+                    self._guardian.dismiss()
+                    raise RunError(f"Ray could not be started ({error}); --engine local runs without it") from error
+        self._folder = Path(context.address_info["session_dir"]) / "logs"
+        self._processes = self._since(before)
+        self._vital = [process for process in self._processes if _is_vital(process)]
         self._guardian.watch(self._processes)
+
+    def _since(self, before: set[int]) -> list[Process]:
+        """Ray's processes below this one that were not there before."""
+        new = [process for process in descendants(os.getpid()) if process.id not in before]
+        return [process for process in new if "ray" in command(process.id)]
+
+
+@contextmanager
+def keeping_signals() -> Iterator[None]:
+    """Ray's own handler of SIGTERM ends the process without a word to anyone; it is not let in."""
+    signals = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signals)
 
 
 def _is_vital(process: Process) -> bool:

@@ -54,7 +54,22 @@ class Run:
         path = self.folder / "model.safetensors"
         if not path.is_file():
             raise InputError(f"{self.folder}: no model there yet; the run is {self.summary['status']}")
-        return load_model(path)
+        try:
+            return load_model(path)
+        except ValueError as error:
+            raise InputError(f"{path}: {error}") from None
+
+    def report(self, out: str | Path | None = None) -> Path:
+        """Write the report, by default as report.html into the run's folder; returns its path."""
+        from hothouse.report.run import write_report
+
+        return write_report(self.folder, out)
+
+    def _repr_html_(self) -> str:
+        """How it went, for notebooks."""
+        from hothouse.notebook import run_html
+
+        return run_html(self)
 
 
 def load(folder: str | Path) -> Run:

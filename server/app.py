@@ -3,48 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from common.data import Prepared, prepare
+from common.data import Prepared
 from common.determinism import one_thread
-from common.models.start import settled
-from common.scenario import Scenario, load_scenario
+from common.scenario import Scenario
 from server.checkpoints import Checkpoints
+from server.chronicle import Chronicle
+from server.config import RunConfig
+from server.grid.base import DirectGrid
+from server.grid.polled import PolledGrid
 from server.observers import Observer
+from server.orphan import end_with_parent
 from server.recorder import Recorder
 from server.resume import Resumed, about, resume
 from server.rounds import Rounds
+from server.telling import Telling, reported
+from server.trackers import check_trackers
+from server.trackers.base import Tracked
+from server.trackers.together import Trackers
 
 
 def build(
     scenario: Scenario | None = None,
     prepared: Prepared | None = None,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[Observer] | None = None,
     resumed: Resumed | None = None,
 ) -> ServerApp:
     """A ServerApp that reports its progress to `observers`.
 
-    What is not given is taken from the run's config: `scenario` names a YAML file, `out` the run's folder;
-    with `resume` true the run that is in the folder goes on, with `allow-changes` true even if the scenario,
-    the data or the software changed since.
+    What is not given is taken from the run's config (`server.config`). Without observers, as on a SuperLink, progress
+    is printed, and the report is written in the end.
     """
     server_app = ServerApp()
 
     @server_app.main()
     def main(grid: Grid, context: Context) -> None:
-        config = context.run_config
-        chosen = settled(scenario or load_scenario(str(config["scenario"])))
-        data = prepared or prepare(chosen)
-        folder = Path(str(config["out"]))
-        going_on = resumed
-        if config.get("resume"):
-            going_on = resume(folder, chosen, data, bool(config.get("allow-changes")))
+        end_with_parent()
+        config = RunConfig(context.run_config, scenario)
+        with config.located():
+            chosen = config.scenario()
+            check_trackers(chosen)
+            data = prepared or config.prepared(chosen)
+            folder = config.folder(chosen.name, begins=not resumed and not config.resume)
+            going_on = resumed
+            if config.resume:
+                going_on = resume(folder, chosen, data, config.allow_changes)
+        carrier = grid if isinstance(grid, DirectGrid) else PolledGrid(grid, config.nodes)
+        watching = [Telling(folder)] if observers is None else observers
         checkpoints = Checkpoints(folder / "checkpoints", chosen.checkpoints.keep, about(chosen, data))
-        with Recorder(folder, chosen, going_on) as recorder, one_thread():
-            Rounds(grid, chosen, data, [recorder, *observers], checkpoints, going_on).run()
+        recorder, chronicle = Recorder(folder, chosen, going_on), Chronicle(folder, chosen, data, going_on)
+        tracked = Tracked.of(folder, chosen, going_on)
+        report = reported(folder, config.report if observers is None else "")
+        with report, recorder, chronicle, Trackers(tracked, recorder) as trackers, one_thread():
+            Rounds(carrier, chosen, data, [recorder, chronicle, trackers, *watching], checkpoints, going_on).run()
 
     return server_app
 

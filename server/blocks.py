@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.data.prepared import Indices
+from server.costs import Seconds
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,15 @@ class Block:
     places: Indices
     """Where its clients stand in the cohort."""
     cost: float
-    """An estimate of the work in it, in rows to train on."""
+    """An estimate of the work in it, in seconds."""
     node: int | None
     """The position of the node that must do it; None where any can."""
 
 
-def cut(cohort: Indices, rows: Indices, blocks: int, owners: NDArray[np.int64] | None = None) -> list[Block]:
+def cut(cohort: Indices, costs: Seconds, blocks: int, owners: NDArray[np.int64] | None = None) -> list[Block]:
     """A cohort in at most `blocks` blocks of nearly equal numbers of clients, by cohort order alone.
 
-    `rows` and `owners` have an entry per client of the cohort. Where clients have owners, every owner's
+    `costs` and `owners` have an entry per client of the cohort. Where clients have owners, every owner's
     clients are cut by themselves, into a share of the blocks.
     """
     homes: list[tuple[int | None, Indices]] = [(None, np.arange(len(cohort)))]
@@ -38,5 +39,5 @@ def cut(cohort: Indices, rows: Indices, blocks: int, owners: NDArray[np.int64] |
     made: list[Block] = []
     for node, members in homes:
         for places in np.array_split(members, min(share, len(members))):
-            made.append(Block(len(made), cohort[places], places, float(rows[places].sum()), node))
+            made.append(Block(len(made), cohort[places], places, float(costs[places].sum()), node))
     return made

@@ -1,23 +1,24 @@
-"""Who is there: the nodes, the clients on each, and what the federation agrees on before round 1."""
+"""Who is there: the nodes, and the clients on each."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from flwr.app import Message, RecordDict
-from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
 from common import messages
-from common.data.agreement import Agreement, Moments, combined, label_set
 from common.data.prepared import Indices, Meta
-from common.data.table import Label
 from common.errors import RunError
-from common.messages import Hosting
+from common.messages import DATA, Hosting, write_data
 from server.blocks import Block, cut
-from server.exchange import Exchange, replies
+from server.costs import Seconds, looking
+from server.exchange import Carrier, replies
+from server.grid.base import DirectGrid
+
+_NUMBERS = 10_000
+"""Multiply-adds for a row where nothing better is known."""
 
 
 @dataclass(frozen=True)
@@ -31,32 +32,66 @@ class Federation:
     holdout_sizes: Indices
     owners: NDArray[np.int64] | None
     """The position in `nodes` of each client's node; None where every node has every client."""
-    meta: Meta
-    labels: tuple[Label, ...]
+    metas: list[Meta]
+    """What each host's rows are; a single one where every host has the same."""
+    compiled: bool = False
+    """Whether every host has the compiled trainer."""
 
-    def cut(self, chosen: Indices, blocks: int) -> list[Block]:
-        """Blocks of the clients at the positions `chosen`, in that order."""
+    def within(self, examples: int) -> tuple[Federation, list[tuple[int, int]]]:
+        """The federation without clients that claim more training rows than `examples`; and these, with their rows."""
+        sound = self.training_sizes <= examples
+        claims = list(zip(self.clients[~sound].tolist(), self.training_sizes[~sound].tolist(), strict=True))
+        kept = {name: getattr(self, name)[sound] for name in ("clients", "training_sizes", "holdout_sizes")}
+        owners = None if self.owners is None else self.owners[sound]
+        return (replace(self, **kept, owners=owners) if claims else self), claims
+
+    def cut(self, chosen: Indices, blocks: int, costs: Seconds | None = None) -> list[Block]:
+        """Blocks of the clients at the positions `chosen`, in that order.
+
+        `costs` has an entry for each of them; without it they cost what looking at their training rows does.
+        """
+        if costs is None:
+            costs = looking(_NUMBERS, self.training_sizes[chosen])
         owners = None if self.owners is None else self.owners[chosen]
-        return cut(self.clients[chosen], self.training_sizes[chosen], blocks, owners)
+        return cut(self.clients[chosen], costs, blocks, owners)
 
 
-def discover(grid: Grid) -> Federation:
-    """Ask every node which clients it has. Raises RunError where none answers or their data does not match."""
-    asked = [Message(RecordDict(), node, messages.HOSTING) for node in sorted(grid.get_node_ids())]
+def discover(grid: Carrier, data: str = "") -> Federation:
+    """Ask every node which clients it has; `data` is the key of the data for those that know no folder of their own.
+
+    Nodes are put in the order of their first clients, which is the same in every run, as their ids are not.
+    Raises RunError where none answers or their data does not match.
+    """
+    asked = [Message(RecordDict({DATA: write_data(data)}), node, messages.HOSTING) for node in grid.get_node_ids()]
+    homes = {}
     answers = {}
-    for reply in replies(grid, grid.push_messages(asked)):
+    sent = grid.push_messages(asked)
+    for message_id, message in zip(sent, asked, strict=True):
+        homes[message_id] = message.metadata.dst_node_id
+    for reply in replies(grid, sent):
+        node = homes[reply.metadata.reply_to_message_id]
         if reply.has_error():
-            raise RunError(f"node {reply.metadata.src_node_id} cannot take part: {reply.error.reason}")
-        answers[reply.metadata.src_node_id] = Hosting.read(reply.content)
+            raise RunError(f"node {node} cannot take part: {reply.error.reason}")
+        try:
+            hosting = Hosting.read(reply.content)
+            _check_numbers(hosting)
+        except Exception as error:  # whatever a stranger's bytes do to a parser
+            raise RunError(f"what node {node} says of itself is refused: {type(error).__name__}: {error}") from None
+        if len(hosting.clients):
+            answers[node] = hosting
     if not answers:
         raise RunError("no node takes part")
-    nodes = sorted(answers)
+    nodes = sorted(answers, key=lambda node: (int(answers[node].clients[0]), node))
     hosts = [answers[node] for node in nodes]
     for node, host in zip(nodes, hosts, strict=True):
         _check_same_kind(node, host.meta, hosts[0].meta)
+    compiled = all(host.compiled for host in hosts)
     owners = None
     if all(np.array_equal(host.clients, hosts[0].clients) for host in hosts):
         hosts = hosts[:1]
+        if not isinstance(grid, DirectGrid):
+            # What a client keeps stays on its host, so even here it has one.
+            owners = hosts[0].clients % len(nodes)
     else:
         owners = np.repeat(np.arange(len(hosts)), [len(host.clients) for host in hosts])
     clients = np.concatenate([host.clients for host in hosts])
@@ -70,45 +105,25 @@ def discover(grid: Grid) -> Federation:
         training_sizes=np.concatenate([host.training_sizes for host in hosts])[order],
         holdout_sizes=np.concatenate([host.holdout_sizes for host in hosts])[order],
         owners=None if owners is None else owners[order],
-        meta=hosts[0].meta,
-        labels=label_set(host.meta.labels for host in answers.values()),
+        metas=[host.meta for host in hosts],
+        compiled=compiled,
     )
 
 
-def agree(exchange: Exchange, federation: Federation, blocks: int, own_labels: list[Label]) -> Agreement:
-    """The label set and the scaling, from the clients' sums; `own_labels` are those of the server's rows."""
-    meta = federation.meta
-    features, targets = math.prod(meta.row_shape), meta.targets
-    shift, scale = np.zeros(features + targets), np.ones(features + targets)
-    if meta.scaling == "bytes":
-        scale[:features] = 255.0
-    elif meta.scaling == "standardize":
-        everyone = federation.cut(np.arange(len(federation.clients)), blocks)
-        moments = _moments(exchange, everyone)
-        shift, scale = moments.mean(), moments.deviation()
-    return Agreement(
-        task=meta.task,
-        row_shape=tuple(meta.row_shape),
-        labels=label_set([federation.labels, own_labels]),
-        shift=shift[:features],
-        scale=scale[:features],
-        target_shift=shift[features:],
-        target_scale=scale[features:],
-    )
-
-
-def _moments(exchange: Exchange, blocks: list[Block]) -> Moments:
-    found: dict[int, Moments] = {}
-    for arrival in exchange.ask(messages.MOMENTS, {}, blocks):
-        if arrival.content is None:
-            raise RunError(f"the columns' scaling could not be agreed: {arrival.error}")
-        indices = [block.index for block in arrival.blocks]
-        found.update(zip(indices, messages.read_moments(arrival.content), strict=True))
-    return combined(found[index] for index in sorted(found))
+def _check_numbers(hosting: Hosting) -> None:
+    """Raise ValueError where a host's numbers cannot be right."""
+    for name in ("clients", "training_sizes", "holdout_sizes"):
+        array = getattr(hosting, name)
+        if array.dtype != np.int64 or array.shape != hosting.clients.shape or array.ndim != 1:
+            raise ValueError(f"its {name} are {array.dtype} of shape {array.shape}")
+        if len(array) and array.min() < 0:
+            raise ValueError(f"its {name} go down to {array.min()}")
 
 
 def _check_same_kind(node: int, meta: Meta, first: Meta) -> None:
-    for name in ("task", "row_shape", "targets", "columns", "scaling"):
+    for name in ("task", "row_shape", "targets", "scaling", "filling", "indicators", "text"):
         here, there = getattr(meta, name), getattr(first, name)
         if here != there:
             raise RunError(f"node {node} has data of another kind: its {name} is {here}, elsewhere {there}")
+    if meta.key and first.key and meta.key != first.key:
+        raise RunError(f"node {node} has a part of other data than the others: cut all parts at once")

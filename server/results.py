@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from common.arrays import Named
 from common.messages import TrainReply
@@ -15,7 +19,7 @@ class BlockResult:
 
     block: Block
     weight: float
-    """The training rows behind the sums."""
+    """What the clients behind the sums count for in all: their training rows, mostly."""
     sums: dict[str, Named]
     """Named weighted sums: {"parameters": {name: Σ rows·θ}}, and what else the algorithm sends."""
     rows: dict[str, Named]
@@ -25,16 +29,47 @@ class BlockResult:
     excluded: dict[int, str]
     """Clients that are in no sum, and why."""
 
-    def mean(self, name: str = "parameters") -> Named:
-        """The weighted mean of the block's clients."""
-        return {key: total / total.dtype.type(self.weight) for key, total in self.sums[name].items()}
+
+def total(results: list[BlockResult], name: str = "parameters") -> Named:
+    """The weighted sum over all clients of the results, added up in block order."""
+    totals = {key: array.copy() for key, array in results[0].sums[name].items()}
+    for result in results[1:]:
+        for key, array in totals.items():
+            array += result.sums[name][key]
+    return totals
+
+
+def mean(results: list[BlockResult], name: str = "parameters") -> Named:
+    """The weighted mean over all clients of the results, added up in block order."""
+    weight = sum(result.weight for result in results)
+    return {key: array / array.dtype.type(weight) for key, array in total(results, name).items()}
+
+
+def told(results: list[BlockResult], *names: str) -> list[NDArray[Any]]:
+    """These numbers of each client that took part, in block order: (clients,) each."""
+    took_part = [result.metrics["examples"] > 0 for result in results]
+    return [
+        np.concatenate([result.metrics[name][chosen] for result, chosen in zip(results, took_part, strict=True)])
+        for name in names
+    ]
+
+
+def each(results: list[BlockResult]) -> Named:
+    """The weights of each client that took part, in block order: (clients, *shape)."""
+    took_part = [result.metrics["examples"] > 0 for result in results]
+    return {
+        name: np.concatenate(
+            [result.rows["parameters"][name][chosen] for result, chosen in zip(results, took_part, strict=True)]
+        )
+        for name in results[0].rows["parameters"]
+    }
 
 
 def block_results(blocks: list[Block], reply: TrainReply) -> list[BlockResult]:
     """A reply, block by block."""
     results = []
     for position, (block, part) in enumerate(zip(blocks, reply.blocks.slices(), strict=True)):
-        clients = set(block.clients.tolist())
+        clients = set(block.clients.tolist()) if reply.excluded else set()
         results.append(
             BlockResult(
                 block=block,

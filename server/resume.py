@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -11,15 +12,21 @@ from typing import Any
 
 from common.data import Prepared
 from common.errors import InputError
+from common.participation import read_participation
 from common.scenario import Scenario
+from common.scenario.flat import flat
+from common.scenario.selection import Schedule
 from server.checkpoints import About, latest
+from server.due import is_due
+from server.files import read_lines
+from server.keeping import Kept
 from server.observers import Metrics
 from server.state import RunState
 
 _FREE = ("name", "federation.rounds", "checkpoints.every", "checkpoints.keep", "checkpoints.best")
 """Keys that may change without changing what the finished rounds were."""
 _PACKAGES = ("hothouse", "flwr", "torch", "numpy")
-_MEASURED = ("test_", "validation_", "holdout_")
+_MEASURED = ("test_", "validation_", "holdout_", "personal_")
 
 
 @dataclass
@@ -36,15 +43,32 @@ class Resumed:
     """For each later round that was completed before, the blocks that were left out of it, and why."""
     notes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """Events to tell: damaged checkpoints, changes that were allowed."""
+    engine: str | None = None
+    """What trained so far, where that must not change."""
+    kept: Callable[[], Iterable[Kept]] = tuple
+    """What clients kept after that round, part by part."""
 
 
 def about(scenario: Scenario, prepared: Prepared) -> About:
-    """What a checkpoint of this run belongs to."""
-    return {
-        "scenario": scenario.model_dump(mode="json", exclude_none=True),
+    """What a checkpoint of this run belongs to; where its numbers go besides decides nothing."""
+    belongs: About = {
+        "scenario": scenario.model_dump(mode="json", exclude_none=True, exclude={"tracking"}),
         "data": prepared.key,
-        "versions": {name: version(name) for name in _PACKAGES},
+        "versions": versions(),
     }
+    if isinstance(scenario.federation.selection, Schedule):
+        rounds = read_participation(Path(scenario.federation.selection.path))
+        told = json.dumps({number: sorted(clients) for number, clients in sorted(rounds.items())})
+        belongs["federation.selection.path, what it says"] = hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+    if any(spec.by == "round" and getattr(spec, "length", 1) is None for spec in scenario.training.schedule):
+        # Such a schedule ends with the run: in a longer one, the finished rounds would have had other rates.
+        belongs["training.schedule, as long as federation.rounds"] = scenario.federation.rounds
+    return belongs
+
+
+def versions() -> dict[str, str]:
+    """The versions of the software that the bits depend on."""
+    return {name: version(name) for name in _PACKAGES}
 
 
 def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: bool) -> Resumed:
@@ -62,6 +86,7 @@ def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: 
     lines, events = read_lines(folder / "metrics.jsonl"), read_lines(folder / "events.jsonl")
     if loaded is None:
         return Resumed(None, [], [], _left_out(events, 0, _last(lines)), notes)
+    engine = loaded.about.pop("engine", None)
     changes = _differences(loaded.about, about(scenario, prepared))
     if changes and not allow_changes:
         raise InputError(
@@ -73,24 +98,12 @@ def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: 
     if scenario.federation.rounds < at:
         raise InputError(f"{folder}: the run is at round {at} already; --rounds must be at least that")
     history = [entry for entry in lines if entry["round"] < at]
-    now = next((entry for entry in lines if entry["round"] == at), loaded.state.metrics)
+    # A run killed between a checkpoint and the round's line has lost how long the round took.
+    now = next((entry for entry in lines if entry["round"] == at), {"seconds": 0.0, **loaded.state.metrics})
     history.append(_as_if_it_went_on(now, scenario))
     kept = [event for event in events if event.get("round", 0) <= at]
-    return Resumed(loaded.state, history, kept, _left_out(events, at, _last(lines)), notes)
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects in a file, a line each, up to the first that is not whole."""
-    found: list[dict[str, Any]] = []
-    if not path.exists():
-        return found
-    for line in path.read_text(errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            break
-        found.append(entry)
-    return found
+    left_out, same = _left_out(events, at, _last(lines)), None if allow_changes else engine
+    return Resumed(loaded.state, history, kept, left_out, notes, same, loaded.kept)
 
 
 def _last(lines: list[Metrics]) -> int:
@@ -109,28 +122,17 @@ def _left_out(events: list[dict[str, Any]], after: int, until: int) -> dict[int,
 
 def _as_if_it_went_on(entry: Metrics, scenario: Scenario) -> Metrics:
     """The line of a run's last round without the evaluation that only a last round gets."""
-    number = entry["round"]
-    if number % scenario.evaluation.every == 0 or number >= scenario.federation.rounds:
+    if is_due(scenario, entry["round"]):
         return entry
     return {name: value for name, value in entry.items() if not name.startswith(_MEASURED)}
 
 
 def _differences(before: About, now: About) -> list[str]:
     """What differs, a line each."""
-    old, new = _flat(before), _flat(now)
+    old, new = flat(before), flat(now)
     differing = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
     return [
         f"  {name.removeprefix('scenario.')}: was {old.get(name, 'not set')}, is {new.get(name, 'not set')}"
         for name in differing
         if name.removeprefix("scenario.") not in _FREE
     ]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value
-    return found

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
-import torch
-from flwr.serverapp import Grid
 
-from common.arrays import Named, numbers, pack
+from common import seeds
+from common.arrays import Named, numbers, pack, tensors
 from common.data import Prepared
+from common.data.augmentable import needs_spread
+from common.data.prepared import Indices
 from common.errors import InputError
+from common.messages import BUFFERS
 from common.models import build
 from common.models.predictor import Predictor
 from common.models.start import starting_weights
 from common.scenario import Scenario, cohort_size
+from common.scenario.engines import NOT_BUILT, Engine, engine_for, uncovered
 from common.settings import ClientSettings
+from server.agreement import agree
 from server.checkpoints import Checkpoints
-from server.evaluation import Evaluation
-from server.exchange import Exchange
-from server.federation import agree, discover
+from server.due import is_due
+from server.evaluation import Evaluation, Measured
+from server.exchange import Carrier, Exchange
+from server.federation import discover
 from server.grid.base import DirectGrid
+from server.judging import Judging
 from server.keeper import Keeper
-from server.observers import Metrics, Observer
+from server.keeping import Keeping, Kept
+from server.ladder import Ladder
+from server.losses import TrainingLosses
+from server.observers import Metrics, Observer, Roll, Work
+from server.privacy import Private
 from server.resume import Resumed
-from server.selection import select
+from server.selection import SELECTIONS
 from server.state import RunState
+from server.statistics import Statistics
 from server.strategies import STRATEGIES
+from server.strategies.base import Instructions, Surroundings
 from server.training import Trained, Training
 
 
@@ -37,7 +50,7 @@ class Rounds:
 
     def __init__(
         self,
-        grid: Grid,
+        grid: Carrier,
         scenario: Scenario,
         prepared: Prepared,
         observers: Sequence[Observer],
@@ -46,28 +59,46 @@ class Rounds:
     ) -> None:
         self._scenario, self._observers = scenario, observers
         self._resumed, self._round = resumed or Resumed(None, [], []), 0
+        self._notes = list(self._resumed.notes)
         if isinstance(grid, DirectGrid):
-            grid.listen(self._tell)
-        self._federation = discover(grid)
-        self._cohort = cohort_size(scenario.federation.clients_per_round, len(self._federation.clients))
-        if self._cohort > len(self._federation.clients):
+            grid.listen(self._tell, self._tell_work)
+        self._federation, claims = discover(grid, prepared.key).within(scenario.federation.limits.examples)
+        for client, rows in claims:
+            reason = f"it claims {rows:,} training rows, more than federation.limits.examples"
+            self._notes.append(("refused", {"clients": [client], "reason": reason}))
+        cohort = cohort_size(scenario.federation.clients_per_round, len(self._federation.clients))
+        if cohort > len(self._federation.clients):
             raise InputError(
-                f"at most the {len(self._federation.clients)} clients that are there, not {self._cohort}",
+                f"at most the {len(self._federation.clients)} clients that are there, not {cohort}",
                 "federation.clients_per_round",
             )
-        self._exchange = Exchange(grid, self._federation.nodes)
-        agreement = agree(self._exchange, self._federation, scenario.federation.blocks, prepared.meta.labels)
-        _check_loss(scenario, agreement.task)
-        self._agreement, self._settings = agreement, ClientSettings.of(scenario)
-        self._network = build(scenario.model, agreement.features, agreement.outputs, scenario.seed)
-        self._strategy = STRATEGIES[scenario.federation.strategy.name](scenario.federation.strategy)
+        self._exchange = Exchange(grid, self._federation.nodes, prepared.key, self._tell)
+        noisy = needs_spread(scenario.training.augmentation)
+        agreement = agree(self._exchange, self._federation, scenario.federation.blocks, prepared, noisy)
+        engine = self._engine(checkpoints)
+        self._agreement, self._settings = agreement, ClientSettings.of(scenario).trained_by(engine)
+        self._network = build(scenario.model, agreement, scenario.seed)
         self._training = Training(scenario, self._exchange, self._federation, agreement, self._settings, self._tell)
-        self._evaluate = Evaluation(
-            scenario, prepared, agreement, self._federation, self._exchange, self._settings.model_dump_json()
+        self._evaluate = Evaluation(scenario, prepared, agreement, self._federation, self._exchange, self._settings)
+        judging = Judging(scenario, prepared, agreement, self._federation, self._exchange)
+        sizes = self._federation.training_sizes
+        losses = TrainingLosses(
+            self._federation,
+            self._exchange,
+            agreement,
+            self._settings.model_dump_json(),
+            scenario.federation.blocks,
         )
-        self._keeper = Keeper(
-            scenario, agreement.task, checkpoints, self._client_states, self._tell, self._resumed.history
-        )
+        surroundings = Surroundings(scenario, self._federation.clients, sizes, judging, losses, self._drawn)
+        rule = scenario.federation.selection
+        self._selection = SELECTIONS[rule.name](rule, surroundings, cohort)
+        options = scenario.federation.strategy
+        self._strategy = STRATEGIES[options.name](options, surroundings)
+        if scenario.federation.privacy is not None:
+            self._strategy = Private(scenario.federation.privacy, surroundings, self._strategy)
+        self._statistics = Statistics(self._network, self._settings, agreement, self._exchange)
+        self._keeping = Keeping(self._exchange, self._federation, scenario.federation.blocks)
+        self._keeper = Keeper(scenario, agreement.task, checkpoints, self._collect, self._tell, self._resumed.history)
 
     def run(self) -> None:
         """All rounds that are left, and the final model.
@@ -79,7 +110,9 @@ class Rounds:
         size = sum(parameter.numel() for parameter in self._network.parameters())
         for observer in self._observers:
             observer.started(rounds, len(self._federation.clients), size)
-        for event, details in self._resumed.notes:
+            observer.agreed(self._federation, self._agreement)
+            observer.settled(self._settled)
+        for event, details in self._notes:
             self._tell(event, details)
         state = self._resumed.state
         try:
@@ -90,25 +123,60 @@ class Rounds:
             self._keeper.at_the_break(state)
             raise
         for observer in self._observers:
-            observer.finished(self._model(state.parameters))
+            observer.finished(self._model(state))
+
+    def _engine(self, checkpoints: Checkpoints | None) -> Engine:
+        """What trains the clients: the same on every host, told and kept with the checkpoints.
+
+        Raises InputError where the scenario wants what a host does not have, or where another engine trained so far.
+        """
+        scenario, built = self._scenario, self._federation.compiled
+        parts = (scenario.model, scenario.training, scenario.federation.strategy)
+        engine = engine_for(*parts, built)
+        if engine == "compiled" and not built:
+            raise InputError(f"expected auto or torch: {NOT_BUILT}", "training.engine")
+        if self._resumed.engine not in (None, engine):
+            raise InputError(
+                f"{self._resumed.engine} trained so far, {engine} would now, and not to the same bits; "
+                "--allow-changes goes on all the same",
+                "training.engine",
+            )
+        if checkpoints is not None:
+            checkpoints.belong_to(engine=engine)
+        beyond = uncovered(*parts)
+        self._settled = {"engine": engine} | ({"engine_reason": f"{beyond} needs it"} if beyond else {})
+        if scenario.training.engine == "auto" and not built and beyond is None:
+            self._notes.append(("no compiled trainer", {"reason": NOT_BUILT}))
+        return engine
 
     def _begin(self) -> RunState:
         """Round 0: the untrained model, measured."""
         clock = _Clock()
-        fresh = {name: parameter.detach().numpy() for name, parameter in self._network.named_parameters()}
-        parameters = starting_weights(self._scenario, fresh) or fresh
-        metrics = {"clients": 0, "bytes_down": 0, "bytes_up": 0, **self._evaluate(parameters)}
-        clock.lap("evaluation")
+        fresh = {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
+        weights = starting_weights(self._scenario, fresh) or fresh
         versions = np.zeros(len(self._federation.clients), dtype=np.int64)
-        state = RunState(0, parameters, self._strategy.state(), versions, {}, {"round": 0, **metrics})
+        measured = self._evaluate(weights, versions, self._strategy.candidates())
+        metrics = {"clients": 0, "bytes_down": 0, "bytes_up": 0, **measured.metrics}
+        clock.lap("evaluation")
+        self._call(measured)
+        buffers = {name: weights.pop(name) for name, _ in self._network.named_buffers()}
+        state = self._state(weights, buffers, versions, {"round": 0, **metrics})
         self._tell_round(state.metrics, clock)
         return state
+
+    def _state(self, parameters: Named, buffers: Named, versions: Indices, metrics: Metrics) -> RunState:
+        """Where the run stands after the round."""
+        strategy, selection = self._strategy.state(), self._selection.state()
+        return RunState(self._round, parameters, buffers, strategy, selection, versions, metrics)
 
     def _restored(self, state: RunState) -> RunState:
         """Give the strategy and the clients back what they had after the state's round."""
         self._round = state.round
+        # Files sort names; Flower's strategies match arrays by their places.
+        state.parameters = {name: state.parameters[name] for name, _ in self._network.named_parameters()}
         self._strategy.restore(state.strategy)
-        self._exchange.restore_states(*self._committed(state), state.clients)
+        self._selection.restore(state.selection)
+        self._keeping.restore(state.versions, self._resumed.kept())
         self._tell("resumed", {})
         return state
 
@@ -116,49 +184,83 @@ class Rounds:
         """One round: the global weights become the aggregate of the cohort's."""
         scenario, clock = self._scenario, _Clock()
         self._round = number = before.round + 1
-        cohort = select(scenario.seed, number, len(self._federation.clients), self._cohort)
-        instructions = self._strategy.instruct(number, pack(before.parameters))
+        cohort = self._selection.cohort(number, before.parameters | before.buffers)
+        for observer in self._observers:
+            observer.round_started(number, self._federation.clients[cohort])
+        instructions = self._strategy.instruct(number, pack(before.parameters), before.buffers, cohort)
+        if before.buffers:
+            instructions.records.setdefault(BUFFERS, before.buffers)
         without = self._resumed.excluded.get(number, {})
         trained = self._training.round(number, cohort, instructions, before.versions, without)
         clock.lap("training")
-        parameters = self._strategy.aggregate(number, trained.results)
+        outcome = self._strategy.aggregate(number, trained.results)
+        parameters, buffers = before.parameters | outcome.parameters, outcome.buffers
+        if buffers is None:
+            buffers = self._statistics(parameters, before.buffers, trained.results)
+        took_part = np.searchsorted(self._federation.clients, trained.clients)
+        self._selection.learn(number, took_part)
         versions = before.versions
         if self._settings.keeps_state:
             versions = versions.copy()
-            versions[np.searchsorted(self._federation.clients, trained.clients)] = number
-        metrics = {"round": number, **_traffic(parameters, instructions.records, len(cohort), trained)}
+            versions[took_part] = number
+        kept = set(scenario.federation.strategy.personal([*parameters, *buffers]))
+        traffic = _traffic(parameters, kept, instructions, len(cohort), trained)
+        traffic["bytes_down"] += self._selection.asked * numbers(before.parameters)
+        metrics = {"round": number, **traffic, **outcome.metrics}
         clock.lap("aggregation")
-        if number == scenario.federation.rounds or number % scenario.evaluation.every == 0:
-            metrics |= self._evaluate(parameters)
+        measured = Measured()
+        if is_due(scenario, number):
+            measured = self._evaluate(parameters | buffers, versions, self._strategy.candidates())
+            metrics |= measured.metrics
             clock.lap("evaluation")
-        state = RunState(number, parameters, self._strategy.state(), versions, {}, metrics)
+        self._call(measured, trained, outcome.ladder)
+        state = self._state(parameters, buffers, versions, metrics)
         self._keeper.after(state)
         clock.lap("checkpoint")
         self._tell_round(metrics, clock)
         return state
 
-    def _client_states(self, state: RunState) -> Named:
-        """The committed states of the clients that have one."""
-        return self._exchange.collect_states(*self._committed(state))
+    def _call(self, measured: Measured, trained: Trained | None = None, ladder: Ladder | None = None) -> None:
+        """Tell what became of each client and, where networks competed, of each network."""
+        nobody = np.empty(0, np.int64)
+        roll = Roll(
+            round=self._round,
+            clients=trained.clients if trained else nobody,
+            train_loss=trained.losses if trained else nobody.astype(np.float64),
+            holders=measured.holders,
+            holdout=measured.holdout,
+            personal=measured.personal,
+        )
+        for observer in self._observers:
+            observer.called(roll)
+            if ladder is not None:
+                observer.ranked(self._round, ladder)
 
-    def _committed(self, state: RunState) -> tuple[np.ndarray, np.ndarray]:
-        """The clients that have a state, and its version."""
-        having = np.flatnonzero(state.versions)
-        return self._federation.clients[having], state.versions[having]
+    def _drawn(self, number: int) -> Named:
+        """Weights drawn as those of round 0 are."""
+        network = deepcopy(self._network)
+        network.initialize(seeds.torch_generator(self._scenario.seed, "init", number))
+        return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+
+    def _collect(self, state: RunState) -> Iterable[Kept]:
+        """What clients kept after the round, as a checkpoint needs it."""
+        return self._keeping.collect(state.versions, state.parameters)
 
     def _tell_round(self, metrics: Metrics, clock: _Clock) -> None:
         timed = {**metrics, "seconds": clock.total(), **clock.laps}
         for observer in self._observers:
             observer.round_ended(timed)
 
+    def _tell_work(self, work: Work) -> None:
+        for observer in self._observers:
+            observer.worked(work)
+
     def _tell(self, event: str, details: dict[str, Any]) -> None:
         for observer in self._observers:
             observer.happened(event, self._round, details)
 
-    def _model(self, parameters: Named) -> Predictor:
-        with torch.no_grad():
-            for name, parameter in self._network.named_parameters():
-                parameter.copy_(torch.from_numpy(np.array(parameters[name])))
+    def _model(self, state: RunState) -> Predictor:
+        self._network.load_state_dict(tensors(state.parameters | state.buffers))
         return Predictor(self._network, self._scenario.model, self._agreement).eval()
 
 
@@ -172,17 +274,22 @@ class _Clock:
     def lap(self, name: str) -> None:
         """The time since the last lap belongs to `name`."""
         now = time.monotonic()
-        self.laps[f"{name}_seconds"] = now - self._last
+        self.laps[f"{name}_seconds"] = round(now - self._last, 6)
         self._last = now
 
     def total(self) -> float:
         """Seconds since the beginning."""
-        return time.monotonic() - self._started
+        return round(time.monotonic() - self._started, 6)
 
 
-def _traffic(parameters: Named, records: dict[str, Named], cohort: int, trained: Trained) -> Metrics:
-    """Who took part, and the bytes that would travel were every client a device of its own."""
-    down = numbers(parameters) + sum(numbers(arrays) for arrays in records.values())
+def _traffic(parameters: Named, kept: set[str], instructions: Instructions, cohort: int, trained: Trained) -> Metrics:
+    """Who took part, and the bytes that would travel were every client a device of its own.
+
+    `kept` are the names of the arrays that clients have to themselves.
+    """
+    sent = (parameters, *instructions.records.values())
+    down = sum(numbers({name: arrays[name] for name in arrays.keys() - kept}) for arrays in sent)
+    down += sum(numbers(arrays) // cohort for arrays in (instructions.values, *instructions.own.values()))
     result = trained.results[0]
     up = sum(numbers(arrays) for arrays in result.sums.values())
     up += sum(numbers(arrays) // len(result.block.clients) for arrays in result.rows.values())
@@ -192,9 +299,3 @@ def _traffic(parameters: Named, records: dict[str, Named], cohort: int, trained:
         "bytes_down": down * cohort,
         "bytes_up": up * len(trained.clients),
     }
-
-
-def _check_loss(scenario: Scenario, task: str) -> None:
-    fits = {"classification": ("auto", "cross_entropy"), "regression": ("auto", "mse")}
-    if scenario.training.loss not in fits[task]:
-        raise InputError(f"the data is a {task}; use {' or '.join(fits[task])}", "training.loss")

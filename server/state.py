@@ -16,11 +16,13 @@ class RunState:
     round: int
     parameters: Named
     """The global weights."""
+    buffers: Named
+    """What the global network has besides: running statistics."""
     strategy: Named
     """What the strategy carries from round to round."""
+    selection: Named
+    """What the rule of selection carries."""
     versions: Indices
     """For each client, the round whose state of its own is committed; 0 where it has none."""
-    clients: Named
-    """The states of the clients that have one, in ascending order of their ids: (clients, *shape)."""
     metrics: Metrics
     """The round's line in metrics.jsonl."""

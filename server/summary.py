@@ -31,8 +31,11 @@ def summarize(scenario: Scenario, history: list[Metrics], status: str, reason: s
 
 
 def _best(history: list[Metrics]) -> Metrics | None:
-    """The round with the best validation metric, else the best on held-out rows: never on test rows."""
-    for split in ("validation", "holdout"):
+    """The round that did best, never on test rows.
+
+    By the clients' own models where they have some, else by the validation rows, else by held-out rows.
+    """
+    for split in ("personal", "validation", "holdout"):
         for name, more_is_better in PRIMARY.values():
             key = f"{split}_{name}"
             rounds = [entry for entry in history if _finite(entry.get(key))]

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from common import messages
-from common.arrays import pack, unpack
+from common.arrays import Named, numbers, pack, unpack
 from common.data.agreement import Agreement
 from common.data.prepared import Indices
-from common.errors import RunError
-from common.messages import TrainReply
+from common.errors import InputError, RunError
+from common.messages import BUFFERS, Records
 from common.scenario import Scenario
 from common.settings import ClientSettings
 from server.blocks import Block
-from server.exchange import Arrival, Exchange, Records
+from server.costs import training
+from server.exchange import Arrival, Exchange, Tell
 from server.federation import Federation
 from server.results import BlockResult
 from server.strategies.base import Instructions
 from server.validation import Refused, Validator
 
-Tell = Callable[[str, dict[str, Any]], None]
-"""Told of events by name and details."""
+_LETTERS = 2000
+"""How much of a reason is kept: a client may say what it likes."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Trained:
     """The usable blocks, in block order."""
     clients: Indices
     """The ids of the clients that are in the results."""
+    losses: NDArray[np.float64]
+    """Each one's mean training loss, (clients,)."""
     loss: float
     """Their mean training loss, by rows."""
 
@@ -54,7 +57,6 @@ class Training:
         self._scenario, self._exchange, self._federation, self._agreement = scenario, exchange, federation, agreement
         self._settings, self._settings_text = settings, settings.model_dump_json()
         self._tell = tell
-        self._sizes = dict(zip(federation.clients.tolist(), federation.training_sizes.tolist(), strict=True))
 
     def round(
         self, number: int, cohort: Indices, instructions: Instructions, versions: Indices, without: dict[int, str]
@@ -76,35 +78,70 @@ class Training:
         if took_part.sum() < least:
             raise RunError(
                 f"round {number}: {took_part.sum()} of {len(cohort)} clients gave a usable answer, "
-                f"federation.min_clients is {least}; events.jsonl says what happened"
+                f"federation.min_clients is {least}; logs/run.log says what happened"
             )
         loss = float(np.average(losses[took_part], weights=examples[took_part]))
-        return Trained([result for result in results if result.weight > 0], clients[took_part], loss)
+        usable = [result for result in results if result.weight > 0]
+        return Trained(usable, clients[took_part], losses[took_part], loss)
 
     def _results(
         self, number: int, cohort: Indices, instructions: Instructions, versions: Indices, without: dict[int, str]
     ) -> Iterator[BlockResult]:
         """The blocks' results, as they come."""
-        blocks = self._federation.cut(cohort, self._scenario.federation.blocks)
+        pooled = self._scenario.federation.strategy.pooled
+        size = sum(array.size for array in unpack(instructions.parameters).values())
+        costs = training(self._scenario.training, size, self._federation.training_sizes[cohort])
+        blocks = self._federation.cut(cohort, 1 if pooled else self._scenario.federation.blocks, costs)
+        if pooled and len(blocks) > 1:
+            raise InputError("a strategy for clients on several hosts: rows do not travel", "federation.strategy")
         for block in blocks:
             if block.index in without:
                 self._exclude([block], without[block.index])
         blocks = [block for block in blocks if block.index not in without]
         shared = messages.train_records(
-            number, self._settings_text, self._agreement, instructions.parameters, instructions.records
+            number,
+            self._settings_text,
+            self._agreement,
+            instructions.parameters,
+            instructions.records,
+            per_client=bool(instructions.starts),
         )
         positions = {block.index: cohort[block.places] for block in blocks}
 
         def own(group: list[Block]) -> Records:
-            records = {"values": pack({})}
+            places = np.concatenate([block.places for block in group])
+
+            def theirs(arrays: Named) -> Named:
+                return {name: array[places] for name, array in arrays.items()}
+
+            records = messages.own_records(
+                theirs(instructions.starts),
+                theirs(instructions.values),
+                {name: theirs(arrays) for name, arrays in instructions.own.items()},
+            )
             if self._settings.keeps_state:
                 committed = np.concatenate([versions[positions[block.index]] for block in group])
                 records[messages.VERSIONS] = pack({"committed": committed, "next": np.array([number])})
             return records
 
-        validator = Validator(unpack(instructions.parameters), self._sizes)
+        parameters, buffers = unpack(instructions.parameters), instructions.records.get(BUFFERS, {})
+        strategy = self._scenario.federation.strategy
+        personal = set(strategy.personal([*parameters, *buffers]))
+        shared_parameters, shared_buffers = (
+            {name: array for name, array in arrays.items() if name not in personal} for arrays in (parameters, buffers)
+        )
+        validator = Validator(
+            number,
+            shared_parameters,
+            shared_buffers,
+            self._federation.clients,
+            self._federation.training_sizes,
+            self._settings,
+            self._scenario.federation.limits,
+        )
         deadline = self._scenario.federation.deadline
-        for arrival in self._exchange.ask(messages.TRAIN, shared, blocks, own, deadline):
+        kept = numbers(parameters) if self._settings.keeps_state else 0
+        for arrival in self._exchange.ask(messages.TRAIN, shared, blocks, own, deadline, kept):
             yield from self._usable(arrival, validator)
 
     def _usable(self, arrival: Arrival, validator: Validator) -> Iterator[BlockResult]:
@@ -113,23 +150,24 @@ class Training:
             self._exclude(arrival.blocks, arrival.error)
             return
         try:
-            checked = validator.blocks(arrival.blocks, TrainReply.read(arrival.content))
+            checked = validator.blocks(arrival.blocks, validator.read(arrival.blocks, arrival.content))
         except Refused as refusal:
             self._exclude(arrival.blocks, f"the reply is refused: {refusal}")
-            return
-        except (KeyError, ValueError, TypeError) as error:
-            self._exclude(arrival.blocks, f"the reply cannot be read: {type(error).__name__}: {error}")
             return
         for result in checked:
             if isinstance(result, BlockResult):
                 for client, reason in result.excluded.items():
-                    self._tell("excluded", {"clients": [client], "reason": reason})
+                    self._tell("excluded", {"clients": [client], **_split(reason)})
                 yield result
             else:
                 self._exclude([result[0]], f"the reply is refused: {result[1]}")
 
     def _exclude(self, blocks: list[Block], reason: str) -> None:
         clients = [int(client) for block in blocks for client in block.clients]
-        first, _, detail = reason.partition("\n")
-        details = {"clients": clients, "blocks": [block.index for block in blocks], "reason": first}
-        self._tell("excluded", details | ({"detail": detail} if detail else {}))
+        self._tell("excluded", {"clients": clients, "blocks": [block.index for block in blocks], **_split(reason)})
+
+
+def _split(reason: str) -> dict[str, str]:
+    """The line that says what went wrong, and what is known beyond it, such as a traceback; neither without end."""
+    first, _, detail = reason.partition("\n")
+    return {"reason": first[:_LETTERS]} | ({"detail": detail[: 4 * _LETTERS]} if detail else {})

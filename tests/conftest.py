@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.browser import Browser, available
+
 os.environ.update(FLWR_TELEMETRY_ENABLED="0", RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
+# PyTorch's threads only get in each other's way with matrices as small as these.
+os.environ["OMP_NUM_THREADS"] = "1"
+# Every process that a test starts would compile all our modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# A shell's background jobs begin deaf to Ctrl-C, and what they start stays so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -31,9 +42,19 @@ def two_workers() -> Iterator[None]:
     """A Ray that stays up for all tests of a session that want one in this process."""
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium; the test is skipped where there is none."""
+    if not available():
+        pytest.skip("no chromium and chromedriver here")
+    window = Browser(tmp_path_factory.mktemp("browser"))
+    yield window
+    window.close()
 
 
 @pytest.fixture

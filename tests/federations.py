@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from common import messages, seeds
 from common.arrays import Named, pack
 from common.data import Prepared
 from common.data.agreement import Agreement
-from common.data.prepared import Meta, write_shards
+from common.data.prepared import Indices, Meta, Shards, write_shards
 from common.messages import Blocks, TrainOrder
 from common.models import MLP, build
+from common.models.predictor import Predictor
 from common.scenario import Scenario, load_scenario
 from common.settings import ClientSettings
+from server.grid.local import LocalGrid
+from server.observers import Metrics, Observer
+from server.rounds import Rounds
+from tests import plain
 
 FEATURES, CLASSES = 6, 3
 
 
-def federation(folder: Path, sizes: list[int], task: str = "classification", seed: int = 0) -> Prepared:
-    """Clients with so many rows each of FEATURES normal numbers; labels of CLASSES, or two targets."""
+def federation(
+    folder: Path, sizes: list[int], task: str = "classification", seed: int = 0, held: list[int] | None = None
+) -> Prepared:
+    """Clients with so many rows each of FEATURES normal numbers; labels of CLASSES, or two targets.
+
+    `held` are how many of its rows each client holds out.
+    """
     rng = np.random.default_rng(seed)
     total = sum(sizes)
     x = rng.normal(size=(total, FEATURES))
@@ -34,26 +45,60 @@ def federation(folder: Path, sizes: list[int], task: str = "classification", see
     np.save(folder / "y.npy", y)
     labels: list[str | int] = list(range(CLASSES)) if task == "classification" else []
     targets = 0 if task == "classification" else 2
-    meta = Meta(task, labels, [FEATURES], targets, [], "none", ".")  # type: ignore[arg-type]
-    ends = np.cumsum(sizes)
-    shards = [np.arange(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+    meta = plain_meta(task, labels, FEATURES, targets)
+    shards = Shards(np.arange(total), np.array(sizes))
     nothing = np.empty(0, np.int64)
-    write_shards(folder, meta, np.arange(len(sizes)), shards, [nothing] * len(sizes), nothing, nothing)
+    write_shards(folder, meta, np.arange(len(sizes)), shards, np.array(held or [0] * len(sizes)), nothing, nothing)
     return Prepared(folder)
 
 
-def agreed(prepared: Prepared) -> Agreement:
-    """An agreement that changes nothing."""
-    targets = prepared.meta.targets
-    return Agreement(
-        prepared.meta.task,
-        (FEATURES,),
-        tuple(prepared.meta.labels),
-        np.zeros(FEATURES),
-        np.ones(FEATURES),
-        np.zeros(targets),
-        np.ones(targets),
+def plain_meta(task: str, labels: list[str | int], features: int, targets: int) -> Meta:
+    """Rows of numbers that are used as they are."""
+    return Meta(
+        task=task,  # type: ignore[arg-type]
+        labels=labels,
+        row_shape=[features],
+        targets=targets,
+        columns=[],
+        scaling="none",
+        filling="none",
+        indicators=False,
+        text=None,
+        rows_folder=".",
+        clients=[],
+        hints=[],
     )
+
+
+def agreement(
+    task: str,
+    features: int,
+    labels: tuple[str | int, ...] = (),
+    target_shift: tuple[float, ...] = (),
+    target_scale: tuple[float, ...] = (),
+    **changes: Any,
+) -> Agreement:
+    """An agreement that changes nothing but what is given."""
+    plain = Agreement(
+        task=task,  # type: ignore[arg-type]
+        row_shape=(features,),
+        labels=labels,
+        columns=(),
+        shift=np.zeros(features),
+        scale=np.ones(features),
+        fill=np.full(features, np.nan),
+        own_fill=False,
+        indicators=(),
+        target_shift=np.array(target_shift),
+        target_scale=np.array(target_scale),
+    )
+    return replace(plain, **{name: np.array(value) for name, value in changes.items()})
+
+
+def agreed(prepared: Prepared) -> Agreement:
+    """An agreement that changes nothing, for these rows."""
+    targets = prepared.meta.targets
+    return agreement(prepared.meta.task, FEATURES, tuple(prepared.meta.labels), (0.0,) * targets, (1.0,) * targets)
 
 
 def scenario(**parts: Any) -> Scenario:
@@ -63,12 +108,12 @@ def scenario(**parts: Any) -> Scenario:
 
 def starting_weights(chosen: Scenario, prepared: Prepared) -> MLP:
     """The network that round 1 starts from."""
-    return build(chosen.model, FEATURES, agreed(prepared).outputs, chosen.seed)
+    return build(chosen.model, agreed(prepared), chosen.seed)
 
 
 def named(network: nn.Module) -> Named:
-    """A network's parameters as arrays."""
-    return {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
+    """A network's parameters and buffers as arrays."""
+    return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
 
 
 def train_order(
@@ -81,45 +126,78 @@ def train_order(
 ) -> TrainOrder:
     """The order to train the clients in `blocks` from `start` (by default the scenario's own start)."""
     clients = Blocks(np.array([c for block in blocks for c in block]), np.array([len(block) for block in blocks]))
-    start = start or named(starting_weights(chosen, prepared))
+    network = starting_weights(chosen, prepared)
+    start = dict(start or named(network))
+    buffers = {name: start.pop(name) for name, _ in network.named_buffers()}
     shared = messages.train_records(
-        round_number, ClientSettings.of(chosen).model_dump_json(), agreed(prepared), pack(start), {}
+        round_number,
+        ClientSettings.of(chosen).model_dump_json(),
+        agreed(prepared),
+        pack(start),
+        {messages.BUFFERS: buffers} if buffers else {},
     )
     from flwr.app import RecordDict
 
     return TrainOrder.read(RecordDict({**shared, "blocks": clients.write(), "values": pack(values or {})}))
 
 
-Optimizers = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+class Watcher(Observer):
+    """Keeps what a run tells."""
+
+    def __init__(self) -> None:
+        self.rounds: list[Metrics] = []
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.log: list[tuple[int, str, dict[str, Any]]] = []
+        """The events with their rounds."""
+        self.cohorts: list[list[int]] = []
+
+    def round_started(self, round_number: int, clients: Indices) -> None:
+        self.cohorts.append(clients.tolist())
+
+    def round_ended(self, metrics: Metrics) -> None:
+        self.rounds.append(metrics)
+
+    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
+        self.events.append((event, details))
+        self.log.append((round_number, event, details))
+
+    def finished(self, model: Predictor) -> None:
+        self.model = model
+
+
+def ran(chosen: Scenario, prepared: Prepared) -> Watcher:
+    """The scenario run on the prepared data with the local engine."""
+    watcher = Watcher()
+    grid = LocalGrid("clients.app:app", [{"data-dir": str(prepared.folder)}], {})
+    Rounds(grid, chosen, prepared, [watcher]).run()
+    return watcher
 
 
 def trained_alone(
     chosen: Scenario,
     prepared: Prepared,
     client: int,
-    optimizer: Optimizers,
     start: Named | None = None,
     round_number: int = 1,
+    enough: Callable[[nn.Module, int], bool] = lambda network, step: False,
 ) -> tuple[Named, float]:
     """One client trained by torch.nn and torch.optim on its batches; its weights and mean batch loss."""
-    network = starting_weights(chosen, prepared)
+    first = starting_weights(chosen, prepared)
+    network = plain.Plain(chosen.model, FEATURES, first.output.width)
+    weights = dict(first.state_dict())
     if start is not None:
-        network.load_state_dict({name: torch.tensor(array) for name, array in start.items()})
-    step = optimizer(list(network.parameters()))
+        weights = {name: torch.tensor(array) for name, array in start.items()}
+    network.load_state_dict(weights, strict=False)
     dtype = next(network.parameters()).dtype
-    losses = []
-    for rows in batches_of(chosen, prepared, client, round_number):
-        x = torch.tensor(prepared.x[rows]).to(dtype)
-        y = torch.tensor(prepared.y[rows])
-        criterion: Callable[[Tensor, Tensor], Tensor] = nn.CrossEntropyLoss()
-        if prepared.meta.task == "regression":
-            criterion, y = nn.MSELoss(), y.to(dtype)
-        loss = criterion(network(x), y)
-        step.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        step.step()
-        losses.append(loss.item())
-    return named(network), float(np.mean(losses))
+    fed = [
+        (torch.tensor(prepared.x[rows]).to(dtype), torch.tensor(prepared.y[rows]))
+        for rows in batches_of(chosen, prepared, client, round_number)
+    ]
+    steps = plain.optimizer(chosen.training.optimizer, list(network.parameters()))
+    labels = list(prepared.meta.labels)
+    loss = plain.train(network, chosen, labels, fed, steps, round_number, client, lambda step: enough(network, step))
+    after = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    return {name: after[name] for name in weights}, loss
 
 
 def batches_of(chosen: Scenario, prepared: Prepared, client: int, round_number: int = 1) -> list[np.ndarray]:

@@ -14,10 +14,12 @@ HOTHOUSE = str(Path(sys.executable).parent / "hothouse")
 
 
 def commands() -> dict[int, str]:
-    """The running processes and their commands."""
-    found = {}
+    """The running processes and their commands, those in containers left out."""
+    found, here = {}, Path("/proc/self/ns/pid").readlink()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
+            if (folder / "ns/pid").readlink() != here:
+                continue
             found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
@@ -78,7 +80,7 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+def until(holds: Callable[[], bool], seconds: float = 180.0) -> None:
     """Wait until something holds."""
     end = time.monotonic() + seconds
     while not holds():

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 import hothouse
-from common.models.predictor import Predictor
-from server.observers import Metrics
+from server.observers import Metrics, Observer
 
 TIMES = ("seconds", "training_seconds", "aggregation_seconds", "evaluation_seconds", "checkpoint_seconds")
 
 
-class Photographer:
+class Photographer(Observer):
     """Copies a run's folder as each round ends: what would be left had the run been killed at that moment."""
 
-    def __init__(self, folder: Path, album: Path) -> None:
-        self.folder, self.album = folder, album
-
-    def started(self, rounds: int, clients: int, parameters: int) -> None:
-        pass
+    def __init__(self, folder: Path, album: Path, rounds: Sequence[int] | None = None) -> None:
+        """`rounds` are the rounds to copy it after; all of them if left out."""
+        self.folder, self.album, self.rounds = folder, album, rounds
 
     def round_ended(self, metrics: Metrics) -> None:
+        if self.rounds is not None and metrics["round"] not in self.rounds:
+            return
         shutil.copytree(self.folder, self.album / str(metrics["round"]))
-
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        pass
-
-    def finished(self, model: Predictor) -> None:
-        pass
 
 
 def measured(run: hothouse.Run) -> pd.DataFrame:
@@ -40,20 +34,23 @@ def measured(run: hothouse.Run) -> pd.DataFrame:
 
 
 def assert_same(one: hothouse.Run, other: hothouse.Run) -> None:
-    """Two runs have the same model, to the bit, and the same numbers."""
-    assert (one.folder / "model.safetensors").read_bytes() == (other.folder / "model.safetensors").read_bytes()
+    """Two runs have the same model, to the bit, and the same numbers of every round and client."""
+    for name in ("model.safetensors", "federation.json", "clients.jsonl", "final.json"):
+        assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes(), name
     pd.testing.assert_frame_equal(measured(one), measured(other), check_exact=True, check_like=True)
 
 
-def assert_resumes(scenario: Any, folder: Path, overrides: list[str] | None = None) -> None:
-    """The scenario, killed after any of its rounds and resumed, equals the scenario at one go."""
+def assert_resumes(
+    scenario: Any, folder: Path, overrides: list[str] | None = None, killed_after: Sequence[int] | None = None
+) -> None:
+    """The scenario, killed after any of its rounds (or only these) and resumed, equals the scenario at one go."""
     saved_now_and_then = [*(overrides or []), "checkpoints.every=3"]
     straight = hothouse.run(
         scenario,
         overrides=saved_now_and_then,
         engine="local",
         out=folder / "straight",
-        observers=[Photographer(folder / "straight", folder / "album")],
+        observers=[Photographer(folder / "straight", folder / "album", killed_after)],
     )
     for photograph in sorted((folder / "album").iterdir(), key=lambda path: int(path.name)):
         assert_same(hothouse.resume(photograph, engine="local"), straight)

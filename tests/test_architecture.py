@@ -11,13 +11,26 @@ import pytest
 
 import hothouse
 from clients.optimizers import OPTIMIZERS
+from clients.schedules import SCHEDULES
 from common.losses import LOSSES
 from common.models.activations import ACTIVATIONS
-from common.scenario import optimizers, strategies
+from common.models.initializations import INITIALIZATIONS
+from common.models.normalizations import NORMALIZATIONS
+from common.scenario import (
+    activations,
+    initializations,
+    losses,
+    normalizations,
+    optimizers,
+    schedules,
+    selection,
+    strategies,
+    tracking,
+)
 from common.scenario.base import name_of
-from common.scenario.model import Model
-from common.scenario.training import Training
+from server.selection import SELECTIONS
 from server.strategies import STRATEGIES
+from server.trackers import TRACKERS
 from tests.conftest import REPOSITORY
 
 PACKAGES = ("common", "server", "clients", "hothouse")
@@ -30,7 +43,8 @@ def test_layers_point_one_way() -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert hothouse.__all__ == ["InputError", "Run", "RunError", "__version__", "load", "resume", "run"]
+    functions = ["compare", "load", "resume", "run", "sweep"]
+    assert hothouse.__all__ == ["InputError", "Run", "RunError", "Sweep", "__version__", *functions]
     for name in hothouse.__all__:
         assert getattr(hothouse, name)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -38,7 +52,7 @@ def test_the_public_names_are_these() -> None:
 
 
 def test_importing_hothouse_is_cheap() -> None:
-    heavy = "{'torch', 'ray', 'flwr', 'pandas', 'sklearn'} & set(sys.modules)"
+    heavy = "{'torch', 'ray', 'flwr', 'pandas', 'sklearn', 'optuna', 'mlflow'} & set(sys.modules)"
     code = f"import sys, hothouse, hothouse.cli; found = {heavy}; assert not found, found"
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -47,15 +61,28 @@ def test_importing_hothouse_is_cheap() -> None:
     ("registry", "named"),
     [
         (OPTIMIZERS, [name_of(part, "name") for part in optimizers.OPTIMIZERS]),
+        (SELECTIONS, [name_of(part, "name") for part in selection.SELECTIONS]),
         (STRATEGIES, [name_of(part, "name") for part in strategies.STRATEGIES]),
-        (ACTIVATIONS, Model.model_json_schema()["properties"]["activation"]),
-        (LOSSES, Training.model_json_schema()["properties"]["loss"]),
+        (ACTIVATIONS, [name_of(part, "name") for part in activations.ACTIVATIONS]),
+        (INITIALIZATIONS, [name_of(part, "name") for part in initializations.INITIALIZATIONS]),
+        (NORMALIZATIONS, [name_of(part, "name") for part in normalizations.NORMALIZATIONS[1:]]),
+        (LOSSES, [name_of(part, "name") for part in losses.LOSSES[1:]]),
+        (SCHEDULES, [name_of(part, "name") for part in schedules.SCHEDULES]),
+        (TRACKERS, [name_of(part, "kind") for part in tracking.TRACKERS]),
     ],
-    ids=["optimizers", "strategies", "activations", "losses"],
+    ids=[
+        "optimizers",
+        "selections",
+        "strategies",
+        "activations",
+        "initializations",
+        "normalizations",
+        "losses",
+        "schedules",
+        "trackers",
+    ],
 )
 def test_what_the_schema_names_is_registered(registry: dict[str, Any], named: Any) -> None:
-    if isinstance(named, dict):
-        named = set(named.get("enum", [named.get("const")])) - {"auto"}
     assert set(registry) == set(named)
 
 

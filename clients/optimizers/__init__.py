@@ -9,8 +9,12 @@ from typing import Protocol
 
 from torch import Tensor
 
+from clients.optimizers.adagrad import AdaGrad
+from clients.optimizers.adam import Adam, AdamW
+from clients.optimizers.momentum import AveragedMomentum, Momentum
+from clients.optimizers.rmsprop import RmsProp
 from clients.optimizers.sgd import Sgd
-from clients.values import Values
+from clients.values import Number, Values
 from common.models import Weights
 
 
@@ -18,17 +22,26 @@ class Optimizer(Protocol):
     """Steps a stack of models, each client by its own gradients and constants."""
 
     state: dict[str, Tensor]
-    """What is carried from step to step, zeros at first: name → (stack, …)."""
+    """What is carried from step to step: name → (stack, …)."""
 
     def __init__(self, values: Values, weights: Weights) -> None:
         """`values` gives the constants under `optimizer.`, `weights` the stack's tensors (stack, *shape)."""
         ...
 
-    def step(self, active: int, weights: list[Tensor], gradients: list[Tensor]) -> None:
-        """Change the weights of the first `active` clients in place: tensors (active, *shape)."""
+    def step(self, active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
+        """Change the weights of the first `active` clients in place: tensors (active, *shape).
+
+        `lr` is the learning rate of this step, one for all or each client's, (stack,).
+        """
         ...
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": Sgd,
+    "momentum": Momentum,
+    "averaged_momentum": AveragedMomentum,
+    "adagrad": AdaGrad,
+    "rmsprop": RmsProp,
+    "adam": Adam,
+    "adamw": AdamW,
 }

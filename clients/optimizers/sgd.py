@@ -1,7 +1,7 @@
 """Stochastic gradient descent with momentum, as in torch.optim.SGD.
 
 v ← μ v + g    (v ← g in the first step)
-θ ← θ − η v
+θ ← θ − η v    (Nesterov: θ ← θ − η (g + μ v))
 """
 
 from __future__ import annotations
@@ -9,30 +9,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from clients.values import Values, along
+from clients.values import Number, Values, along, descend
 from common.models import Weights
 
 
 class Sgd:
-    """η is `optimizer.lr`, μ is `optimizer.momentum`."""
+    """μ is `optimizer.momentum`."""
 
     def __init__(self, values: Values, weights: Weights) -> None:
-        self._lr, self._momentum = values["optimizer.lr"], values["optimizer.momentum"]
+        self._momentum, self._nesterov = values["optimizer.momentum"], values["optimizer.nesterov"]
         self.state: dict[str, Tensor] = {}
-        if isinstance(self._momentum, Tensor) or self._momentum:
+        if values.used("optimizer.momentum"):
             # From zero velocity, μ·0 + g is the first step's g.
             self.state = {f"velocity.{name}": torch.zeros_like(tensor) for name, tensor in weights.items()}
 
-    def step(self, active: int, weights: list[Tensor], gradients: list[Tensor]) -> None:
+    def step(self, active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
         """Change the weights of the first `active` clients in place: tensors (active, *shape)."""
         steps = gradients
         if self.state:
             steps = [velocity[:active] for velocity in self.state.values()]
-            for velocity, gradient in zip(steps, gradients, strict=True):
-                velocity.mul_(along(self._momentum, active, velocity)).add_(gradient)
+            for index, (velocity, gradient) in enumerate(zip(steps, gradients, strict=True)):
+                momentum = along(self._momentum, active, velocity)
+                velocity.mul_(momentum).add_(gradient)
+                if self._nesterov:
+                    steps[index] = gradient + momentum * velocity
         for weight, step in zip(weights, steps, strict=True):
-            lr = along(self._lr, active, weight)
-            if isinstance(lr, Tensor):
-                weight.addcmul_(step, lr, value=-1)
-            else:
-                weight.add_(step, alpha=-lr)
+            descend(weight, step, lr, active)

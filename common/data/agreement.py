@@ -1,63 +1,39 @@
-"""What a federation agrees on before round 1: the label set and the scaling, from sums and never from rows."""
+"""What a federation agrees on before round 1, from sums and never from rows: labels, categories, scaling, words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.table import Label, Task
+from common.data.table import Column, Label, Task, read_column
 
-Column = NDArray[np.float64]
+Numbers = NDArray[np.float64]
+"""One number per raw feature, shape (features,)."""
 
-
-@dataclass(frozen=True)
-class Moments:
-    """Column-wise sums over some rows: how many numbers, their sum, their squared distance from their mean."""
-
-    count: Column
-    """Numbers that are not missing, shape (columns,)."""
-    total: Column
-    """Σ x, shape (columns,)."""
-    spread: Column
-    """Σ (x − mean)², shape (columns,), about these rows' own mean."""
-
-    @classmethod
-    def of(cls, rows: NDArray[np.floating]) -> Moments:
-        """The moments of `rows`, shape (rows, columns); NaN is a missing number and does not count."""
-        known = ~np.isnan(rows)
-        count = known.sum(axis=0).astype(np.float64)
-        total = np.where(known, rows, 0.0).sum(axis=0)
-        mean = total / np.maximum(count, 1)
-        return cls(count, total, np.where(known, (rows - mean) ** 2, 0.0).sum(axis=0))
-
-    def mean(self) -> Column:
-        """Σ x / n, shape (columns,); 0 for a column without numbers."""
-        return self.total / np.maximum(self.count, 1)
-
-    def deviation(self) -> Column:
-        """√(Σ (x − mean)² / n), shape (columns,); 1 for a constant column, which then becomes 0."""
-        deviation = np.sqrt(self.spread / np.maximum(self.count, 1))
-        # Rounding leaves a trace of spread in a column that is constant.
-        constant = deviation <= 1e-12 * np.maximum(1.0, np.abs(self.mean()))
-        return np.where(constant, 1.0, deviation)
-
-
-def combined(moments: Iterable[Moments]) -> Moments:
-    """The moments of all rows together (Chan, Golub, LeVeque 1983, equation 2.1), in the order given."""
-    parts = list(moments)
-    whole = parts[0]
-    for part in parts[1:]:
-        count = whole.count + part.count
-        apart = part.mean() - whole.mean()
-        between = apart**2 * whole.count * part.count / np.maximum(count, 1)
-        whole = Moments(count, whole.total + part.total, whole.spread + part.spread + between)
-    return whole
+_ARRAYS = ("shift", "scale", "fill", "target_shift", "target_scale", "spread")
 
 
 @dataclass(frozen=True)
+class Vocabulary:
+    """How texts become numbers: the settings, and the words that were agreed on."""
+
+    features: str
+    """bag, tfidf or hashed."""
+    width: int
+    """How many features a text has."""
+    words: tuple[tuple[int, int], bool]
+    """The shortest and longest run of words that is a feature, and whether case is ignored."""
+    terms: tuple[str, ...] = ()
+    """What each feature counts; empty for hashed features."""
+    weights: tuple[float, ...] = ()
+    """The inverse document frequency of each term, for tfidf."""
+
+
+@dataclass(frozen=True, eq=False)
 class Agreement:
     """How raw rows become what the network sees, the same for every client and the server."""
 
@@ -65,24 +41,72 @@ class Agreement:
     row_shape: tuple[int, ...]
     labels: tuple[Label, ...]
     """The classes that exist anywhere in the federation, sorted; empty for a regression."""
-    shift: Column
-    """Subtracted from a raw row, shape (features,)."""
-    scale: Column
-    """Divides what remains, shape (features,)."""
-    target_shift: Column
+    columns: tuple[Column, ...]
+    """The raw features, categories as agreed; empty where they have no names, as pixels have none."""
+    shift: Numbers
+    """Subtracted from a raw feature."""
+    scale: Numbers
+    """Divides what remains."""
+    fill: Numbers
+    """What takes a missing value's place; NaN where nothing does."""
+    own_fill: bool
+    """Whether a client's own mean takes a missing value's place, where it has one."""
+    indicators: tuple[int, ...]
+    """The raw features that get a further feature: 1 where a value is missing, else 0."""
+    target_shift: Numbers
     """Subtracted from a regression's raw target, shape (targets,)."""
-    target_scale: Column
+    target_scale: Numbers
     """Divides what remains, shape (targets,)."""
+    vocabulary: Vocabulary | None = None
+    """How texts become numbers; None where rows are numbers already."""
+    spread: Numbers = field(default_factory=lambda: np.empty(0))
+    """The standard deviation of a raw feature, 0 for a constant one; empty where no augmentation goes by it."""
 
     @property
     def features(self) -> int:
-        """Numbers in a row, the network's input width."""
-        return len(self.shift)
+        """Numbers that the network sees of a row: its input width."""
+        if self.vocabulary is not None:
+            return self.vocabulary.width
+        extra = sum(len(column.categories) - 1 for column in self.columns if column.categories is not None)
+        return len(self.shift) + extra + len(self.indicators)
 
     @property
     def outputs(self) -> int:
         """The network's output width: classes, or numbers in a target."""
         return len(self.labels) if self.task == "classification" else len(self.target_shift)
+
+    def arrays(self) -> dict[str, Numbers]:
+        """The numbers in it."""
+        return {name: getattr(self, name) for name in _ARRAYS}
+
+    def words(self) -> dict[str, Any]:
+        """Everything else in it, as JSON has it."""
+        return {
+            "task": self.task,
+            "row_shape": self.row_shape,
+            "labels": self.labels,
+            "columns": [asdict(column) for column in self.columns],
+            "own_fill": self.own_fill,
+            "indicators": self.indicators,
+            "vocabulary": None if self.vocabulary is None else asdict(self.vocabulary),
+        }
+
+    @classmethod
+    def of(cls, words: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Agreement:
+        """An agreement from its two halves."""
+        rest = dict(words)
+        vocabulary = rest.pop("vocabulary")
+        if vocabulary is not None:
+            (shortest, longest), lower = vocabulary["words"]
+            terms, weights = tuple(vocabulary["terms"]), tuple(vocabulary["weights"])
+            rest["vocabulary"] = Vocabulary(
+                vocabulary["features"], vocabulary["width"], ((shortest, longest), lower), terms, weights
+            )
+        rest["columns"] = tuple(read_column(column) for column in rest["columns"])
+        for name in ("row_shape", "labels", "indicators"):
+            rest[name] = tuple(rest[name])
+        numbers: dict[str, Any] = {name: np.asarray(arrays[name], dtype=np.float64) for name in _ARRAYS}
+        return cls(**rest, **numbers)
 
 
 def label_set(tables: Iterable[Iterable[Label]]) -> tuple[Label, ...]:
@@ -91,3 +115,22 @@ def label_set(tables: Iterable[Iterable[Label]]) -> tuple[Label, ...]:
     if all(isinstance(label, int) for label in every):
         return tuple(sorted(every, key=lambda label: (int(label), str(label))))
     return tuple(sorted({str(label) for label in every}))
+
+
+def merged_columns(tables: Sequence[Sequence[Column]]) -> tuple[Column, ...]:
+    """The columns of several hosts, each categorical one with the categories that any of them has, sorted.
+
+    Raises ValueError where hosts have other columns, or numbers in one place and texts in another.
+    """
+    first = tables[0]
+    merged = list(first)
+    for table in tables[1:]:
+        if [column.name for column in table] != [column.name for column in first]:
+            raise ValueError("the hosts' tables have different columns")
+        for index, column in enumerate(table):
+            mine = merged[index].categories
+            if (column.categories is None) != (mine is None):
+                raise ValueError(f"the column {column.name} holds numbers on one host and texts on another")
+            if mine is not None and column.categories is not None:
+                merged[index] = Column(column.name, tuple(sorted({*mine, *column.categories})))
+    return tuple(merged)

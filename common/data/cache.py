@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from common.errors import InputError
 
@@ -50,6 +54,17 @@ def made_once(kind: str, key: str, make: Callable[[Path], None]) -> Path:
             f"{where}: the data cache cannot be written ({error.strerror}); set HOTHOUSE_CACHE to a folder with room"
         ) from None
     return folder
+
+
+def scratch(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    """An array of zeros in a nameless file of the cache, for tables larger than memory.
+
+    Its room on the disk is taken at once: a disk that fills up later would end the process. Raises OSError.
+    """
+    with tempfile.TemporaryFile(dir=cache_folder()) as file:
+        os.posix_fallocate(file.fileno(), 0, math.prod(shape) * np.dtype(dtype).itemsize)
+        array: NDArray[Any] = np.memmap(file, dtype=dtype, mode="r+", shape=shape)
+    return array
 
 
 def _make(folder: Path, make: Callable[[Path], None]) -> None:

@@ -2,39 +2,112 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from common import seeds
+from common.data.augmentable import check_augmentation
 from common.data.cache import made_once
+from common.data.images import image_shape
 from common.data.partitions import PARTITIONS
-from common.data.prepared import Indices, Meta, Prepared, Scaling, write_shards
+from common.data.partitions.natural import client_names
+from common.data.prepared import META, Filling, Indices, Meta, Prepared, Scaling, Shards, TextForm, write_shards
+from common.data.skews import SKEWS, Owned
 from common.data.sources import SOURCES
-from common.data.table import Table, load_table, save_table
+from common.data.table import Table, Texts, load_table, save_table, save_texts
 from common.errors import InputError
 from common.scenario import Scenario
 from common.scenario.data import Data
+from common.scenario.model import MOST_WEIGHTS, Model
+from common.scenario.objective import check_objective, output_kind
+from common.scenario.partitions import NaturalPartition, clients_of
 
-_FORMAT = 1
+_FORMAT = 6
+_FEW_UNUSED = 0.01
+"""This share of the rows may be left over by rounding without a word."""
 
 
 def prepare(scenario: Scenario) -> Prepared:
     """The scenario's data, from the cache where the same was prepared before.
 
-    Raises InputError where the source cannot be read or the scenario's cut of it is impossible.
+    Raises InputError where the source cannot be read, where the scenario's cut of it is impossible and where its
+    augmentation, output or loss is for other data.
     """
     data = scenario.data
     source = SOURCES[data.source.kind]
-    content = f"{_FORMAT} {data.source.model_dump(exclude={'path'})} {source.fingerprint(data.source)}"
-    rows = made_once("rows", content, lambda folder: save_table(folder, source.read(data.source)))
+    seed = scenario.seed if source.seeded else None
+    content = f"{_FORMAT} {data.source.model_dump(exclude={'path'})} {source.fingerprint(data.source)} {seed}"
+    rows = made_once("rows", content, lambda folder: _read(folder, data, scenario.seed))
     cut = f"{content} {scenario.seed} {data.model_dump(exclude={'source'})}"
-    return Prepared(made_once("shards", cut, lambda folder: _cut(folder, rows, data, scenario.seed)))
+    prepared = Prepared(made_once("shards", cut, lambda folder: _cut(folder, rows, data, scenario.seed)))
+    check_fits(scenario, prepared)
+    return prepared
+
+
+def opened(folder: Path, scenario: Scenario) -> Prepared:
+    """Data that was prepared earlier, for this scenario.
+
+    Raises InputError where the folder holds none, or where the scenario's augmentation, output or loss is for other
+    data.
+    """
+    if not (folder / META).exists():
+        raise InputError(f"{folder} holds no prepared data; `hothouse cut` makes such folders")
+    prepared = Prepared(folder)
+    check_fits(scenario, prepared)
+    return prepared
+
+
+def check_fits(scenario: Scenario, prepared: Prepared) -> None:
+    """Raise InputError where the scenario's augmentation, output or loss is for other data."""
+    _check_size(scenario.model, prepared)
+    check_augmentation(scenario.training.augmentation, prepared.meta)
+    task = prepared.meta.task
+    check_objective(scenario.training.loss, output_kind(scenario.model, task), task, prepared.meta.labels)
+
+
+def _read(folder: Path, data: Data, seed: int) -> None:
+    try:
+        save_table(folder, SOURCES[data.source.kind].read(data.source, seed))
+    except MemoryError:
+        raise InputError("the data does not fit into this machine's memory", "data.source") from None
+
+
+def _check_size(model: Model, prepared: Prepared) -> None:
+    """Raises InputError for a network that no memory holds, before any is taken."""
+    text, columns = prepared.meta.text, prepared.meta.columns
+    features = prepared.x.shape[1] if text is None else text.width
+    features += sum(len(column.categories) - 1 for column in columns if column.categories is not None)
+    widths = (features, *model.layers, len(prepared.meta.labels) or prepared.meta.targets)
+    weights = sum(before * after for before, after in itertools.pairwise(widths))
+    if weights > MOST_WEIGHTS:
+        raise InputError(
+            f"{'-'.join(map(str, widths))} are {weights:,} weights; expected at most {MOST_WEIGHTS:,}", "model.layers"
+        )
 
 
 def _cut(folder: Path, rows: Path, data: Data, seed: int) -> None:
     table = load_table(rows)
+    training, test, validation = _split(table, data, seed)
+    cut = PARTITIONS[data.partition.scheme]
+    shards = cut(data.partition, table, training, seeds.key(seed, "partition") % 2**32)
+    unused = len(training) - len(shards.rows)
+    hints = list(table.hints)
+    if unused > _FEW_UNUSED * len(training):
+        hints.append(f"data.partition: {unused} of {len(training)} training rows go to no client")
+    empty = int((shards.sizes == 0).sum())
+    if empty:
+        raise InputError(
+            f"{empty} of {len(shards.sizes)} clients would get no row of the {len(training)} training rows; "
+            "use fewer clients or a less skewed partition",
+            "data.partition",
+        )
+    rows_folder = f"../../rows/{rows.name}"
+    if data.skew:
+        _skew(folder, rows, table, shards, data, seed)
+        rows_folder = "."
+    ordered, held = _hold_out(shards, data.client_holdout, seed)
     meta = Meta(
         task=table.task,
         labels=table.labels,
@@ -42,43 +115,77 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int) -> None:
         targets=0 if table.task == "classification" else table.y.shape[1],
         columns=table.columns,
         scaling=_scaling(table, data),
-        rows_folder=f"../../rows/{rows.name}",
+        filling=_filling(table, data),
+        indicators=data.missing_indicators,
+        text=_text_form(rows, data),
+        rows_folder=rows_folder,
+        clients=_names(table, training, data),
+        hints=hints,
+        white=_white(table),
     )
-    training, test, validation = _split(table, data, seed)
-    shards = PARTITIONS[data.partition.scheme](data.partition, table, training, seeds.key(seed, "partition") % 2**32)
-    empty = sum(len(shard) == 0 for shard in shards)
-    if empty:
-        raise InputError(
-            f"{empty} of {len(shards)} clients would get no row of the {len(training)} training rows; "
-            "use fewer clients or a less skewed partition",
-            "data.partition",
-        )
-    pairs = [_hold_out(shard, data.client_holdout, seed, client) for client, shard in enumerate(shards)]
-    clients = np.arange(len(shards), dtype=np.int64)
-    write_shards(folder, meta, clients, [pair[0] for pair in pairs], [pair[1] for pair in pairs], test, validation)
+    write_shards(folder, meta, np.arange(len(shards.sizes)), ordered, held, test, validation)
 
 
 def _split(table: Table, data: Data, seed: int) -> tuple[Indices, Indices, Indices]:
     """The shuffled training rows, the test rows and the validation rows."""
-    own = len(table.x) - table.tests
+    own = len(table.y) - table.tests
     if table.tests and data.test_fraction:
         raise InputError(f"the source has {table.tests} test rows of its own; leave this out", "data.test_fraction")
-    order = seeds.generator(seed, "split").permutation(own)
+    # Rows that lie together are gathered faster.
+    order = np.arange(own) if table.mixed else seeds.generator(seed, "split").permutation(own)
     tests = round(own * data.test_fraction)
     validations = round((own - tests) * data.validation_fraction)
-    test = np.arange(own, len(table.x)) if table.tests else np.sort(order[:tests])
+    for name, rows in (("test", tests), ("validation", validations)):
+        if getattr(data, f"{name}_fraction") and not rows:
+            raise InputError(f"so small a share of {own} rows is no row at all", f"data.{name}_fraction")
+    test = np.arange(own, len(table.y)) if table.tests else np.sort(order[:tests])
     training = order[tests + validations :]
-    clients = data.partition.clients
+    clients = clients_of(data.partition) or 1
     if len(training) < clients:
         raise InputError(f"{clients} clients, but only {len(training)} rows to train on", "data.partition.clients")
     return training, test, np.sort(order[tests : tests + validations])
 
 
-def _hold_out(shard: Indices, fraction: float, seed: int, client: int) -> tuple[Indices, Indices]:
-    """A client's training rows and held-out rows, each ascending; at least one row is trained on."""
-    held = min(round(len(shard) * fraction), len(shard) - 1)
-    order: NDArray[np.int64] = seeds.generator(seed, "holdout", client).permutation(shard)
-    return np.sort(order[held:]), np.sort(order[:held])
+def _hold_out(shards: Shards, fraction: float, seed: int) -> tuple[Shards, Indices]:
+    """Each client's rows, those it trains on first, both parts ascending; and how many it holds out.
+
+    Which are held out is drawn; at least one row is trained on.
+    """
+    held = np.minimum(np.rint(shards.sizes * fraction).astype(np.int64), shards.sizes - 1)
+    owners, starts = shards.owners(), shards.starts()
+    if held.any():
+        drawn = seeds.generator(seed, "holdout").permutation(len(shards.rows))
+        order = np.lexsort((drawn, owners))
+        rows = shards.rows[order]
+        kept_back = np.arange(len(rows)) >= (starts[1:] - held)[owners]
+    else:
+        rows, kept_back = shards.rows, np.zeros(len(shards.rows), dtype=bool)
+        if _ascending(rows, starts):
+            return shards, held
+    return Shards(rows[np.lexsort((rows, kept_back, owners))], shards.sizes), held
+
+
+def _ascending(rows: Indices, starts: Indices) -> bool:
+    """Whether each client's rows ascend."""
+    up = np.diff(rows) > 0
+    up[starts[1:-1] - 1] = True
+    return bool(up.all())
+
+
+def _skew(folder: Path, rows: Path, table: Table, shards: Shards, data: Data, seed: int) -> None:
+    """Write rows of the run's own, changed client by client; test and validation rows stay as they are."""
+    x, y, starts = np.array(table.x), np.array(table.y), shards.starts()
+    for number, skew in enumerate(data.skew):
+        for client in range(len(shards.sizes)):
+            mine = shards.rows[starts[client] : starts[client + 1]]
+            owned = Owned(client, len(shards.sizes), seed, x[mine], y[mine], table)
+            draw = seeds.generator(seed, "skew", number, client)
+            x[mine], y[mine] = SKEWS[skew.kind](skew, owned, draw)
+    np.save(folder / "x.npy", x)
+    np.save(folder / "y.npy", y)
+    if (rows / "text_ends.npy").exists():
+        texts = Texts(rows)
+        save_texts(folder, [texts[row] for row in range(len(texts))])
 
 
 def _scaling(table: Table, data: Data) -> Scaling:
@@ -87,3 +194,35 @@ def _scaling(table: Table, data: Data) -> Scaling:
     if table.tabular:
         return "standardize"
     return "bytes" if table.x.dtype == np.uint8 else "none"
+
+
+def _filling(table: Table, data: Data) -> Filling:
+    if data.missing != "auto":
+        return data.missing
+    return "federation" if table.tabular else "none"
+
+
+def _white(table: Table) -> float | None:
+    """White in images of bytes is 255; in others it is the largest value there is, but at least 1."""
+    if image_shape(table.row_shape) is None or table.texts is not None:
+        return None
+    if table.x.dtype == np.uint8:
+        return 255.0
+    # fmin and fmax pass over missing values.
+    if np.fmin.reduce(table.x, axis=None) < 0:
+        return None
+    return max(1.0, float(np.fmax.reduce(table.x, axis=None)))
+
+
+def _text_form(rows: Path, data: Data) -> TextForm | None:
+    if not (rows / "text_ends.npy").exists():
+        return None
+    text = data.text
+    return TextForm(text.features, text.width, text.ngrams, text.lowercase, text.min_texts)
+
+
+def _names(table: Table, training: Indices, data: Data) -> list[str]:
+    """The names of natural clients."""
+    if isinstance(data.partition, NaturalPartition):
+        return client_names(table, training, data.partition.by, data.partition.min_rows)
+    return []

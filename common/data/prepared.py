@@ -15,18 +15,31 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.table import Label, Task, mapped
+from common.data.table import Column, Label, Task, Texts, mapped, read_column
 
 Indices = NDArray[np.int64]
 
 Scaling = Literal["standardize", "bytes", "none"]
+Filling = Literal["federation", "client", "none"]
 
 META = "meta.json"
 
 
 @dataclass(frozen=True)
+class TextForm:
+    """How texts are to become numbers."""
+
+    features: str
+    width: int
+    ngrams: tuple[int, int]
+    lowercase: bool
+    least: int
+    """In how many texts a term must occur to be a feature."""
+
+
+@dataclass(frozen=True)
 class Meta:
-    """What the rows are."""
+    """What the rows are, and how they are to become what the network sees."""
 
     task: Task
     labels: list[Label]
@@ -34,11 +47,62 @@ class Meta:
     row_shape: list[int]
     targets: int
     """Numbers per target of a regression; 0 for labels."""
-    columns: list[str]
+    columns: list[Column]
+    """What the features are; empty where they have no names."""
     scaling: Scaling
     """How rows are scaled when they are gathered: by agreed statistics, by 1/255, or not."""
+    filling: Filling
+    """What takes missing values' places: the federation's mean of the column, the client's own, or nothing."""
+    indicators: bool
+    """Whether columns with missing values get a further feature that says where."""
+    text: TextForm | None
+    """How texts become numbers; None where rows are numbers already."""
     rows_folder: str
-    """The folder with x.npy and y.npy, relative to this one."""
+    """The folder with x.npy and y.npy (and texts), relative to this one."""
+    clients: list[str]
+    """Names of natural clients, by id; empty where clients have none."""
+    hints: list[str]
+    """What the user should know of how the data was read."""
+    white: float | None = None
+    """What stands for white where rows are images and 0 is black; None for other rows."""
+    key: str = ""
+    """The key of the prepared data that this is a part of; empty where it is the whole."""
+
+    def to_json(self) -> str:
+        """This as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Meta:
+        """What `to_json` gave."""
+        values = json.loads(text)
+        values["columns"] = [read_column(column) for column in values["columns"]]
+        if values["text"] is not None:
+            values["text"] = TextForm(**{**values["text"], "ngrams": tuple(values["text"]["ngrams"])})
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Rows of several clients, one client after the other."""
+
+    rows: Indices
+    sizes: Indices
+    """How many rows each client has, shape (clients,)."""
+
+    @classmethod
+    def of(cls, parts: list[Indices]) -> Shards:
+        """The shards of clients given one by one."""
+        sizes = np.array([len(part) for part in parts], dtype=np.int64)
+        return cls(np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64), sizes)
+
+    def starts(self) -> Indices:
+        """Where each client's rows begin in `rows`, and where the last ends: shape (clients + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
+
+    def owners(self) -> Indices:
+        """The position of each row's client, shape (rows,)."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
 
 class Prepared:
@@ -46,11 +110,11 @@ class Prepared:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.meta = Meta(**json.loads((self.folder / META).read_text()))
-        rows = self.folder / self.meta.rows_folder
-        self.x: NDArray[Any] = mapped(rows / "x.npy")
+        self.meta = Meta.from_json((self.folder / META).read_text())
+        self.rows_folder = self.folder / self.meta.rows_folder
+        self.x: NDArray[Any] = mapped(self.rows_folder / "x.npy")
         """Raw features, shape (rows, features)."""
-        self.y: NDArray[Any] = mapped(rows / "y.npy")
+        self.y: NDArray[Any] = mapped(self.rows_folder / "y.npy")
         """Label codes, int64 of shape (rows,), or targets, float64 of shape (rows, targets)."""
         self.clients: Indices = mapped(self.folder / "clients.npy")
         """The ids of the clients whose rows are here, ascending."""
@@ -61,9 +125,14 @@ class Prepared:
         self._splits: Indices = mapped(self.folder / "splits.npy")
 
     @property
+    def texts(self) -> Texts:
+        """The rows' texts, where they are texts."""
+        return Texts(self.rows_folder)
+
+    @property
     def key(self) -> str:
-        """A name that is the same for the same content and settings."""
-        return self.folder.name
+        """A name that is the same for the same content and settings, and for all parts of them."""
+        return self.meta.key or self.folder.name
 
     @property
     def training_sizes(self) -> Indices:
@@ -80,6 +149,15 @@ class Prepared:
         at = self.position(client)
         return self._shards[self._starts[at] : self._splits[at]]
 
+    def training_shards(self, clients: Indices) -> Shards:
+        """The same for several clients at once, in their order."""
+        at = np.searchsorted(self.clients, clients)
+        for client in clients[self.clients[np.minimum(at, len(self.clients) - 1)] != clients].tolist():
+            self.position(client)
+        starts, sizes = self._starts[at], self._splits[at] - self._starts[at]
+        places = np.arange(sizes.sum()) + np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
+        return Shards(np.asarray(self._shards[places]), np.asarray(sizes))
+
     def holdout_rows(self, client: int) -> Indices:
         """Positions in `x` of the rows that a client evaluates on."""
         at = self.position(client)
@@ -94,27 +172,21 @@ class Prepared:
 
 
 def write_shards(
-    folder: Path,
-    meta: Meta,
-    clients: Indices,
-    training: list[Indices],
-    holdout: list[Indices],
-    test: Indices,
-    validation: Indices,
+    folder: Path, meta: Meta, clients: Indices, shards: Shards, held: Indices, test: Indices, validation: Indices
 ) -> None:
-    """Write everything but the rows themselves into `folder`."""
-    sizes = [(len(train), len(held)) for train, held in zip(training, holdout, strict=True)]
-    counts = np.asarray(sizes, dtype=np.int64).reshape(-1, 2)
-    starts = np.concatenate([[0], np.cumsum(counts.sum(axis=1))]).astype(np.int64)
-    parts = [part for pair in zip(training, holdout, strict=True) for part in pair]
+    """Write everything but the rows themselves into `folder`.
+
+    Each client's rows in `shards` are those it trains on, then the `held[client]` ones it holds out.
+    """
+    starts = shards.starts()
     arrays = {
         "clients": clients,
-        "shards": np.concatenate([np.empty(0, np.int64), *parts]),
+        "shards": shards.rows,
         "starts": starts,
-        "splits": starts[:-1] + counts[:, 0],
+        "splits": starts[1:] - held,
         "test": test,
         "validation": validation,
     }
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", np.ascontiguousarray(array, dtype=np.int64))
-    (folder / META).write_text(json.dumps(asdict(meta), indent=1))
+    (folder / META).write_text(meta.to_json())

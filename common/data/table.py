@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import re
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,14 +13,25 @@ from numpy.typing import NDArray
 
 Task = Literal["classification", "regression"]
 Label = str | int
+_WHOLE = re.compile(r"-?\d+\.0+")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature of a table."""
+
+    name: str
+    categories: tuple[str, ...] | None = None
+    """The texts that a categorical column's codes stand for; None for a column of numbers."""
 
 
 @dataclass
 class Table:
-    """Rows of numbers and their targets; a source's own test rows, where it has some, come last."""
+    """Rows and their targets; a source's own test rows, where it has some, come last."""
 
     x: NDArray[Any]
-    """Raw features, shape (rows, features), of any numeric type."""
+    """Raw features, shape (rows, features), of any numeric type; NaN where a value is missing. Rows of text
+    have no features yet."""
     y: NDArray[Any]
     """Codes into `labels`, int64 of shape (rows,), or targets, float64 of shape (rows, targets)."""
     task: Task
@@ -29,12 +41,27 @@ class Table:
     """How many of the last rows are the source's own test split."""
     row_shape: tuple[int, ...] = ()
     """The shape of a row before it was flattened, an image's say; (features,) by default."""
-    columns: list[str] = field(default_factory=list)
-    """Names of the features, where they have some."""
+    columns: list[Column] = field(default_factory=list)
+    """What the features are, where they have names."""
     tabular: bool = False
-    """Whether `scale: auto` standardizes the columns."""
-    groups: NDArray[Any] | None = None
-    """The natural client of each row, where the source names one."""
+    """Whether `scale: auto` standardizes the columns and `missing: auto` fills gaps."""
+    texts: list[str] | None = None
+    """The rows themselves, where they are texts."""
+    groups: NDArray[np.int64] | None = None
+    """The natural client of each training row, as a code into `group_names`."""
+    group_names: list[str] = field(default_factory=list)
+    mixed: bool = False
+    """Whether the rows stand in random order as they are, so that neighbours may become a client's."""
+    hints: list[str] = field(default_factory=list)
+    """What the user should know of how the source was read."""
+
+
+def category(text: str) -> str:
+    """A category's name from what a file says: a whole number is one and the same with zeros behind its point.
+
+    Programs write whole numbers as fractions where others of the column are missing, so files differ.
+    """
+    return text.partition(".")[0] if _WHOLE.fullmatch(text) else text
 
 
 def encode(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[Label]]:
@@ -45,12 +72,16 @@ def encode(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[Label]]:
 
 
 def save_table(folder: Path, table: Table) -> None:
-    """Write the table into `folder`: x.npy, y.npy, perhaps groups.npy, and the rest as table.json."""
+    """Write the table into `folder`: x.npy, y.npy, perhaps groups.npy and texts, and the rest as table.json."""
     np.save(folder / "x.npy", table.x)
     np.save(folder / "y.npy", table.y)
     if table.groups is not None:
         np.save(folder / "groups.npy", table.groups)
-    rest = {name: value for name, value in vars(table).items() if name not in ("x", "y", "groups")}
+    if table.texts is not None:
+        save_texts(folder, table.texts)
+    apart = ("x", "y", "groups", "texts", "columns")
+    rest = {name: value for name, value in vars(table).items() if name not in apart}
+    rest["columns"] = [asdict(column) for column in table.columns]
     (folder / "table.json").write_text(json.dumps(rest))
 
 
@@ -58,8 +89,36 @@ def load_table(folder: Path) -> Table:
     """The table in `folder`, its arrays mapped and not read."""
     rest = json.loads((folder / "table.json").read_text())
     rest["row_shape"] = tuple(rest["row_shape"])
+    rest["columns"] = [read_column(column) for column in rest["columns"]]
     groups = mapped(folder / "groups.npy") if (folder / "groups.npy").exists() else None
     return Table(mapped(folder / "x.npy"), mapped(folder / "y.npy"), groups=groups, **rest)
+
+
+def read_column(values: dict[str, Any]) -> Column:
+    """A column from its JSON form."""
+    categories = values["categories"]
+    return Column(values["name"], None if categories is None else tuple(categories))
+
+
+def save_texts(folder: Path, texts: list[str]) -> None:
+    """Write texts so that any of them can be looked up without reading the others."""
+    encoded = [text.encode() for text in texts]
+    np.save(folder / "text_ends.npy", np.cumsum([len(text) for text in encoded], dtype=np.int64))
+    np.save(folder / "text_bytes.npy", np.frombuffer(b"".join(encoded), dtype=np.uint8))
+
+
+class Texts:
+    """The texts in a folder, mapped and not read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._ends, self._bytes = mapped(folder / "text_ends.npy"), mapped(folder / "text_bytes.npy")
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, row: int) -> str:
+        start = self._ends[row - 1] if row else 0
+        return bytes(self._bytes[start : self._ends[row]]).decode()
 
 
 def mapped(path: Path) -> NDArray[Any]:

@@ -4,8 +4,12 @@
 |---|---|---|
 | query.hosting | nothing | which clients it hosts, their rows, what their data is |
 | query.moments | clients in blocks | for each block the sums that scaling needs |
+| query.terms | clients in blocks | for each block in how many texts each term occurs |
+| query.statistics | weights, a layer, clients in blocks | for each block the sums behind its batch normalization |
+| query.states | clients in blocks, versions | what each keeps for its next round |
+| query.restore | clients in blocks, versions, states | nothing; they are kept again |
 | train | weights, settings, clients in blocks | for each block named weighted sums, or rows per client |
-| evaluate | one or more models, clients | for each model and client sums over its held-out rows |
+| evaluate | one or more models, clients | for each model and client sums over its own rows |
 
 A message is made of records. Those that many messages of a round have in common (weights, settings, what was
 agreed) are the same Python object in each, so that a grid can ship each once.
@@ -14,26 +18,66 @@ agreed) are the same Python object in each, so that a grid can ship each once.
 from __future__ import annotations
 
 from common.messages.blocks import Blocks
+from common.messages.content import Content, Records
 from common.messages.evaluate import EVALUATE, EvaluateOrder, evaluate_records, read_scores, write_scores
-from common.messages.queries import HOSTING, MOMENTS, Hosting, read_moments, write_moments
-from common.messages.train import STATE, TRAIN, VERSIONS, TrainOrder, TrainReply, train_records
+from common.messages.queries import (
+    DATA,
+    HOSTING,
+    MOMENTS,
+    RESTORE,
+    STATES,
+    STATISTICS,
+    TERMS,
+    Hosting,
+    read_data,
+    read_moments,
+    read_terms,
+    write_data,
+    write_moments,
+    write_terms,
+)
+from common.messages.train import (
+    BUFFERS,
+    PRIVACY,
+    STATE,
+    TRAIN,
+    VERSIONS,
+    TrainOrder,
+    TrainReply,
+    own_records,
+    train_records,
+)
 
 __all__ = [
+    "BUFFERS",
+    "DATA",
     "EVALUATE",
     "HOSTING",
     "MOMENTS",
+    "PRIVACY",
+    "RESTORE",
     "STATE",
+    "STATES",
+    "STATISTICS",
+    "TERMS",
     "TRAIN",
     "VERSIONS",
     "Blocks",
+    "Content",
     "EvaluateOrder",
     "Hosting",
+    "Records",
     "TrainOrder",
     "TrainReply",
     "evaluate_records",
+    "own_records",
+    "read_data",
     "read_moments",
     "read_scores",
+    "read_terms",
     "train_records",
+    "write_data",
     "write_moments",
     "write_scores",
+    "write_terms",
 ]

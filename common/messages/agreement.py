@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
+import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord
 
 from common.arrays import pack, unpack
 from common.data.agreement import Agreement
-from common.data.table import Label
 
 
+@lru_cache(maxsize=4)
 def write_agreement(agreement: Agreement) -> tuple[ArrayRecord, ConfigRecord]:
-    """What was agreed, as two records: the numbers and the words."""
-    names = ("shift", "scale", "target_shift", "target_scale")
-    words = {"task": agreement.task, "row_shape": agreement.row_shape, "labels": agreement.labels}
-    return pack({name: vars(agreement)[name] for name in names}), ConfigRecord({"json": json.dumps(words)})
+    """What was agreed, as two records: the numbers and the words. The same agreement is the same records."""
+    return pack(agreement.arrays()), ConfigRecord({"json": json.dumps(agreement.words())})
 
 
 def read_agreement(numbers: ArrayRecord, words: ConfigRecord) -> Agreement:
-    """What was agreed, from its two records."""
-    rest = json.loads(str(words["json"]))
-    labels: tuple[Label, ...] = tuple(rest["labels"])
-    return Agreement(rest["task"], tuple(rest["row_shape"]), labels, **unpack(numbers))
+    """What was agreed, from its two records. Records that say the same give the same agreement."""
+    arrays = unpack(numbers)
+    return _agreement(str(words["json"]), tuple((name, array.tobytes()) for name, array in arrays.items()))
+
+
+@lru_cache(maxsize=4)
+def _agreement(words: str, arrays: tuple[tuple[str, bytes], ...]) -> Agreement:
+    return Agreement.of(json.loads(words), {name: np.frombuffer(array, np.float64) for name, array in arrays})

@@ -1,26 +1,38 @@
-"""Evaluation: models on clients' held-out rows, and the sums that come back."""
+"""Evaluation: models on clients' own rows, and the sums that come back."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, cast
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
+from numpy.typing import NDArray
 
 from common.arrays import Named, pack, unpack
 from common.data.agreement import Agreement
 from common.messages.agreement import read_agreement, write_agreement
 from common.messages.blocks import Blocks
+from common.messages.content import Content
+from common.messages.train import STATE, VERSIONS
 from common.metrics import Sums
 
 EVALUATE = "evaluate"
 
+Which = Literal["holdout", "training"]
+"""Which of its rows a client measures models on."""
 
-def evaluate_records(settings: str, agreement: Agreement, parameters: Named) -> dict[str, ArrayRecord | ConfigRecord]:
-    """The records that all evaluate messages of a round have in common; `parameters` are (models, *shape)."""
+
+def evaluate_records(
+    settings: str, agreement: Agreement, parameters: Named, personal: bool = False, rows: Which = "holdout"
+) -> dict[str, ArrayRecord | ConfigRecord]:
+    """The records that all evaluate messages of a round have in common; `parameters` are (models, *shape).
+
+    With `personal`, the first of the models is the global one, and each client's own is to be measured too.
+    """
     numbers, words = write_agreement(agreement)
     return {
-        "config": ConfigRecord({"settings": settings}),
+        "config": ConfigRecord({"settings": settings, "personal": personal, "rows": rows}),
         "agreement": numbers,
         "agreement.words": words,
         "parameters": pack(parameters),
@@ -29,29 +41,40 @@ def evaluate_records(settings: str, agreement: Agreement, parameters: Named) -> 
 
 @dataclass
 class EvaluateOrder:
-    """What an evaluate message asks: these models on the held-out rows of these clients."""
+    """What an evaluate message asks: these models on the rows of these clients."""
 
     blocks: Blocks
     settings: str
     agreement: Agreement
     parameters: Named
     """The models' weights, (models, *shape)."""
+    rows: Which = "holdout"
+    personal: bool = False
+    """Whether to measure the global model, the first of `parameters`, and after it each client's own."""
+    state: Named = field(default_factory=dict)
+    """What each client has kept: (clients, *shape), zeros where it has kept nothing yet."""
+    fresh: NDArray[np.bool_] | None = None
+    """Which clients have kept nothing yet, shape (clients,); None where it does not matter."""
 
     @classmethod
     def read(cls, content: RecordDict) -> EvaluateOrder:
         """The order in a message."""
-        records = content.array_records
+        records, config = content.array_records, content.config_records["config"]
         return cls(
             blocks=Blocks.read(records["blocks"]),
-            settings=str(content.config_records["config"]["settings"]),
+            settings=str(config["settings"]),
             agreement=read_agreement(records["agreement"], content.config_records["agreement.words"]),
             parameters=unpack(records["parameters"]),
+            rows=cast(Which, config["rows"]),
+            personal=bool(config["personal"]),
+            state=unpack(records[STATE]) if STATE in records else {},
+            fresh=unpack(records[VERSIONS])["committed"] == 0 if VERSIONS in records else None,
         )
 
 
 def write_scores(scores: list[Sums]) -> RecordDict:
     """Each model's sums over each client's rows, as records."""
-    return RecordDict({"scores": pack({name: np.stack([s[name] for s in scores]) for name in scores[0]})})
+    return Content({"scores": pack({name: np.stack([s[name] for s in scores]) for name in scores[0]})})
 
 
 def read_scores(content: RecordDict) -> list[Sums]:

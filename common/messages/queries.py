@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 from flwr.app import ConfigRecord, RecordDict
 
 from common.arrays import pack, unpack
-from common.data.agreement import Moments
+from common.data.moments import Moments
 from common.data.prepared import Indices, Meta
+from common.messages.content import Content
 
 HOSTING = "query.hosting"
 MOMENTS = "query.moments"
+TERMS = "query.terms"
+STATISTICS = "query.statistics"
+STATES = "query.states"
+RESTORE = "query.restore"
+
+DATA = "data"
+"""The record that names the prepared data; for hosts that have no folder of their own, but share the server's cache."""
+
+
+def write_data(key: str) -> ConfigRecord:
+    """The key of prepared data as a record."""
+    return ConfigRecord({"key": key})
+
+
+def read_data(content: RecordDict) -> str:
+    """The key of prepared data in a message; empty where there is none."""
+    return str(content.config_records[DATA]["key"]) if DATA in content.config_records else ""
 
 
 @dataclass(frozen=True)
@@ -24,28 +43,44 @@ class Hosting:
     training_sizes: Indices
     holdout_sizes: Indices
     meta: Meta
+    compiled: bool = False
+    """Whether the compiled trainer is built there."""
 
     def write(self) -> RecordDict:
         """This as records."""
         arrays = {"clients": self.clients, "training": self.training_sizes, "holdout": self.holdout_sizes}
-        return RecordDict({"arrays": pack(arrays), "meta": ConfigRecord({"json": json.dumps(vars(self.meta))})})
+        return Content(
+            {"arrays": pack(arrays), "meta": ConfigRecord({"json": self.meta.to_json(), "compiled": self.compiled})}
+        )
 
     @classmethod
     def read(cls, content: RecordDict) -> Hosting:
         """The hosting in a reply."""
         arrays = unpack(content.array_records["arrays"])
-        meta = Meta(**json.loads(str(content.config_records["meta"]["json"])))
-        return cls(arrays["clients"], arrays["training"], arrays["holdout"], meta)
+        about = content.config_records["meta"]
+        meta, compiled = Meta.from_json(str(about["json"])), bool(about["compiled"])
+        return cls(arrays["clients"], arrays["training"], arrays["holdout"], meta, compiled)
 
 
 def write_moments(moments: list[Moments]) -> RecordDict:
     """The moments of each block, as records."""
-    names = ("count", "total", "spread")
-    return RecordDict({"moments": pack({name: np.stack([vars(m)[name] for m in moments]) for name in names})})
+    names = ("rows", "count", "total", "spread")
+    return Content({"moments": pack({name: np.stack([vars(m)[name] for m in moments]) for name in names})})
 
 
 def read_moments(content: RecordDict) -> list[Moments]:
     """The moments of each block, in the message's order."""
     arrays = unpack(content.array_records["moments"])
-    rows = zip(arrays["count"], arrays["total"], arrays["spread"], strict=True)
-    return [Moments(count, total, spread) for count, total, spread in rows]
+    columns = (arrays[name] for name in ("rows", "count", "total", "spread"))
+    return [Moments(*part) for part in zip(*columns, strict=True)]
+
+
+def write_terms(terms: list[Counter[str]]) -> RecordDict:
+    """In how many texts each term occurs, block by block, as records."""
+    return Content({"terms": ConfigRecord({"json": json.dumps(terms)})})
+
+
+def read_terms(content: RecordDict) -> list[dict[str, int]]:
+    """The terms of each block, in the message's order."""
+    terms: list[dict[str, int]] = json.loads(str(content.config_records["terms"]["json"]))
+    return terms

@@ -12,6 +12,7 @@ from common.arrays import Named, pack, unpack
 from common.data.agreement import Agreement
 from common.messages.agreement import read_agreement, write_agreement
 from common.messages.blocks import Blocks
+from common.messages.content import Content
 
 TRAIN = "train"
 
@@ -20,23 +21,50 @@ VERSIONS = "versions"
 STATE = "state"
 """The record with the clients' states: rows in the order of the message's clients."""
 
+BUFFERS = "buffers"
+"""The name of the record, and of the sums, of what networks have besides parameters: running statistics."""
+PRIVACY = "privacy"
+"""The name of the record that says how clients are to protect their changes: clipping_norm and local_noise, ()."""
+
 _RECORD = "record."
+_OWN = "own."
 _SUM = "sum."
 _ROWS = "rows."
+_REPLY = {"blocks", "weights", "metrics", "config", "excluded"}
+"""The records that every reply has, beside sums and rows."""
 
 
 def train_records(
-    round_number: int, settings: str, agreement: Agreement, parameters: ArrayRecord, records: dict[str, Named]
+    round_number: int,
+    settings: str,
+    agreement: Agreement,
+    parameters: ArrayRecord,
+    records: dict[str, Named],
+    per_client: bool = False,
 ) -> dict[str, ArrayRecord | ConfigRecord]:
-    """The records that all train messages of a round have in common; `parameters` are (*shape), for all clients."""
+    """The records that all train messages of a round have in common.
+
+    `parameters` are (*shape), for all clients; with `per_client` each message brings its own clients' in their
+    place, and its own `starts` of buffers.
+    """
     numbers, words = write_agreement(agreement)
     return {
-        "config": ConfigRecord({"round": round_number, "settings": settings, "per-client": False}),
+        "config": ConfigRecord({"round": round_number, "settings": settings, "per-client": per_client}),
         "agreement": numbers,
         "agreement.words": words,
         "parameters": parameters,
         **{_RECORD + name: pack(arrays) for name, arrays in records.items()},
     }
+
+
+def own_records(starts: Named, values: Named, own: dict[str, Named]) -> dict[str, ArrayRecord]:
+    """The records of one message's clients, all arrays (clients, …), in the message's order.
+
+    `starts` are the weights they start from, where those differ, `values` their own settings by dotted key,
+    `own` further records of theirs.
+    """
+    records = {"values": pack(values), **{_OWN + name: pack(arrays) for name, arrays in own.items()}}
+    return records | ({"parameters": pack(starts)} if starts else {})
 
 
 @dataclass
@@ -53,6 +81,8 @@ class TrainOrder:
     per_client: bool = False
     records: dict[str, Named] = field(default_factory=dict)
     """Further named arrays for all clients, such as a control variate."""
+    own: dict[str, Named] = field(default_factory=dict)
+    """Further named arrays of each client, (clients, *shape)."""
     values: Named = field(default_factory=dict)
     """Settings that differ between clients, by dotted key, each of shape (clients,)."""
     state: Named = field(default_factory=dict)
@@ -73,6 +103,7 @@ class TrainOrder:
             parameters=unpack(records["parameters"]),
             per_client=bool(config["per-client"]),
             records={name[len(_RECORD) :]: unpack(records[name]) for name in records if name.startswith(_RECORD)},
+            own={name[len(_OWN) :]: unpack(records[name]) for name in records if name.startswith(_OWN)},
             values=unpack(records["values"]),
             state=unpack(records[STATE]) if STATE in records else {},
             fresh=unpack(records[VERSIONS])["committed"] == 0 if VERSIONS in records else None,
@@ -94,30 +125,34 @@ class TrainReply:
     """Numbers of each client, each of shape (clients,)."""
     excluded: dict[int, str] = field(default_factory=dict)
     """Clients whose training failed, and why; they are in no sum."""
-    state: Named = field(default_factory=dict)
-    """What each client keeps for its next round: (clients, *shape). Stays with the grid or the host."""
+    state: Named | None = None
+    """What each client keeps for its next round: (clients, *shape). Stays with the grid or the host; None where
+    clients keep nothing at all."""
+    round: int = 0
+    """The round that it answers."""
 
     def write(self) -> RecordDict:
         """This as records."""
-        content = RecordDict(
-            {
-                "blocks": self.blocks.write(),
-                "weights": pack({"weights": self.weights}),
-                "metrics": pack(self.metrics),
-                "excluded": ConfigRecord({str(client): reason for client, reason in self.excluded.items()}),
-            }
-        )
-        if self.state:
-            content[STATE] = pack(self.state)
+        records: dict[str, ArrayRecord | ConfigRecord] = {
+            "blocks": self.blocks.write(),
+            "weights": pack({"weights": self.weights}),
+            "metrics": pack(self.metrics),
+            "config": ConfigRecord({"round": self.round}),
+            "excluded": ConfigRecord({str(client): reason for client, reason in self.excluded.items()}),
+        }
+        if self.state is not None:
+            records[STATE] = pack(self.state)
         for prefix, groups in ((_SUM, self.sums), (_ROWS, self.rows)):
-            for name, arrays in groups.items():
-                content[prefix + name] = pack(arrays)
-        return content
+            records |= {prefix + name: pack(arrays) for name, arrays in groups.items()}
+        return Content(records)
 
     @classmethod
     def read(cls, content: RecordDict) -> TrainReply:
-        """The reply in a message."""
+        """The reply in a message. Raises ValueError where it has records that no reply has."""
         records = content.array_records
+        for name in content:
+            if name not in _REPLY and not name.startswith((_SUM, _ROWS)):
+                raise ValueError(f"it has a record {name!r}")
         return cls(
             blocks=Blocks.read(records["blocks"]),
             weights=unpack(records["weights"])["weights"],
@@ -125,4 +160,5 @@ class TrainReply:
             rows={name[len(_ROWS) :]: unpack(records[name]) for name in records if name.startswith(_ROWS)},
             metrics=unpack(records["metrics"]),
             excluded={int(client): str(why) for client, why in content.config_records["excluded"].items()},
+            round=int(content.config_records["config"]["round"]),  # type: ignore[arg-type]
         )

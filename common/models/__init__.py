@@ -7,26 +7,32 @@ from functools import lru_cache
 import torch
 
 from common import seeds
+from common.data.agreement import Agreement
 from common.models.layout import Layout, Weights
-from common.models.mlp import MLP
+from common.models.mlp import DTYPES, MLP, Step
+from common.models.outputs import Output
 from common.scenario.model import Model
 
-__all__ = ["DTYPES", "MLP", "Layout", "Weights", "blank", "build"]
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+__all__ = ["DTYPES", "MLP", "Layout", "Output", "Step", "Weights", "blank", "build"]
 
 
-def build(spec: Model, features: int, outputs: int, seed: int) -> MLP:
-    """The scenario's network for rows of `features` numbers, its weights drawn from `seed`."""
+def build(spec: Model, agreement: Agreement, seed: int) -> MLP:
+    """The scenario's network for rows as they were agreed, its weights drawn from `seed`."""
     with torch.device("meta"):
-        network = MLP(features, spec.layers, outputs, spec.activation, DTYPES[spec.dtype])
-    network = network.to_empty(device="cpu")
+        network = MLP(spec, agreement.features, Output.of(spec, agreement))
+    # Not to_empty(), which takes seconds to import what it needs.
+    room = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in network.state_dict().items()}
+    network.load_state_dict(room, assign=True)
     network.initialize(seeds.torch_generator(seed, "init"))
     return network
 
 
-@lru_cache(maxsize=8)
-def blank(spec: Model, features: int, outputs: int) -> MLP:
+def blank(spec: Model, agreement: Agreement) -> MLP:
     """The same network without weights of its own, for `forward_stack`; one for all who ask."""
+    return _blank(spec, agreement.features, Output.of(spec, agreement))
+
+
+@lru_cache(maxsize=8)
+def _blank(spec: Model, features: int, output: Output) -> MLP:
     with torch.device("meta"):
-        return MLP(features, spec.layers, outputs, spec.activation, DTYPES[spec.dtype])
+        return MLP(spec, features, output)

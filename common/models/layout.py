@@ -1,4 +1,4 @@
-"""How a model's parameters lie in one flat row, so that a stack of models is one matrix."""
+"""How a model's parameters and buffers lie in one flat row, so that a stack of models is one matrix."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ import torch
 from torch import Tensor, nn
 
 Weights = dict[str, Tensor]
-"""Named tensors: a model's parameters, or a stack's with one more axis in front."""
+"""Named tensors: a model's parameters and buffers, or a stack's with one more axis in front."""
 
 
 class Layout:
-    """Names, shapes and places of a model's parameters in a flat row of `size` numbers."""
+    """Names, shapes and places of tensors in a flat row of `size` numbers."""
 
-    def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
+    def __init__(self, shapes: dict[str, tuple[int, ...]], parameters: Layout | None = None) -> None:
         self.shapes = shapes
         self.sizes = [math.prod(shape) for shape in shapes.values()]
         self.size = sum(self.sizes)
+        self.parameters = parameters or self
+        """The layout of the parameters alone, which come first."""
 
     @classmethod
     def of(cls, module: nn.Module) -> Layout:
-        """The layout of a module's parameters, in the module's order."""
-        return cls({name: tuple(parameter.shape) for name, parameter in module.named_parameters()})
+        """The layout of a module's parameters and, behind them, its buffers, such as running statistics."""
+        parameters = {name: tuple(tensor.shape) for name, tensor in module.named_parameters()}
+        buffers = {name: tuple(tensor.shape) for name, tensor in module.named_buffers()}
+        return cls(parameters | buffers, cls(parameters))
 
     def views(self, flat: Tensor) -> Weights:
-        """The named parameters inside `flat`: (stack, size) → name: (stack, *shape). Shares memory."""
+        """The named tensors inside `flat`: (stack, size) → name: (stack, *shape). Shares memory."""
         pieces = flat.split_with_sizes(self.sizes, dim=1)
         return {
             name: piece.view(flat.shape[0], *shape)
@@ -33,9 +37,9 @@ class Layout:
         }
 
     def flatten(self, weights: Weights, stack: int) -> Tensor:
-        """A fresh matrix (stack, size) from named parameters, each (*shape) for all or (stack, *shape)."""
+        """A fresh matrix (stack, size) from named tensors, each (*shape) for all or (stack, *shape)."""
         pieces = []
         for name, shape in self.shapes.items():
             piece = weights[name].reshape(-1, math.prod(shape))
             pieces.append(piece.expand(stack, -1))
-        return torch.cat(pieces, dim=1)
+        return torch.cat(pieces, dim=1) if pieces else torch.empty(stack, 0)

@@ -3,65 +3,136 @@
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.models.activations import ACTIVATIONS
+from common.models.initializations import initialize
 from common.models.layout import Weights
+from common.models.normalizations import NORMALIZATIONS, Normalization
+from common.models.outputs import Output
+from common.scenario.model import Model
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class Step(Protocol):
+    """What makes a forward pass in training differ from one in use."""
+
+    shares: Tensor
+    """Each row's share of its network's batch, (stack, rows); 0 for padding."""
+
+    def dropped(self, layer: int, x: Tensor) -> Tensor:
+        """The units (stack, rows, units) behind layer `layer` with some dropped; layer −1 are the inputs."""
+        ...
+
+    def disconnected(self, layer: int, weight: Tensor) -> Tensor:
+        """A dense layer's weights (stack, units, inputs) with some dropped."""
+        ...
 
 
 class MLP(nn.Module):
-    """Dense layers, an activation after each hidden one, a linear output.
+    """Dense layers; after each hidden one its normalization, an activation and dropout; then the output.
 
     The output holds logits for a classification and numbers for a regression.
     """
 
-    def __init__(
-        self, features: int, hidden: Sequence[int], outputs: int, activation: str, dtype: torch.dtype = torch.float32
-    ) -> None:
+    def __init__(self, spec: Model, features: int, output: Output) -> None:
         super().__init__()
-        widths = [features, *hidden, outputs]
+        dtype = DTYPES[spec.dtype]
+        widths = [features, *spec.layers, output.width]
+        self.spec, self.output = spec, output
+        self.normalization: Normalization | None = None
+        if spec.normalization.name != "none":
+            self.normalization = NORMALIZATIONS[spec.normalization.name](spec.normalization)
+        last = len(spec.layers)
         self.layers = nn.ModuleList(
-            nn.Linear(before, after, dtype=dtype) for before, after in itertools.pairwise(widths)
+            # Batch normalization takes any bias away again.
+            nn.Linear(before, after, bias=index == last or spec.normalization.name != "batch", dtype=dtype)
+            for index, (before, after) in enumerate(itertools.pairwise(widths))
         )
-        self.activation = ACTIVATIONS[activation]
+        normal = self.normalization
+        self.norms = nn.ModuleList([normal.module(width, dtype) for width in spec.layers] if normal else [])
+        self.activation = ACTIVATIONS[spec.activation.name](spec.activation)
 
     def initialize(self, generator: torch.Generator) -> None:
-        """Draw weights and biases as PyTorch does by default, uniform within ±1/√inputs, from one generator."""
-        with torch.no_grad():
-            for layer in self.layers:
-                assert isinstance(layer, nn.Linear)
-                bound = 1 / math.sqrt(layer.in_features)
-                for tensor in (layer.weight, layer.bias):
-                    # Drawn in float32 whatever the dtype, so that both start from the same numbers.
-                    drawn = torch.empty(tensor.shape, dtype=torch.float32)
-                    tensor.copy_(drawn.uniform_(-bound, bound, generator=generator))
+        """Draw the weights from one generator, layer by layer; normalizations start as the identity."""
+        slope = float(getattr(self.spec.activation, "slope", 0.0))
+        for layer in self.layers:
+            assert isinstance(layer, nn.Linear)
+            initialize(layer, self.spec.initialization, slope, generator)
+        start = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
+        for name, tensor in self.norms.state_dict().items():
+            tensor.fill_(start[name.rpartition(".")[2]])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs for rows `x`: (…, features) → (…, outputs)."""
+        """Outputs for rows `x`: (…, features) → (…, width)."""
+        x = F.dropout(x, self.spec.input_dropout, self.training)
         *hidden, output = self.layers
-        for layer in hidden:
-            x = self.activation(layer(x))
-        result: Tensor = output(x)
-        return result
+        for index, layer in enumerate(hidden):
+            x = self._dense(layer, x)
+            if self.norms:
+                x = self.norms[index](x.reshape(-1, x.shape[-1])).view(x.shape)
+            x = F.dropout(self.activation(x), self.spec.dropouts[index], self.training)
+        return self._read(self._dense(output, x))
 
-    def forward_stack(self, weights: Weights, x: Tensor) -> Tensor:
+    def forward_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> Tensor:
         """`forward` for many networks at once: weights (stack, …), x (stack, rows, features).
 
-        Network s sees rows x[s] only; this module's own weights are not used.
+        Network s sees rows x[s] only; this module's own weights are not used. With a `step` this is training:
+        units are dropped, and batch normalization uses the batch and moves its statistics in `weights`.
         """
-        last = len(self.layers) - 1
-        for index in range(last + 1):
-            weight, bias = weights[f"layers.{index}.weight"], weights[f"layers.{index}.bias"]
-            if len(x) == 1:
-                # The same product, without the batched kernel's overhead.
-                x = F.linear(x.squeeze(0), weight.squeeze(0), bias.squeeze(0)).unsqueeze(0)
-            else:
-                x = torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
-            if index < last:
-                x = self.activation(x)
+        return self.output_stack(weights, self.hidden_stack(weights, x, step), step)
+
+    def hidden_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> Tensor:
+        """What the last hidden layer makes of rows: (stack, rows, units); the rows themselves where there is none."""
+        if step is not None:
+            x = step.dropped(-1, x)
+        for index in range(len(self.layers) - 1):
+            x = self.activation(self._normalized(index, weights, self._stacked(index, weights, x, step), step))
+            if step is not None:
+                x = step.dropped(index, x)
         return x
+
+    def output_stack(self, weights: Weights, hidden: Tensor, step: Step | None = None) -> Tensor:
+        """What the network answers to what the last hidden layer gives: (stack, rows, width)."""
+        return self._read(self._stacked(len(self.layers) - 1, weights, hidden, step))
+
+    def before_norm(self, weights: Weights, x: Tensor, layer: int) -> Tensor:
+        """What the normalization of hidden layer `layer` gets in use: (stack, rows, units)."""
+        for index in range(layer + 1):
+            x = _product(x, weights[f"layers.{index}.weight"], weights.get(f"layers.{index}.bias"))
+            if index < layer:
+                x = self.activation(self._normalized(index, weights, x, None))
+        return x
+
+    def _stacked(self, index: int, weights: Weights, x: Tensor, step: Step | None) -> Tensor:
+        weight, bias = weights[f"layers.{index}.weight"], weights.get(f"layers.{index}.bias")
+        return _product(x, weight if step is None else step.disconnected(index, weight), bias)
+
+    def _normalized(self, index: int, weights: Weights, x: Tensor, step: Step | None) -> Tensor:
+        if self.normalization is None:
+            return x
+        names = (*self.normalization.parameters, *self.normalization.buffers)
+        own = {name: weights[f"norms.{index}.{name}"] for name in names}
+        return self.normalization.stacked(x, own, None if step is None else step.shares)
+
+    def _dense(self, layer: nn.Module, x: Tensor) -> Tensor:
+        assert isinstance(layer, nn.Linear)
+        return F.linear(x, F.dropout(layer.weight, self.spec.drop_connect, self.training), layer.bias)
+
+    def _read(self, z: Tensor) -> Tensor:
+        """Classes are told by their logits; a regression's numbers are what they are."""
+        return self.output.activated(z) if self.output.task == "regression" else z
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if len(x) == 1:
+        # The same product, without the batched kernel's overhead.
+        return F.linear(x.squeeze(0), weight.squeeze(0), None if bias is None else bias.squeeze(0)).unsqueeze(0)
+    if bias is None:
+        return torch.bmm(x, weight.transpose(1, 2))
+    return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))

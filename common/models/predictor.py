@@ -1,18 +1,22 @@
-"""The model a user gets back: the network together with the scaling that the federation agreed on."""
+"""The model a user gets back: the network together with what the federation agreed on."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from common.data.agreement import Agreement
-from common.data.table import Label, Task
+from common.data.table import Label
+from common.data.text import Featurizer
+from common.data.transform import Transform
 from common.models import DTYPES, MLP, build
 from common.scenario.model import Model
 
@@ -20,53 +24,59 @@ from common.scenario.model import Model
 class Predictor(nn.Module):
     """Raw rows in, as they are in the data; logits or, in the target's own unit, numbers out.
 
-    The network that was trained is `network`. It sees (x − input_shift) / input_scale; what it gives for a
-    regression is multiplied by output_scale and moved by output_shift.
+    The network that was trained is `network`; `inputs` is the agreed transformation before it. What the network
+    gives for a regression is multiplied by output_scale and moved by output_shift.
     """
 
-    input_shift: Tensor
-    input_scale: Tensor
+    network: MLP
+    agreement: Agreement
+    inputs: Transform
     output_shift: Tensor
     output_scale: Tensor
 
     def __init__(self, network: MLP, spec: Model, agreement: Agreement) -> None:
         super().__init__()
-        self.network, self.spec = network, spec
-        self.task: Task = agreement.task
-        self.labels: tuple[Label, ...] = agreement.labels
-        self.row_shape = agreement.row_shape
+        self.network, self.spec, self.agreement = network, spec, agreement
+        self.inputs = Transform(agreement, DTYPES[spec.dtype])
         dtype = DTYPES[spec.dtype]
-        for name, array in (
-            ("input_shift", agreement.shift),
-            ("input_scale", agreement.scale),
-            ("output_shift", agreement.target_shift),
-            ("output_scale", agreement.target_scale),
-        ):
-            self.register_buffer(name, torch.tensor(array, dtype=dtype))
+        self.register_buffer("output_shift", torch.tensor(agreement.target_shift, dtype=dtype))
+        self.register_buffer("output_scale", torch.tensor(agreement.target_scale, dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Rows (…, features) of any numeric type → logits (…, classes) or numbers (…, targets)."""
-        outputs: Tensor = self.network((x.to(self.input_shift.dtype) - self.input_shift) / self.input_scale)
-        if self.task == "regression":
+        """Rows (…, raw features) of any numeric type → logits (…, classes) or numbers (…, targets).
+
+        A categorical column holds codes into the agreement's categories, NaN is a missing value. Rows of text
+        are given as `features` of them.
+        """
+        seen = x.to(self.inputs.dtype) if self.agreement.vocabulary is not None else self.inputs(x)
+        outputs: Tensor = self.network(seen)
+        if self.agreement.task == "regression":
             outputs = outputs * self.output_scale + self.output_shift
         return outputs
 
+    def features(self, texts: Sequence[str]) -> Tensor:
+        """The features of texts, (texts, features): what `forward` takes for a model of texts."""
+        if self.agreement.vocabulary is None:
+            raise ValueError("this model takes rows of numbers, not texts")
+        return torch.from_numpy(Featurizer(self.agreement.vocabulary).features(texts).toarray())
+
     @torch.inference_mode()
-    def predict(self, x: Tensor) -> list[Label] | Tensor:
-        """The labels of rows (rows, features), or their targets (rows, targets)."""
-        outputs: Tensor = self(x)
-        if self.task == "regression":
+    def predict(self, rows: Tensor | Sequence[str]) -> list[Label] | Tensor:
+        """The labels of rows (rows, raw features) or of texts, or their targets (rows, targets)."""
+        outputs: Tensor = self(rows if isinstance(rows, Tensor) else self.features(rows))
+        if self.agreement.task == "regression":
             return outputs
-        return [self.labels[code] for code in outputs.argmax(dim=-1).tolist()]
+        return [self.agreement.labels[code] for code in self.network.output.codes(outputs).tolist()]
 
 
 def to_bytes(model: Predictor) -> bytes:
     """The model as a safetensors file; equal models give equal bytes."""
-    about = {"model": model.spec.model_dump(mode="json", exclude={"from_"}), "task": model.task, "labels": model.labels}
-    about["row_shape"] = model.row_shape
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    about = {"model": model.spec.model_dump(mode="json", exclude={"from_"}), "agreement": model.agreement.words()}
+    tensors = {f"network.{name}": tensor.contiguous() for name, tensor in model.network.state_dict().items()}
+    # In float64, so that the agreement is the same to the last bit when it is read.
+    agreed = {f"agreement.{name}": torch.from_numpy(np.array(a)) for name, a in model.agreement.arrays().items()}
     # A single entry: safetensors writes several in no fixed order.
-    return save(tensors, metadata={"hothouse": json.dumps(about, sort_keys=True)})
+    return save(tensors | agreed, metadata={"hothouse": json.dumps(about, sort_keys=True)})
 
 
 def load_model(path: str | Path) -> Predictor:
@@ -86,16 +96,11 @@ def read_model(content: bytes) -> Predictor:
 
 def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:
     spec = Model.model_validate(about["model"])
-    arrays = {name: tensors[name].double().numpy() for name in tensors if not name.startswith("network.")}
-    agreement = Agreement(
-        about["task"],
-        tuple(about["row_shape"]),
-        tuple(about["labels"]),
-        arrays["input_shift"],
-        arrays["input_scale"],
-        arrays["output_shift"],
-        arrays["output_scale"],
-    )
-    model = Predictor(build(spec, agreement.features, agreement.outputs, seed=0), spec, agreement)
-    model.load_state_dict(tensors)
-    return model.eval()
+    halves = [
+        {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        for prefix in ("agreement.", "network.")
+    ]
+    agreement = Agreement.of(about["agreement"], {name: tensor.numpy() for name, tensor in halves[0].items()})
+    network = build(spec, agreement, seed=0)
+    network.load_state_dict(halves[1])
+    return Predictor(network, spec, agreement).eval()

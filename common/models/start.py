@@ -10,40 +10,39 @@ from common.arrays import Named
 from common.errors import InputError
 from common.models.predictor import Predictor, load_model, read_model
 from common.scenario import Scenario
+from common.scenario.base import Part
 
 _KEY = "model.from"
+_OWN = ("layers", "activation", "output", "normalization", "dtype")
+"""What a model is made of; the rest of `model:` is about its training."""
 
 
-def settled(scenario: Scenario) -> Scenario:
-    """The scenario with the shape of the model it starts from, where it gives none of its own.
+def with_earlier_shape(scenario: Scenario, path: str) -> Scenario:
+    """The scenario with the shape of the model in `path`.
 
-    Raises InputError where it gives another shape, or where there is no model.
+    Raises InputError where it gives another shape, or where there is no such file.
     """
-    if scenario.model.from_ is None:
-        return scenario
-    earlier = _earlier(scenario.model.from_).spec
+    earlier = _earlier(path).spec
     own = scenario.model.model_fields_set
-    for name in ("layers", "activation", "dtype"):
+    for name in _OWN:
         mine, theirs = getattr(scenario.model, name), getattr(earlier, name)
         if name in own and mine != theirs:
             raise InputError(
                 f"expected {_shown(theirs)}, as the model to start from has, not {_shown(mine)}", f"model.{name}"
             )
-    model = scenario.model.model_copy(
-        update={name: getattr(earlier, name) for name in ("layers", "activation", "dtype")}
-    )
+    model = scenario.model.model_copy(update={name: getattr(earlier, name) for name in _OWN})
     return scenario.model_copy(update={"model": model})
 
 
 def starting_weights(scenario: Scenario, like: Named) -> Named | None:
-    """The weights to start from, in the names and shapes of `like`; None where a scenario names none.
+    """The weights and running statistics to start from, in the shapes of `like`; None where a scenario names none.
 
     Raises InputError where the earlier model was for other rows or other classes.
     """
     if scenario.model.from_ is None:
         return None
     network = _earlier(scenario.model.from_).network
-    found = {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
+    found = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     for name, array in like.items():
         if found[name].shape != array.shape:
             raise InputError(
@@ -69,4 +68,6 @@ def _earlier(path: str) -> Predictor:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, Part):
+        return str(value.model_dump(mode="json"))
     return str(list(value) if isinstance(value, tuple) else value)

@@ -1,6 +1,6 @@
 """The scenario: a YAML file as strict, frozen values, and every mistake in it told at once."""
 
-from common.scenario.load import dump_scenario, load_scenario
+from common.scenario.load import dump_scenario, load_scenario, located, single_run
 from common.scenario.scenario import Scenario, cohort_size
 
-__all__ = ["Scenario", "cohort_size", "dump_scenario", "load_scenario"]
+__all__ = ["Scenario", "cohort_size", "dump_scenario", "load_scenario", "located", "single_run"]

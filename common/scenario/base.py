@@ -52,14 +52,15 @@ class FromHere(str):
     """A text of the command line: a path in it is relative to the current folder, not to the scenario."""
 
 
-def _absolute(value: Any, info: ValidationInfo) -> Any:
+def absolute(value: Any, info: ValidationInfo) -> Any:
+    """A path made absolute: relative to the scenario's folder, or to the current one where it was typed here."""
     if not isinstance(value, str):
         return value
     base = Path.cwd() if isinstance(value, FromHere) else Path((info.context or {}).get("folder", "."))
     return str((base / Path(str(value)).expanduser()).absolute())
 
 
-FilePath = Annotated[str, BeforeValidator(_absolute)]
+FilePath = Annotated[str, BeforeValidator(absolute)]
 """A path, relative to the scenario's own file, made absolute when the scenario is read."""
 
 

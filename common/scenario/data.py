@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from common.scenario.base import Part, key, refuse
 from common.scenario.partitions import IidPartition, Partition
+from common.scenario.skews import Skew
 from common.scenario.sources import Source
+
+
+class Text(Part):
+    """How texts become numbers; only for sources of text."""
+
+    features: Literal["bag", "tfidf", "hashed"] = key(
+        "bag counts the terms that occur in most texts, tfidf weighs them by how rare they are, hashed counts terms "
+        "in buckets and needs no agreed vocabulary.",
+        "tfidf",
+    )
+    width: int = key("How many terms, or buckets.", 2000, unit="features", ge=1, le=1_000_000)
+    ngrams: tuple[Annotated[int, Field(ge=1, le=5)], Annotated[int, Field(ge=1, le=5)]] = key(
+        "The shortest and the longest run of words that is a term.", (1, 1), unit="words", strict=False
+    )
+    lowercase: bool = key("Whether upper and lower case are the same.", True)
+    min_texts: int = key("In how many texts a term must occur.", 2, unit="texts", ge=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Text:
+        if self.ngrams[0] > self.ngrams[1]:
+            raise refuse("ngrams", "the shortest run first")
+        return self
 
 
 class Data(Part):
@@ -38,6 +61,18 @@ class Data(Part):
         lt=1,
     )
     partition: Partition = key("How the training rows are cut into one shard per client.", IidPartition())
+    skew: tuple[Skew, ...] = key(
+        "How clients' rows differ beyond who has which; applied in turn, never to the server's rows.",
+        (),
+        strict=False,
+    )
+    missing: Literal["auto", "federation", "client", "none"] = key(
+        "What takes a missing value's place: the column's mean over all clients' training rows (exchanged as sums), "
+        "or over the client's own, or nothing; auto is federation for tables. A missing text is no category.",
+        "auto",
+    )
+    missing_indicators: bool = key("Give columns with missing values a further feature that says where.", False)
+    text: Text = key("How texts become numbers.", Text())
     scale: Literal["auto", "standardize", "none"] = key(
         "standardize brings every column of the clients' training rows (and a regression's target) to mean 0 and "
         "standard deviation 1; none uses the numbers as they are; auto standardizes tables and divides uint8 by 255.",

@@ -40,15 +40,20 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader with YAML 1.2's idea of which bare words are not text."""
 
 
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in [
+_BARE = [
     ("null", r"null|Null|NULL|~|", ["n", "N", "~", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
+    # Python reads no number of more than 4,300 digits.
+    ("int", r"[-+]?[0-9]{1,4000}", list("-+0123456789")),
     ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+0123456789.")),
     ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
     ("merge", r"<<", ["<"]),
-]:
+]
+"""The tag of bare words, their pattern and what they begin with."""
+_PLAIN = {*(tag for tag, _, _ in _BARE), "str", "seq", "map"}
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in _BARE:
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(str(node.value)))
 
@@ -97,8 +102,13 @@ def _survey(node: yaml.Node, place: Place, document: Document, seen: int = 0) ->
     if seen > _MOST_VALUES:
         raise InputError(f"{document.name}: more than {_MOST_VALUES} values; do aliases refer to aliases?")
     line = node.start_mark.line + 1
-    if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
+    tag = node.tag.removeprefix("tag:yaml.org,2002:")
+    if tag not in _PLAIN:
         raise InputError(f"{document.name}:{line}: the tag {node.tag!r} is not allowed; use plain values")
+    if isinstance(node, yaml.ScalarNode) and tag != "str":
+        patterns = [pattern for of, pattern, _ in _BARE if of == tag]
+        if not any(re.fullmatch(pattern, node.value) for pattern in patterns):
+            raise InputError(f"{document.name}:{line}: {node.value!r} does not fit the tag {node.tag!r}")
     if isinstance(node, yaml.MappingNode):
         keys: dict[str, int] = {}
         for key_node, value in node.value:

@@ -10,3 +10,8 @@ class Evaluation(Part):
 
     every: int = key("Evaluate after every so many rounds; the first and last are always.", 1, unit="rounds", ge=1)
     batch_size: int = key("Rows evaluated at once.", 4096, unit="rows", ge=1)
+    auc: bool = key(
+        "Measure a classification's area under the ROC curve too, on the test and validation rows and on each "
+        "client's own; it takes time to sort.",
+        False,
+    )

@@ -7,6 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from common.scenario.base import Part, expecting, key
+from common.scenario.limits import Limits
+from common.scenario.privacy import Privacy
+from common.scenario.selection import Selection, Uniform
 from common.scenario.strategies import FedAvg, Strategy
 
 Share = Annotated[
@@ -19,12 +22,14 @@ class Federation(Part):
     """The server's side of the federation."""
 
     strategy: Strategy = key("How the clients' replies become the next global weights.", FedAvg())
-    rounds: int = key("How many rounds.", 10, unit="rounds", ge=1)
+    privacy: Privacy | None = key("Client-level differential privacy; none if left out.", None)
+    rounds: int = key("How many rounds.", 10, unit="rounds", ge=1, le=10_000_000)
     clients_per_round: Share = key(
         "The size of a round's cohort: an integer is a number of clients, a decimal a fraction of all (1.0 = all).",
         1.0,
         unit="clients or fraction",
     )
+    selection: Selection = key("Who takes part in a round.", Uniform())
     blocks: int = key(
         "Into how many blocks a cohort is cut (fewer when it is smaller): the unit of work and of summation.",
         16,
@@ -41,3 +46,4 @@ class Federation(Part):
     min_clients: int = key(
         "With fewer usable replies in a round the run ends, its last weights kept.", 1, unit="clients", ge=1
     )
+    limits: Limits = key("What a reply may claim at most.", Limits())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -35,20 +35,47 @@ _WORDS = {
 }
 
 
-def describe(error: ValidationError, document: Document, options: Mapping[Place, str]) -> list[str]:
-    """One line per mistake, in the order of the document.
+class Mistake(NamedTuple):
+    """One mistake: the line it stands on (0 where there is none), its key and the whole message."""
 
-    `options` names the command-line option that put a value at a place; such a mistake names the option in
-    place of a line.
+    line: int
+    place: Place
+    text: str
+    across: bool
+    """Whether it is a matter of several keys."""
+
+
+def mistakes(error: ValidationError, document: Document, options: Mapping[Place, str]) -> list[Mistake]:
+    """Every mistake, in the order of the document.
+
+    `options` says where a value came from that the document does not have at its place: from an option of
+    the command line, say. Such a mistake names that in place of a line.
     """
-    described = []
-    for detail in error.errors(include_url=False):
+    found = []
+    details = error.errors(include_url=False)
+    for detail in details:
+        if detail["type"] == "too_short" and any(_within(other["loc"], detail["loc"]) for other in details):
+            continue  # only because an entry of it is wrong
         place = _place(detail, document.values)
-        option = next((text for at, text in options.items() if place[: len(at)] == at), None)
+        if detail["type"] == "invalid_key":
+            place = tuple(map(str, place))
         line = document.line(place)
-        where = option or (document.name if line is None else f"{document.name}:{line}")
-        described.append((line or 0, f"{where}: {'.'.join(map(str, place))}: {_complaint(detail, place)}"))
-    return [text for _, text in sorted(described, key=lambda entry: entry[0])]
+        where = origin(place, document, options) or (document.name if line is None else f"{document.name}:{line}")
+        text = f"{where}: {'.'.join(map(str, place))}: {_complaint(detail, place)}"
+        found.append(Mistake(line or 0, place, text, detail["type"] == "refused"))
+    return sorted(found, key=lambda mistake: mistake.line)
+
+
+def _within(location: tuple[int | str, ...], around: tuple[int | str, ...]) -> bool:
+    return len(location) > len(around) and location[: len(around)] == around
+
+
+def origin(place: Place, document: Document, options: Mapping[Place, str]) -> str | None:
+    """Where the value at `place` came from, if `options` knows: it was set there, or above or below it."""
+    for at, text in reversed(list(options.items())):
+        if place[: len(at)] == at or (place not in document.lines and at[: len(place)] == place):
+            return text
+    return None
 
 
 def _place(detail: ErrorDetails, values: Any) -> Place:
@@ -63,7 +90,9 @@ def _place(detail: ErrorDetails, values: Any) -> Place:
         elif isinstance(values, list | tuple) and isinstance(part, int) and part < len(values):
             place, values = (*place, part), values[part]
     if detail["type"] == "refused":
-        place = (*place, *detail["ctx"]["at"].split("."))
+        at = detail["ctx"]["at"]
+        # The keys of a matrix are dotted themselves.
+        place = (*place, at) if isinstance(values, dict) and at in values else (*place, *filter(None, at.split(".")))
     return place
 
 
@@ -72,6 +101,8 @@ def _complaint(detail: ErrorDetails, place: Place) -> str:
     if kind == "extra_forbidden":
         known = _keys(detail["loc"][:-1])
         return f"unknown key{_nearest(str(place[-1]), known) or '; known here: ' + ', '.join(known)}"
+    if kind == "invalid_key":
+        return f"expected a word as key, got {_shown(found)}"
     if kind == "missing":
         return "this key is required"
     if kind == "refused":
@@ -114,16 +145,18 @@ def _nearest(name: str, choices: list[str]) -> str:
 def _keys(location: tuple[int | str, ...]) -> list[str]:
     """The keys that are known at an error's location."""
     part = _part(location)
-    return [field.alias or name for name, field in part.model_fields.items()] if part else []
+    return keys_of(part) if part else []
 
 
 def _choices(location: tuple[int | str, ...]) -> list[str]:
     """The alternatives of the union at an error's location."""
-    around = _part(location[:-1])
+    # An item of a list has the list's alternatives.
+    names = [step for step in location if isinstance(step, str)]
+    around = _part(tuple(names[:-1]))
     if around is None:
         return []
-    parts = _parts(around.model_fields[str(location[-1])].annotation)
-    return [name for part in parts for name in _tags(part)]
+    parts = parts_of(around.model_fields[names[-1]].annotation)
+    return [name for part in parts for name in tags_of(part)]
 
 
 def _part(location: tuple[int | str, ...]) -> type[BaseModel] | None:
@@ -132,20 +165,32 @@ def _part(location: tuple[int | str, ...]) -> type[BaseModel] | None:
     alternatives: list[type[BaseModel]] = []
     for step in location:
         if part is not None and step in part.model_fields:
-            alternatives = _parts(part.model_fields[str(step)].annotation)
+            alternatives = parts_of(part.model_fields[str(step)].annotation)
             part = alternatives[0] if len(alternatives) == 1 else None
         elif alternatives:
-            part = next((one for one in alternatives if step in _tags(one)), part)
+            part = next((one for one in alternatives if step in tags_of(one)), part)
     return part
 
 
-def _parts(annotation: Any) -> list[type[BaseModel]]:
+def parts_of(annotation: Any) -> list[type[BaseModel]]:
+    """The parts that a key's type allows."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [part for inner in get_args(annotation) for part in _parts(inner)]
+    return [part for inner in get_args(annotation) for part in parts_of(inner)]
 
 
-def _tags(part: type[BaseModel]) -> list[str]:
+def keys_of(part: type[BaseModel]) -> list[str]:
+    """The keys that a part knows."""
+    return [field.alias or name for name, field in part.model_fields.items()]
+
+
+def tag_of(part: type[BaseModel]) -> str | None:
+    """The key by whose value a part is chosen among others; None for a part that is not."""
+    name, field = next(iter(part.model_fields.items()))
+    return name if get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1 else None
+
+
+def tags_of(part: type[BaseModel]) -> list[str]:
     """The name by which an alternative is chosen: the value of its first key."""
     first = next(iter(part.model_fields.values()))
     return [str(value) for value in get_args(first.annotation)]

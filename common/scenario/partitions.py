@@ -8,27 +8,98 @@ from pydantic import Field
 
 from common.scenario.base import Named, Part, key
 
+Clients = Annotated[int, Field(ge=1, le=100_000_000)]
+
+
+def _clients() -> int:
+    clients: int = key("How many clients.", 10, unit="clients")
+    return clients
+
 
 class IidPartition(Part):
     """Every client gets the same number of rows, drawn at random."""
 
     scheme: Literal["iid"] = key("Equal random shards.", "iid")
-    clients: int = key("How many clients.", 10, unit="clients", ge=1)
+    clients: Clients = _clients()
+
+
+class SizePartition(Part):
+    """Random shards of the sizes you give, one per client."""
+
+    scheme: Literal["size"] = key("Shards of given sizes.", "size")
+    sizes: tuple[Annotated[int, Field(ge=1)], ...] = key(
+        "Rows of each client; together at most the training rows.", unit="rows", min_length=1, strict=False
+    )
+
+    @property
+    def clients(self) -> int:
+        """One for each size."""
+        return len(self.sizes)
+
+
+class LinearPartition(Part):
+    """Random shards whose sizes grow by the same amount from client to client: 1, 2, 3, …"""
+
+    scheme: Literal["linear"] = key("Sizes in proportion to 1, 2, 3, …", "linear")
+    clients: Clients = _clients()
+
+
+class SquarePartition(Part):
+    """Random shards whose sizes grow with the square of the client's number: 1, 4, 9, …"""
+
+    scheme: Literal["square"] = key("Sizes in proportion to 1, 4, 9, …", "square")
+    clients: Clients = _clients()
+
+
+class ExponentialPartition(Part):
+    """Random shards whose sizes grow exponentially: e, e², e³, …; for a few clients only."""
+
+    scheme: Literal["exponential"] = key("Sizes in proportion to e, e², e³, …", "exponential")
+    clients: Clients = _clients()
+
+
+class PowerLawPartition(Part):
+    """Random shards whose sizes follow a power law: a few clients have most of the rows."""
+
+    scheme: Literal["power_law"] = key("Sizes in proportion to 1/rank^exponent, in random order.", "power_law")
+    clients: Clients = _clients()
+    exponent: float = key("How steep: 0 is even.", 1.0, unit="none", ge=0)
+    min_rows: int = key("No client gets fewer rows.", 1, unit="rows", ge=1)
+
+
+class LogNormalPartition(Part):
+    """Random shards whose sizes are drawn from a log-normal distribution."""
+
+    scheme: Literal["lognormal"] = key("Sizes in proportion to draws of exp(sigma·normal).", "lognormal")
+    clients: Clients = _clients()
+    sigma: float = key("How uneven: 0 is even.", 1.0, unit="none", ge=0)
+    min_rows: int = key("No client gets fewer rows.", 1, unit="rows", ge=1)
 
 
 class ShardsPartition(Part):
     """Rows sorted by label and cut into pieces; every client gets a few (McMahan et al. 2017, section 3)."""
 
     scheme: Literal["shards"] = key("Pieces of the rows sorted by label.", "shards")
-    clients: int = key("How many clients.", 10, unit="clients", ge=1)
+    clients: Clients = _clients()
     shards_per_client: int = key("How many pieces each client gets.", 2, unit="pieces", ge=1)
+
+
+class PathologicalPartition(Part):
+    """Every client has rows of a few labels only."""
+
+    scheme: Literal["pathological"] = key("A fixed number of labels per client.", "pathological")
+    clients: Clients = _clients()
+    labels_per_client: int = key("How many labels each client has.", 2, unit="labels", ge=1)
+    assignment: Literal["random", "deterministic", "first-deterministic"] = key(
+        "Who gets which: drawn; in turn; or the first in turn and the others drawn.", "random"
+    )
 
 
 class DirichletPartition(Part):
     """Each label is spread over the clients in proportions drawn from a Dirichlet distribution."""
 
     scheme: Literal["dirichlet"] = key("Label proportions drawn from Dirichlet(alpha).", "dirichlet")
-    clients: int = key("How many clients.", 10, unit="clients", ge=1)
+    clients: Clients = _clients()
     alpha: float = key("Concentration: small is skewed, large is even.", 0.5, gt=0, unit="none")
     min_rows: int = key(
         "No client gets fewer rows; the draw is repeated up to ten times until that holds.", 1, unit="rows", ge=1
@@ -36,8 +107,101 @@ class DirichletPartition(Part):
     self_balancing: bool = key("Give no more rows of further labels to clients that have their mean share.", False)
 
 
+class InnerDirichletPartition(Part):
+    """Shards of given sizes (equal by default), each with label proportions of its own from a Dirichlet."""
+
+    scheme: Literal["inner_dirichlet"] = key("Each client's own label mix, at a given size.", "inner_dirichlet")
+    clients: Clients = _clients()
+    alpha: float = key("Concentration: small is skewed, large is even.", 0.5, gt=0, unit="none")
+    sizes: tuple[Annotated[int, Field(ge=1)], ...] | None = key(
+        "Rows of each client; equal shares if left out.", None, unit="rows", strict=False
+    )
+
+
+class DistributionPartition(Part):
+    """Every client has a few labels, in amounts that follow a log-normal law (Li et al. 2020, appendix C.1)."""
+
+    scheme: Literal["distribution"] = key("A few labels per client, in log-normal amounts.", "distribution")
+    clients: Clients = key("How many clients: a multiple of the number of labels.", 10, unit="clients")
+    labels_per_client: int = key("How many labels each client has.", 2, unit="labels", ge=1)
+    rows_per_label: int = key("Rows of each of its labels that a client gets for sure.", 1, unit="rows", ge=1)
+    sigma: float = key(
+        "The remaining rows of every label go to the clients that have it in proportion to exp(sigma·normal).",
+        2.0,
+        unit="none",
+        ge=0,
+    )
+
+
+class ContinuousPartition(Part):
+    """Rows sorted by a number (a regression's target, or a column) and cut, more or less strictly."""
+
+    scheme: Literal["continuous"] = key("By the value of a number.", "continuous")
+    clients: Clients = _clients()
+    by: str = key("The target, or the name of a numeric column.", "target")
+    strictness: float = key("1 sorts exactly, 0 not at all.", 0.5, unit="fraction", ge=0, le=1)
+
+
+class NaturalPartition(Part):
+    """Clients as they come: a column's values, the files of a csv source, an archive's `client`, authors."""
+
+    scheme: Literal["natural"] = key("One client per group of the source.", "natural")
+    by: str = key("The name of a categorical or whole-number column; client takes the source's own groups.", "client")
+    min_rows: int = key("Groups with fewer rows are left out.", 1, unit="rows", ge=1)
+
+
+class GroupedNaturalPartition(Part):
+    """Natural groups, several to a client."""
+
+    scheme: Literal["grouped_natural"] = key("Several groups of the source per client.", "grouped_natural")
+    by: str = key("The name of a categorical or whole-number column; client takes the source's own groups.", "client")
+    group_size: int = key("How many groups make a client.", 2, unit="groups", ge=1)
+    mode: Literal["allow-smaller", "allow-bigger", "drop-reminder", "strict"] = key(
+        "What happens to groups that are left over: a smaller client, a bigger one, dropped, or an error.",
+        "allow-smaller",
+    )
+
+
 Partition = Annotated[
-    IidPartition | ShardsPartition | DirichletPartition, Field(discriminator="scheme"), Named("scheme")
+    IidPartition
+    | SizePartition
+    | LinearPartition
+    | SquarePartition
+    | ExponentialPartition
+    | PowerLawPartition
+    | LogNormalPartition
+    | ShardsPartition
+    | PathologicalPartition
+    | DirichletPartition
+    | InnerDirichletPartition
+    | DistributionPartition
+    | ContinuousPartition
+    | NaturalPartition
+    | GroupedNaturalPartition,
+    Field(discriminator="scheme"),
+    Named("scheme"),
 ]
 
-PARTITIONS: tuple[type[Part], ...] = (IidPartition, ShardsPartition, DirichletPartition)
+PARTITIONS: tuple[type[Part], ...] = (
+    IidPartition,
+    SizePartition,
+    LinearPartition,
+    SquarePartition,
+    ExponentialPartition,
+    PowerLawPartition,
+    LogNormalPartition,
+    ShardsPartition,
+    PathologicalPartition,
+    DirichletPartition,
+    InnerDirichletPartition,
+    DistributionPartition,
+    ContinuousPartition,
+    NaturalPartition,
+    GroupedNaturalPartition,
+)
+
+
+def clients_of(partition: Partition) -> int | None:
+    """How many clients a partition makes; None where only the data tells."""
+    clients: int | None = getattr(partition, "clients", None)
+    return clients

@@ -6,12 +6,18 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from common.scenario.base import Part, key, refuse
+from common.scenario.base import Part, key, name_of, refuse
 from common.scenario.checkpoints import Checkpoints
 from common.scenario.data import Data
+from common.scenario.engines import uncovered
 from common.scenario.evaluation import Evaluation
 from common.scenario.federation import Federation
 from common.scenario.model import Model
+from common.scenario.partitions import clients_of
+from common.scenario.selection import PowerOfChoice
+from common.scenario.strategies import STRATEGIES, Competition
+from common.scenario.sweep import Matrix, Search, Seeds
+from common.scenario.tracking import Tracker
 from common.scenario.training import Training
 
 
@@ -28,20 +34,100 @@ class Scenario(Part):
     federation: Federation = key("What the server does.", Federation())
     evaluation: Evaluation = key("When and on what the global model is measured.", Evaluation())
     checkpoints: Checkpoints = key("How often the run's state is saved.", Checkpoints())
+    tracking: tuple[Tracker, ...] = key("Where a run's numbers go besides its own folder.", (), strict=False)
+    matrix: Matrix | None = key(
+        "For each dotted key of the scenario a list of values: a sweep runs every combination of them.", None
+    )
+    seeds: Seeds | None = key(
+        "A sweep runs everything with each of these seeds; a number is so many, from `seed` on.", None, unit="seeds"
+    )
+    search: Search | None = key("A sweep that looks for the best values, in place of matrix and seeds.", None)
 
     @model_validator(mode="after")
     def _fits(self) -> Scenario:
-        clients, cohort = self.data.partition.clients, self.federation.clients_per_round
+        if self.training.early_stopping is not None and not self.data.client_holdout:
+            raise refuse(
+                "training.early_stopping", "data.client_holdout above 0: rows of its own that a client judges by"
+            )
+        strategy = self.federation.strategy
+        if isinstance(strategy, Competition):
+            rows = {"server": "validation_fraction", "clients": "client_holdout"}[strategy.judge]
+            if not getattr(self.data, rows):
+                raise refuse(f"data.{rows}", f"above 0: the rows that judge: {strategy.judge} judges networks on")
+        misfit = strategy.misfit(self.model)
+        if misfit is not None:
+            raise refuse(f"federation.strategy.{misfit[0]}", misfit[1])
+        self._keeps_privacy()
+        beyond = uncovered(self.model, self.training, self.federation.strategy)
+        if self.training.engine == "compiled" and beyond is not None:
+            raise refuse("training.engine", f"auto or torch: {beyond} is not among what the compiled trainer does")
+        clients, cohort = clients_of(self.data.partition), self.federation.clients_per_round
+        if clients is None:
+            return self
         if isinstance(cohort, int) and cohort > clients:
             raise refuse(
                 "federation.clients_per_round",
                 f"at most the {clients} clients of data.partition.clients (or 1.0 for all)",
             )
-        if self.federation.min_clients > cohort_size(cohort, clients):
+        size = cohort_size(cohort, clients)
+        if self.federation.privacy is not None:
+            self.federation.privacy.check_cohort(size)
+        if self.federation.min_clients > size:
+            raise refuse("federation.min_clients", f"at most the {size} clients of a round's cohort")
+        rule = self.federation.selection
+        if isinstance(rule, PowerOfChoice) and rule.candidates is not None and rule.candidates < size:
+            raise refuse("federation.selection.candidates", f"at least the {size} clients of a round's cohort")
+        if strategy.fewest > size:
             raise refuse(
-                "federation.min_clients", f"at most the {cohort_size(cohort, clients)} clients of a round's cohort"
+                "federation.strategy",
+                f"options that {size} clients a round allow: these need {strategy.fewest}, since {strategy.bound}",
             )
         return self
+
+    def _keeps_privacy(self) -> None:
+        if self.federation.privacy is None:
+            return
+        if not self.federation.strategy.only_mean:
+            names = ", ".join(name_of(part, "name") for part in STRATEGIES if getattr(part, "only_mean", False))
+            raise refuse("federation.strategy", f"one that sees clients only through their mean, for privacy: {names}")
+        rule = self.federation.selection
+        if rule.looks:
+            raise refuse(
+                "federation.selection", "a rule that does not go by what clients lose, for privacy; uniform, by_size, …"
+            )
+        if self.federation.privacy.accounting == "without-replacement" and not rule.uniform:
+            raise refuse("federation.privacy.accounting", f"no-amplification: {rule.name} is no uniform draw")
+        if self.model.normalization.name == "batch":
+            raise refuse(
+                "model.normalization",
+                "none or layer, for privacy: running statistics leave clients without noise",
+            )
+
+    @model_validator(mode="after")
+    def _one_sweep(self) -> Scenario:
+        if self.search is None:
+            return self
+        for name in ("matrix", "seeds"):
+            if getattr(self, name) is not None:
+                raise refuse(name, f"either search or {name}, not both")
+        metric = self.search.metric or ""
+        splits = {"validation": self.data.validation_fraction, "holdout": self.data.client_holdout}
+        if not any(splits.values()):
+            raise refuse(
+                "search",
+                "rows to judge by: data.validation_fraction or data.client_holdout above 0, "
+                "since nothing is selected on test rows",
+            )
+        needed = {"validation": "validation_fraction", "holdout": "client_holdout", "personal": "client_holdout"}
+        for split, name in needed.items():
+            if metric.startswith(f"{split}_") and not getattr(self.data, name):
+                raise refuse("search.metric", f"data.{name} above 0 for {metric}")
+        return self
+
+    @property
+    def sweeps(self) -> str | None:
+        """The key that makes this a sweep and not a run, if there is one."""
+        return next((name for name in ("matrix", "seeds", "search") if getattr(self, name) is not None), None)
 
 
 def cohort_size(clients_per_round: int | float, clients: int) -> int:

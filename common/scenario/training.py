@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from common.scenario.augmentation import Augmentation
 from common.scenario.base import Part, expecting, key, refuse
+from common.scenario.losses import Auto, Loss
 from common.scenario.optimizers import Optimizer, Sgd
+from common.scenario.regularization import EarlyStopping, Regularization
+from common.scenario.schedules import Schedule
 
 BatchSize = Annotated[
-    Annotated[int, Field(ge=1)] | Literal["full"], expecting("a whole number of rows, at least 1, or full")
+    Annotated[int, Field(ge=1, le=1_000_000_000)] | Literal["full"],
+    expecting("a whole number of rows, at least 1, or full"),
 ]
+
+
+def _in_a_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | dict) else value
+
+
+Schedules = Annotated[tuple[Schedule, ...], Field(strict=False), BeforeValidator(_in_a_list)]
+"""One schedule, or a list of them."""
 
 
 class Training(Part):
@@ -22,15 +35,41 @@ class Training(Part):
         None,
         unit="epochs",
         ge=1,
+        le=1_000_000,
     )
-    steps: int | None = key("Steps in a round, in place of epochs.", None, unit="steps", ge=1)
+    steps: int | None = key("Steps in a round, in place of epochs.", None, unit="steps", ge=1, le=1_000_000_000)
     batch_size: BatchSize = key("Rows in a step; full takes the whole shard.", 32, unit="rows")
     optimizer: Optimizer = key("What turns gradients into steps.", Sgd())
     optimizer_state: Literal["round", "client"] = key(
         "How long momentum and the like last: round starts every round anew, client keeps each client's own.", "round"
     )
-    loss: Literal["auto", "cross_entropy", "mse"] = key(
-        "What is minimized: auto takes cross_entropy for classification and mse for regression.", "auto"
+    schedule: Schedules = key("How the learning rate changes over rounds and steps; several are multiplied.", ())
+    clip_norm: float | None = key(
+        "Scale a client's gradient down to this norm where it is longer (torch.nn.utils.clip_grad_norm_).",
+        None,
+        unit="none",
+        gt=0,
+    )
+    clip_value: float | None = key("Cut each number of a gradient to within ± this.", None, unit="none", gt=0)
+    loss: Loss = key("What is minimized.", Auto())
+    regularization: Regularization = key("What keeps weights small.", Regularization())
+    augmentation: tuple[Augmentation, ...] = key(
+        "What training makes of rows before it sees them, one after the other; never of rows that are measured on.",
+        (),
+        strict=False,
+    )
+    mixup: float | None = key(
+        "Train on mixtures λx + (1−λ)x' of a batch's rows and their losses, λ of Beta(this, this) for each batch "
+        "(Zhang et al. 2018, equation 1).",
+        None,
+        unit="none",
+        gt=0,
+    )
+    early_stopping: EarlyStopping | None = key("When a client stops a round before its last epoch.", None)
+    engine: Literal["auto", "torch", "compiled"] = key(
+        "What trains: auto takes the compiled trainer where it covers the scenario and every host has it, else "
+        "PyTorch. They agree to about 1e-6, not to the bit.",
+        "auto",
     )
     stack: int | None = key(
         "How many clients a worker trains at once, as one stack of tensors; chosen from the model's size if left out.",
@@ -44,4 +83,6 @@ class Training(Part):
     def _one_length(self) -> Training:
         if self.epochs is not None and self.steps is not None:
             raise refuse("steps", "either epochs or steps, not both")
+        if self.early_stopping is not None and self.steps is not None:
+            raise refuse("early_stopping", "training by epochs beside it, not by steps")
         return self

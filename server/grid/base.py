@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any
 
-from flwr.app import Context, Message, RecordDict
+from flwr.app import ArrayRecord, Context, Message, RecordDict
 from flwr.app.user_config import UserConfig
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
@@ -17,14 +17,18 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from common.arrays import pack, unpack
 from common.data.prepared import Indices
-from common.messages import STATE, VERSIONS, Blocks
+from common.messages import STATE, VERSIONS, Blocks, Content
 from server.grid.states import ClientStates
+from server.observers import Work
 
 SERVER_NODE = 1
 """The id under which the server sends; nodes count from 2."""
 
 Listener = Callable[[str, dict[str, Any]], None]
 """Told of events by name and details."""
+
+WorkListener = Callable[[Work], None]
+"""Told what workers take up and have done."""
 
 
 class DirectGrid(Grid):
@@ -40,6 +44,7 @@ class DirectGrid(Grid):
         }
         self._next_id = itertools.count(1)
         self._listener: Listener = _ignore
+        self._work_listener: WorkListener = _ignore
         self.states = ClientStates()
         self._writes: dict[str, tuple[int, Indices]] = {}
 
@@ -48,9 +53,9 @@ class DirectGrid(Grid):
         """Each node's context."""
         return self._contexts
 
-    def listen(self, listener: Listener) -> None:
-        """Tell `listener` of retries and the like from now on."""
-        self._listener = listener
+    def listen(self, listener: Listener, work_listener: WorkListener | None = None) -> None:
+        """From now on tell `listener` of retries and the like, and `work_listener` what each worker does."""
+        self._listener, self._work_listener = listener, work_listener or _ignore
 
     def set_run(self, run: Run) -> None:
         """Take over the description of the run."""
@@ -78,7 +83,7 @@ class DirectGrid(Grid):
             if message.metadata.dst_node_id not in self._contexts:
                 raise ValueError(f"no node {message.metadata.dst_node_id}; there are {list(self._contexts)}")
             message.metadata.__dict__["_message_id"] = str(next(self._next_id))
-        self._send([self._with_states(message) for message in batch])
+        self._send(batch)
         return [message.metadata.message_id for message in batch]
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
@@ -104,20 +109,28 @@ class DirectGrid(Grid):
         for message_id in message_ids:
             self._writes.pop(message_id, None)
 
+    def busy(self, node: int) -> bool:
+        """Whether a node still works on what was given up: ours are stopped then."""
+        return False
+
     def close(self) -> None:
         """Let go of what the grid holds."""
         self.states.close()
 
     def _with_states(self, message: Message) -> Message:
-        """The message together with the states of its clients that it builds on, where it names any."""
+        """The message together with the states of its clients that it builds on, where it names any.
+
+        To be asked for when work on the message begins: the states of all clients may be more than memory holds.
+        """
         if VERSIONS not in message.content:
             return message
         clients = Blocks.read(message.content.array_records["blocks"]).clients
         versions = unpack(message.content.array_records[VERSIONS])
         states, _ = self.states.get(clients, versions["committed"])
-        self._writes[message.metadata.message_id] = (int(versions["next"][0]), clients)
+        if "next" in versions:
+            self._writes[message.metadata.message_id] = (int(versions["next"][0]), clients)
         whole = copy(message)
-        whole.content = RecordDict({**message.content, STATE: pack(states)})
+        whole.content = Content({**message.content, STATE: pack(states)})
         return whole
 
     def _keep_states(self, reply: Message) -> Message:
@@ -128,6 +141,12 @@ class DirectGrid(Grid):
             del reply.content[STATE]
         return reply
 
+    def _tell_work(self, worker: int, message: Message, seconds: float | None = None) -> None:
+        """Tell that a worker takes up a message or, with `seconds`, is done with it."""
+        blocks = message.content.get("blocks")
+        clients = len(Blocks.read(blocks).clients) if isinstance(blocks, ArrayRecord) else 0
+        self._work_listener(Work(worker, message.metadata.message_type, clients, seconds))
+
     @abstractmethod
     def wait(self, message_ids: Iterable[str], timeout: float | None = None) -> list[Message]:
         """Wait for at least one reply to these messages, at most `timeout` seconds; each is given once."""
@@ -137,5 +156,5 @@ class DirectGrid(Grid):
         """Start the work that the messages ask for."""
 
 
-def _ignore(event: str, details: dict[str, Any]) -> None:
+def _ignore(*told: object) -> None:
     """Nobody listens."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -29,7 +30,11 @@ class LocalGrid(DirectGrid):
         for message in list(self._waiting):
             if message.metadata.message_id in wanted:
                 self._waiting.remove(message)
-                return [self._keep_states(answer(self._app, message, self.contexts[message.metadata.dst_node_id]))]
+                self._tell_work(0, message)
+                started = time.perf_counter()
+                reply = answer(self._app, self._with_states(message), self.contexts[message.metadata.dst_node_id])
+                self._tell_work(0, message, time.perf_counter() - started)
+                return [self._keep_states(reply)]
         return []
 
     def _send(self, messages: list[Message]) -> None:

@@ -1,7 +1,8 @@
-"""RayGrid: Flower's Grid on a pool of Ray actors. Everything happens on an event; nothing sleeps."""
+"""RayGrid: Flower's Grid on a pool of Ray actors. Everything happens on an event; nothing sleeps while Ray lives."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
@@ -10,39 +11,34 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import ray
-from flwr.app import ArrayRecord, Context, Error, Message, RecordDict
+from flwr.app import ArrayRecord, Error, Message
 from flwr.app.user_config import UserConfig
 from flwr.common.constant import ErrorCode
-from flwr.supercore.task_identity import TaskIdentity
-from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, RayError
 
 from common.errors import RunError
-from server.grid.base import SERVER_NODE, DirectGrid
-from server.grid.client_app import answer, load_client_app
+from common.messages import Content
+from server.grid.base import DirectGrid
+from server.grid.calls import Calls
+from server.grid.lines import Lines, within_reach
+from server.grid.machine import Machine
+from server.grid.mail import Mail
+from server.grid.pool import HUNG_UP, Pool, Worker, WorkerDied, WorkerFailed, on_one_line
+from server.grid.slates import Slate
+from server.grid.wire import packed
+from server.grid.worker import Answer, Question
 
+_log = logging.getLogger("hothouse.worker")
+
+_DYING_SECONDS = 2.0
+"""How long a process that hung up may take to be seen dead."""
 _MOST_TRIES = 3
 """A message whose actor died so often is answered with an error: it may be what kills them."""
+_LONELY_SECONDS = 60.0
+"""So long a run waits, when a cluster has lost its last processor, for another machine to join."""
 _CHECK_SECONDS = 1.0
 """How often, while waiting, it is looked whether Ray itself is still there."""
 _SHIP_ONCE = 1 << 15
-"""Records of at least so many bytes that several messages share go into Ray's object store once."""
-
-
-class ClientWorker:
-    """A Ray actor: answers messages with a ClientApp, one at a time, on one thread."""
-
-    def __init__(self, client_app: str, run_id: int) -> None:
-        import torch
-
-        torch.set_num_threads(1)
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = run_id, SERVER_NODE, 1
-        self._app = load_client_app(client_app)
-
-    def answer(self, message: Message, context: Context, keys: list[str], *records: Any) -> Message:
-        """The reply to a message; `records` are its shared records, to be put back under `keys`."""
-        for key, record in zip(keys, records, strict=True):
-            message.content[key] = record
-        return answer(self._app, message, context)
+"""Records of at least so many bytes that several messages share are sent once."""
 
 
 class Session(Protocol):
@@ -65,6 +61,8 @@ class _Task:
     keys: list[str]
     shared: list[ArrayRecord]
     tries: int = 0
+    slate: Slate | None = None
+    """Where the arrays of the question lie and then, if its actor can, those of the answer."""
 
     @property
     def id(self) -> str:
@@ -75,7 +73,8 @@ class RayGrid(DirectGrid):
     """Messages go to whichever actor is free, in the order in which they were pushed.
 
     A message whose actor dies is given to another, and a new actor takes the dead one's place; where Ray
-    itself dies it is started again. The reply is the same whoever computed it.
+    itself dies it is started again. The reply is the same whoever computed it. On a cluster actors are spread
+    over the machines; a place for which no machine has a processor left stays empty until one has.
     """
 
     def __init__(
@@ -86,16 +85,26 @@ class RayGrid(DirectGrid):
         workers: int,
         session: Session | None = None,
         run_id: int = 1,
+        machine: Machine | None = None,
     ) -> None:
-        """`client_app` names the ClientApp as `module:attribute`; `workers` is the number of actors."""
+        """`client_app` names the ClientApp as `module:attribute`; `workers` is the number of actors.
+
+        With a `machine` actors find or prepare the data on their own machines, whichever these are.
+        """
         super().__init__(node_configs, run_config, run_id)
-        self._client_app, self._workers, self._session = client_app, workers, session
+        self._workers, self._session = workers, session
+        near = machine is None and within_reach(workers)
+        self._pool: Pool = (Lines if near else Calls)(client_app, run_id, machine)
         self._queue: deque[_Task] = deque()
-        self._running: dict[Any, tuple[Any, _Task]] = {}
+        self._running: dict[Any, tuple[Worker, _Task]] = {}
         self._answered: dict[str, Message] = {}
-        self._stored: dict[int, Any] = {}
-        self._checked = time.monotonic()
-        self._idle = self._actors()
+        self._mail = Mail(self._pool, workers, near)
+        self._checked = self._heard = time.monotonic()
+        self._idle: deque[Worker] = deque()
+        self._proving: dict[Any, Worker] = {}
+        """Workers that have yet to show that they are there: new ones, and all when one has died."""
+        self._failures: Counter[int] = Counter()
+        self._start_all()
 
     def wait(self, message_ids: Iterable[str], timeout: float | None = None) -> list[Message]:
         """Wait for at least one reply to these messages, at most `timeout` seconds; each is given once."""
@@ -104,14 +113,19 @@ class RayGrid(DirectGrid):
         while True:
             ready = [self._answered.pop(key) for key in wanted & self._answered.keys()]
             left = _CHECK_SECONDS if end is None else max(0.0, min(end - time.monotonic(), _CHECK_SECONDS))
-            if ready or not self._running:
+            if ready or not (self._running or self._queue):
                 return ready
-            done, _ = ray.wait(list(self._running), num_returns=1, timeout=left)
-            if time.monotonic() - self._checked > _CHECK_SECONDS and self._recovered():
+            try:
+                done = self._pool.wait([*self._running, *self._proving], left)
+                if time.monotonic() - self._checked > _CHECK_SECONDS and self._recovered():
+                    continue
+                for asked in done:
+                    self._take(asked)
+                    self._dispatch()
+            except HUNG_UP as error:
+                self._recover(error)
                 continue
-            for reference in done:
-                self._take(reference)
-            self._dispatch()
+            self._look_for_company(bool(done))
             if not done and end is not None and time.monotonic() >= end:
                 return []
 
@@ -120,74 +134,120 @@ class RayGrid(DirectGrid):
         given_up = set(message_ids)
         super().abandon(given_up)
         self._queue = deque(task for task in self._queue if task.id not in given_up)
-        for reference, (actor, task) in list(self._running.items()):
+        for asked, (worker, task) in list(self._running.items()):
             if task.id in given_up:
-                del self._running[reference]
-                ray.kill(actor)
-                self._idle.append(self._actor())
+                self._gone(asked)
+                self._replace(worker)
         self._dispatch()
 
     def close(self) -> None:
         """End the actors."""
-        for actor in [*self._idle, *(actor for actor, _ in self._running.values())]:
-            ray.kill(actor)
+        for worker in [*self._idle, *self._proving.values(), *(worker for worker, _ in self._running.values())]:
+            self._pool.end(worker)
         self._idle.clear()
-        self._running.clear()
+        self._proving.clear()
+        for asked in list(self._running):
+            self._gone(asked)
+        self._mail.close()
+        self._pool.close()
         super().close()
 
     def _send(self, messages: list[Message]) -> None:
         counts = Counter(id(record) for message in messages for record in message.content.values())
         for message in messages:
             task = _Task(copy(message), [], [])
-            task.message.content = RecordDict()
+            own = {}
             for key, record in message.content.items():
                 if counts[id(record)] > 1 and isinstance(record, ArrayRecord) and _bytes(record) >= _SHIP_ONCE:
                     task.keys.append(key)
                     task.shared.append(record)
                 else:
-                    task.message.content[key] = record
+                    own[key] = record
+            task.message.content = Content(own)
             self._queue.append(task)
         self._dispatch()
 
     def _dispatch(self) -> None:
+        """Give work to the actors that are free."""
         while self._queue and self._idle:
-            task, actor = self._queue.popleft(), self._idle.popleft()
-            context = self.contexts[task.message.metadata.dst_node_id]
-            shared = [self._store(record) for record in task.shared]
-            self._running[actor.answer.remote(task.message, context, task.keys, *shared)] = (actor, task)
+            try:
+                self._give(self._queue[0], self._idle[0])
+            except HUNG_UP as error:
+                self._recover(error)
+                return
+            self._queue.popleft()
+            self._idle.popleft()
         if not self._queue and not self._running:
-            self._stored.clear()
+            self._mail.forget()
 
-    def _store(self, record: ArrayRecord) -> Any:
-        """The record in Ray's object store, put there once however many messages have it."""
-        if id(record) not in self._stored:
-            self._stored[id(record)] = ray.put(record)
-        return self._stored[id(record)]
+    def _give(self, task: _Task, worker: Worker) -> None:
+        context = self.contexts[task.message.metadata.dst_node_id]
+        message = self._with_states(task.message)
+        given, task.slate = self._mail.write(Question(message, context, task.keys), task.shared)
+        self._running[self._pool.ask(worker, "answer", *given)] = (worker, task)
+        self._tell_work(worker.number, task.message)
 
-    def _take(self, reference: Any) -> None:
-        """Take a finished task's reply; where its actor died, make a new actor and run the task again."""
-        if reference not in self._running:
+    def _gone(self, asked: Any) -> _Task:
+        """The task will not be answered; whoever worked on it may still write on its slate."""
+        _, task = self._running.pop(asked)
+        if task.slate is not None:
+            task.slate.close()
+        return task
+
+    def _take(self, asked: Any) -> None:
+        """Take a finished task's reply; where its worker died, start a new one and run the task again."""
+        if asked in self._proving:
+            self._proved(asked)
             return
-        actor, task = self._running[reference]
+        if asked not in self._running:
+            return
+        worker, task = self._running[asked]
         try:
-            reply = ray.get(reference)
-        except (RayActorError, OutOfMemoryError, ObjectLostError) as error:
+            answered = self._pool.answer(asked)
+        except WorkerDied as error:
             if not self._recovered():
-                del self._running[reference]
-                self._lost(task, " ".join(str(error).split()))
+                self._lost(self._gone(asked), worker, error)
             return
-        except RayError as error:
-            # The actor lives; what it was given or gave back could not be read.
+        except WorkerFailed as error:
+            if self._recovered():
+                return
             reply = Message(Error(ErrorCode.REPLY_MESSAGE_UNAVAILABLE, str(error)), reply_to=task.message)
-        del self._running[reference]
-        self._idle.append(actor)
-        self._answered[task.id] = self._keep_states(reply)
+            answered = packed(Answer(reply, 0.0, []))
+        del self._running[asked]
+        self._idle.append(worker)
+        given = self._mail.read(answered, task.slate)
+        if given is None:
+            self._queue.appendleft(task)
+            return
+        self._tell_work(worker.number, task.message, given.seconds)
+        for complaint in given.complaints:
+            _log.warning("%s", complaint)
+        if given.state is not None:
+            self.contexts[task.message.metadata.dst_node_id].state = given.state
+        self._answered[task.id] = self._keep_states(given.reply)
 
-    def _lost(self, task: _Task, detail: str) -> None:
+    def _proved(self, asked: Any) -> None:
+        """A worker has shown that it is there, or that it is not."""
+        worker = self._proving[asked]
+        try:
+            self._pool.answer(asked)
+        except (WorkerDied, WorkerFailed) as error:
+            if not self._recovered():
+                del self._proving[asked]
+                self._failures[worker.number] += 1
+                self._replace(worker, error, self._failures[worker.number] == _MOST_TRIES)
+            return
+        del self._proving[asked]
+        self._failures.pop(worker.number, None)
+        self._idle.append(worker)
+
+    def _lost(self, task: _Task, worker: Worker, error: WorkerDied) -> None:
         task.tries += 1
-        if "raised in its creation task" in detail:
-            raise RunError(f"a worker could not start: {detail}")
-        self._idle.append(self._actor())
+        # Others may have died with it, on the same machine say; the work is only given to one that shows it has not.
+        while self._idle:
+            self._prove(self._idle.popleft())
+        self._replace(worker, error)
+        detail = on_one_line(error)
         reason = "its worker died; another does the work again"
         self._listener("retry", {"message": task.id, "try": task.tries, "reason": reason, "detail": detail})
         if task.tries < _MOST_TRIES:
@@ -201,21 +261,54 @@ class RayGrid(DirectGrid):
         self._checked = time.monotonic()
         if self._session is None or self._session.alive():
             return False
-        unfinished = [task for _, task in self._running.values()]
-        self._running.clear()
-        self._stored.clear()
+        unfinished = [self._gone(asked) for asked in list(self._running)]
+        self._mail.forget()
         self._session.restart()
-        self._idle = self._actors()
+        self._idle.clear()
+        self._proving.clear()
+        self._start_all()
         self._queue.extendleft(reversed(unfinished))
         self._listener("retry", {"messages": len(unfinished), "reason": "Ray died; it was started again"})
         self._dispatch()
         return True
 
-    def _actors(self) -> deque[Any]:
-        return deque(self._actor() for _ in range(self._workers))
+    def _recover(self, error: Exception) -> None:
+        """Go on after Ray has hung up. Raises RunError where it has not died, or is not ours to start again."""
+        end = time.monotonic() + _DYING_SECONDS
+        while not self._recovered():
+            if self._session is None or time.monotonic() > end:
+                raise RunError(f"Ray hung up: {on_one_line(error)}; hothouse resume goes on") from error
+            time.sleep(0.01)
 
-    def _actor(self) -> Any:
-        return ray.remote(ClientWorker).options(num_cpus=1).remote(self._client_app, self.run.run_id)
+    def _look_for_company(self, heard: bool) -> None:
+        """Raise RunError where work waits and a cluster has had no processor for long."""
+        now = time.monotonic()
+        if heard or self._running:
+            self._heard = now
+        elif now - self._heard > _LONELY_SECONDS:
+            if not ray.cluster_resources().get("CPU", 0):
+                raise RunError("no machine of the Ray cluster has a processor left; hothouse resume goes on with it")
+            self._heard = now
+
+    def _start_all(self) -> None:
+        for number in range(self._workers):
+            self._start(number)
+
+    def _start(self, number: int) -> None:
+        self._prove(self._pool.start(number))
+
+    def _prove(self, worker: Worker) -> None:
+        self._proving[self._pool.ask(worker, "ready")] = worker
+
+    def _replace(self, worker: Worker, error: Exception | None = None, hopeless: bool = False) -> None:
+        """Start an actor in a worker's place, and end the old one, which may only be out of reach.
+
+        Raises RunError where it is hopeless: what went wrong would go wrong again.
+        """
+        if error is not None and (hopeless or "raised in its creation task" in str(error)):
+            raise RunError(f"a worker could not start: {on_one_line(error)}") from None
+        self._pool.end(worker)
+        self._start(worker.number)
 
 
 def _bytes(record: ArrayRecord) -> int:

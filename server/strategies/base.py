@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from flwr.app import ArrayRecord
 
 from common.arrays import Named
+from common.data.prepared import Indices
+from common.scenario import Scenario
+from server.judging import Judging
+from server.ladder import Ladder
+from server.losses import TrainingLosses
+from server.observers import Metrics
 from server.results import BlockResult
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a strategy may know of the run it works in."""
+
+    scenario: Scenario
+    clients: Indices
+    """The ids of the clients of the federation, ascending."""
+    sizes: Indices
+    """Their training rows, (clients,)."""
+    judging: Judging
+    losses: TrainingLosses
+    draw: Callable[[int], Named]
+    """Weights, parameters and buffers, drawn as the scenario's are, once more for each number."""
+
+    @property
+    def seed(self) -> int:
+        """The scenario's seed."""
+        return self.scenario.seed
 
 
 @dataclass
@@ -19,18 +47,45 @@ class Instructions:
     """Starting weights for all clients."""
     records: dict[str, Named] = field(default_factory=dict)
     """Further named arrays for all clients, such as a control variate."""
+    starts: Named = field(default_factory=dict)
+    """Each client's own start in place of `parameters`, buffers too, in cohort order: (cohort, *shape)."""
+    own: dict[str, Named] = field(default_factory=dict)
+    """Further named arrays of each client: (cohort, *shape)."""
+    values: Named = field(default_factory=dict)
+    """Settings that differ between clients, by dotted key: (cohort,)."""
+
+
+@dataclass
+class Outcome:
+    """What a round comes to."""
+
+    parameters: Named
+    """The next global weights; those that are left out stay as they are."""
+    buffers: Named | None = None
+    """The running statistics that go with them; None to find them by the rule of the normalization."""
+    metrics: Metrics = field(default_factory=dict)
+    """What joins the round's line in metrics.jsonl."""
+    ladder: Ladder | None = None
+    """How the round's networks ranked, where they competed."""
 
 
 class Strategy(ABC):
     """Turns the replies of a round into the next global weights."""
 
-    @abstractmethod
-    def instruct(self, round_number: int, parameters: ArrayRecord) -> Instructions:
-        """What to send in this round, given the current global weights."""
+    def __init__(self, options: Any, surroundings: Surroundings) -> None:
+        self.options, self.surroundings = options, surroundings
 
     @abstractmethod
-    def aggregate(self, round_number: int, results: list[BlockResult]) -> Named:
-        """The next global weights from the blocks' results, which come in block order and have weight."""
+    def instruct(self, round_number: int, parameters: ArrayRecord, buffers: Named, cohort: Indices) -> Instructions:
+        """What to send to the clients at the positions `cohort`, given the current global model."""
+
+    @abstractmethod
+    def aggregate(self, round_number: int, results: list[BlockResult]) -> Outcome:
+        """The outcome of the blocks' results, which come in block order and have weight."""
+
+    def candidates(self) -> Named:
+        """Models from which each client may choose its own when it is measured: (models, *shape), buffers too."""
+        return {}
 
     def state(self) -> Named:
         """What the strategy carries from round to round, as named arrays."""

@@ -8,8 +8,9 @@ from common.scenario import strategies as spec
 from server.strategies.flower import ALONE, FlowerStrategy
 
 
-class FedAvg(FlowerStrategy):
+class FedAvg(FlowerStrategy[flwr.FedAvg]):
     """θ ← Σ nₖ θₖ / Σ nₖ over the clients of the round, nₖ their training rows."""
 
-    def __init__(self, options: spec.FedAvg) -> None:
-        super().__init__(flwr.FedAvg(**ALONE))
+    def make(self, options: spec.FedAvg) -> flwr.FedAvg:
+        """Flower's FedAvg."""
+        return flwr.FedAvg(**ALONE)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +15,13 @@ from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_conte
 
 from common import messages
 from common.arrays import pack, unpack
-from common.data.agreement import Agreement, Moments
-from common.data.prepared import Meta
+from common.data.moments import Moments
+from common.data.prepared import TextForm
+from common.data.table import Column
 from common.messages import Blocks, EvaluateOrder, Hosting, TrainOrder, TrainReply
+from tests.federations import agreement, plain_meta
 
-AGREEMENT = Agreement("classification", (2,), ("a", "b"), np.zeros(2), np.ones(2), np.zeros(0), np.ones(0))
+AGREEMENT = agreement("classification", 2, ("a", "b"))
 BLOCKS = Blocks(np.array([3, 5, 9]), np.array([2, 1]))
 WEIGHTS = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.float32(3).reshape(())}
 
@@ -92,7 +96,11 @@ def test_an_evaluate_order_and_its_scores(travel: Travel) -> None:
 
 @both_ways
 def test_queries(travel: Travel) -> None:
-    meta = Meta("regression", [], [2, 3], 1, ["a"], "standardize", "../rows")
+    meta = replace(
+        plain_meta("regression", [], 2, 1),
+        columns=[Column("a"), Column("b", ("x", "y"))],
+        text=TextForm("bag", 10, (1, 2), True, 2),
+    )
     hosting = Hosting(np.array([1, 4]), np.array([10, 20]), np.array([0, 5]), meta)
     arrived = Hosting.read(travel(hosting.write()))
     assert arrived.meta == meta
@@ -100,3 +108,6 @@ def test_queries(travel: Travel) -> None:
     moments = [Moments.of(np.arange(4.0).reshape(2, 2)), Moments.of(np.ones((1, 2)))]
     back = messages.read_moments(travel(messages.write_moments(moments)))
     assert back[0].spread.tolist() == [2.0, 2.0]
+    assert [part.rows.tolist() for part in back] == [[2.0], [1.0]]
+    terms = [Counter({"word": 3, "ütf": 1}), Counter()]
+    assert messages.read_terms(travel(messages.write_terms(terms))) == [dict(part) for part in terms]

@@ -1,40 +1,70 @@
 """Metrics from sums equal scikit-learn's on the rows themselves, for a whole and for each group."""
 
+from __future__ import annotations
+
 import numpy as np
+import pytest
 import torch
 from sklearn import metrics as sk
 
-from common.data.agreement import Agreement
-from common.losses import cross_entropy, mse
-from common.metrics import Sums, finish, row_sums, total
+from common.losses import loss_for
+from common.metrics import Sums, finish, group_sums, ranking_sums, total
+from common.models import Output
+from common.scenario.losses import Auto
+from common.scenario.model import Model
+from tests.federations import agreement
 
 GROUPS = np.repeat([0, 1, 2], [50, 3, 1])
+DTYPE = torch.float64
 
 
-def grouped(terms: dict[str, torch.Tensor]) -> Sums:
-    return {name: np.stack([term.numpy()[g == GROUPS].sum(axis=0) for g in range(3)]) for name, term in terms.items()}
-
-
-def test_classification() -> None:
-    agreement = Agreement("classification", (1,), (0, 1, 2), np.zeros(1), np.ones(1), np.zeros(0), np.ones(0))
+def classified(labels: int, kind: str) -> tuple[Sums, torch.Tensor, torch.Tensor, Output]:
+    agreed = agreement("classification", 1, tuple(range(labels)))
+    output = Output.of(Model(output=kind), agreed)  # type: ignore[arg-type]
     torch.manual_seed(0)
-    outputs, targets = torch.randn(54, 3, dtype=torch.float64), torch.randint(0, 3, (54,))
-    sums = grouped(row_sums(outputs, targets, cross_entropy(outputs, targets), agreement))
-    guesses, chances = outputs.argmax(dim=1), outputs.softmax(dim=1)
-    whole = finish(total(sums), "classification")
-    assert np.isclose(whole["accuracy"][0], sk.accuracy_score(targets, guesses))
-    assert np.isclose(whole["loss"][0], sk.log_loss(targets, chances))
-    each = finish(sums, "classification")["accuracy"]
-    assert np.allclose(each, [sk.accuracy_score(targets[g == GROUPS], guesses[g == GROUPS]) for g in range(3)])
+    z, y = torch.randn(54, output.width, dtype=DTYPE).round(decimals=1), torch.randint(0, labels, (54,))
+    losses = loss_for(Auto(), output, agreed, DTYPE).per_row(z, y)
+    sums = group_sums(z, y, losses, None, GROUPS, 3, output, agreed)
+    return sums | ranking_sums(z, y, GROUPS, 3, output), z, y, output
+
+
+@pytest.mark.parametrize(("labels", "kind"), [(4, "softmax"), (2, "softmax"), (2, "sigmoid"), (4, "sigmoid")])
+def test_classification(labels: int, kind: str) -> None:
+    sums, z, y, output = classified(labels, kind)
+    guesses, scores = output.codes(z).numpy(), output.scores(z).numpy()
+    whole, each = finish(total(sums), "classification"), finish(sums, "classification")
+    for group in (None, 0, 1):
+        chosen = slice(None) if group is None else group == GROUPS
+        found = {
+            name: value[0 if group is None else group] for name, value in (each if group is not None else whole).items()
+        }
+        true, guessed = y[chosen].numpy(), guesses[chosen]
+        assert np.isclose(found["accuracy"], sk.accuracy_score(true, guessed))
+        recalls = sk.recall_score(true, guessed, labels=np.unique(true), average="macro")
+        assert np.isclose(found["balanced_accuracy"], recalls)
+        assert np.isclose(found["macro_f1"], sk.f1_score(true, guessed, average="macro"))
+    assert np.isclose(whole["balanced_accuracy"][0], sk.balanced_accuracy_score(y, guesses))
+    if kind == "softmax":
+        assert np.isclose(whole["loss"][0], sk.log_loss(y, scores))
+    assert "auc" not in whole, "areas under the curve of parts do not add up"
+    first = y[GROUPS == 0]
+    if labels == 2:
+        assert np.isclose(each["auc"][0], sk.roc_auc_score(first, scores[GROUPS == 0][:, 1]))
+    else:
+        areas = [sk.roc_auc_score(first == code, scores[GROUPS == 0][:, code]) for code in range(labels)]
+        assert np.isclose(each["auc"][0], np.mean(areas))
+    assert np.isnan(each["auc"][2]), "one row has nothing to be ranked against"
 
 
 def test_regression_is_measured_in_the_targets_own_unit() -> None:
     shift, scale = np.array([1000.0, -5.0]), np.array([20.0, 0.1])
-    agreement = Agreement("regression", (1,), (), np.zeros(1), np.ones(1), shift, scale)
+    agreed = agreement("regression", 1, (), tuple(shift), tuple(scale))
+    output = Output.of(Model(), agreed)
     torch.manual_seed(0)
-    outputs, targets = torch.randn(54, 2, dtype=torch.float64), torch.randn(54, 2, dtype=torch.float64)
-    sums = grouped(row_sums(outputs, targets, mse(outputs, targets), agreement))
-    raw, truth = outputs.numpy() * scale + shift, targets.numpy() * scale + shift
+    z, y = torch.randn(54, 2, dtype=DTYPE), torch.randn(54, 2, dtype=DTYPE)
+    losses = loss_for(Auto(), output, agreed, DTYPE).per_row(z, y)
+    sums = group_sums(z, y, losses, None, GROUPS, 3, output, agreed)
+    raw, truth = z.numpy() * scale + shift, y.numpy() * scale + shift
     whole = finish(total(sums), "regression")
     assert np.isclose(whole["mae"][0], sk.mean_absolute_error(truth, raw))
     assert np.isclose(whole["rmse"][0], sk.root_mean_squared_error(truth, raw))
@@ -45,5 +75,8 @@ def test_regression_is_measured_in_the_targets_own_unit() -> None:
 
 
 def test_a_group_without_rows_has_no_metrics() -> None:
-    sums = {name: np.zeros(1) for name in ("rows", "loss", "correct")}
-    assert np.isnan(finish(sums, "classification")["accuracy"][0])
+    agreed = agreement("classification", 1, (0, 1))
+    output = Output.of(Model(), agreed)
+    nothing = torch.empty(0, 2)
+    sums = group_sums(nothing, torch.empty(0, dtype=torch.int64), nothing[:, 0], None, GROUPS[:0], 1, output, agreed)
+    assert all(np.isnan(value[0]) for value in finish(sums, "classification").values())

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from common.data.agreement import Agreement
 from common.models import Layout, blank, build
 from common.models.predictor import Predictor, load_model, to_bytes
 from common.scenario.model import Model
+from tests.federations import agreement
 
 SPEC = Model(layers=(5, 4), dtype="float64")
+TWO = agreement("classification", 3, ("a", "b"))
 
 
 def test_a_stack_computes_what_its_networks_compute_alone() -> None:
-    networks = [build(SPEC, 3, 2, seed) for seed in range(6)]
+    networks = [build(SPEC, TWO, seed) for seed in range(6)]
     layout = Layout.of(networks[0])
     flat = torch.cat([layout.flatten(dict(network.named_parameters()), 1) for network in networks]).detach()
     x = torch.randn(6, 7, 3, dtype=torch.float64)
-    together = blank(SPEC, 3, 2).forward_stack(layout.views(flat), x)
+    together = blank(SPEC, TWO).forward_stack(layout.views(flat), x)
     alone = torch.stack([network(rows) for network, rows in zip(networks, x, strict=True)])
     assert torch.allclose(together, alone, atol=1e-14)
-    single = blank(SPEC, 3, 2).forward_stack(layout.views(flat[:1]), x[:1])
+    single = blank(SPEC, TWO).forward_stack(layout.views(flat[:1]), x[:1])
     assert torch.allclose(single, alone[:1], atol=1e-14)
 
 
 def test_no_hidden_layers_is_a_linear_model() -> None:
-    network = build(Model(layers=()), 4, 2, seed=0)
+    network = build(Model(layers=()), agreement("classification", 4, ("a", "b")), seed=0)
     assert [tuple(parameter.shape) for parameter in network.parameters()] == [(2, 4), (2,)]
 
 
 def test_a_layout_gives_back_what_it_flattened() -> None:
-    network = build(SPEC, 3, 2, seed=0)
+    network = build(SPEC, TWO, seed=0)
     layout = Layout.of(network)
     views = layout.views(layout.flatten(dict(network.named_parameters()), 3))
     for name, parameter in network.named_parameters():
@@ -43,14 +43,14 @@ def test_a_layout_gives_back_what_it_flattened() -> None:
 
 def test_weights_follow_from_the_seed_and_leave_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
-    first, again, other = (build(SPEC, 3, 2, seed).layers[0].weight for seed in (1, 1, 2))
+    first, again, other = (build(SPEC, TWO, seed).layers[0].weight for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_weights_are_spread_as_pytorch_spreads_them() -> None:
-    ours = build(Model(layers=(500,)), 400, 10, seed=0)
+    ours = build(Model(layers=(500,)), agreement("classification", 400, tuple(range(10))), seed=0)
     theirs = torch.nn.Linear(400, 500)
     for mine, torchs in ((ours.layers[0].weight, theirs.weight), (ours.layers[0].bias, theirs.bias)):
         assert mine.abs().max() <= 1 / 20
@@ -59,10 +59,8 @@ def test_weights_are_spread_as_pytorch_spreads_them() -> None:
 
 @pytest.fixture
 def regression() -> Predictor:
-    agreement = Agreement(
-        "regression", (3,), (), np.array([1.0, 0, 0]), np.array([2.0, 1, 1]), np.array([100.0]), np.array([10.0])
-    )
-    return Predictor(build(SPEC, 3, 1, seed=4), SPEC, agreement)
+    agreed = agreement("regression", 3, (), (100.0,), (10.0,), shift=[1.0, 0, 0], scale=[2.0, 1, 1])
+    return Predictor(build(SPEC, agreed, seed=4), SPEC, agreed)
 
 
 def test_a_predictor_takes_raw_rows_and_gives_the_targets_unit(regression: Predictor) -> None:
@@ -81,9 +79,8 @@ def test_a_saved_model_loads_as_itself_and_equal_models_save_alike(tmp_path: Pat
 
 
 def test_a_classifier_predicts_labels() -> None:
-    agreement = Agreement("classification", (3,), ("a", "b"), np.zeros(3), np.ones(3), np.zeros(0), np.ones(0))
     spec = Model(layers=())
-    model = Predictor(build(spec, 3, 2, seed=0), spec, agreement)
+    model = Predictor(build(spec, TWO, seed=0), spec, TWO)
     with torch.no_grad():
         model.network.layers[0].weight.copy_(torch.tensor([[1.0, 0, 0], [0, 1, 0]]))
         model.network.layers[0].bias.zero_()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,11 +29,25 @@ def shards(prepared: Prepared) -> list[np.ndarray]:
     return [np.concatenate([prepared.training_rows(c), prepared.holdout_rows(c)]) for c in clients]
 
 
-SCHEMES = [
+SCHEMES: list[dict[str, Any]] = [
     {"scheme": "iid", "clients": 7},
+    {"scheme": "size", "sizes": [100, 7, 300, 1]},
+    {"scheme": "linear", "clients": 7},
+    {"scheme": "square", "clients": 7},
+    {"scheme": "exponential", "clients": 5},
+    {"scheme": "power_law", "clients": 7, "exponent": 1.5},
+    {"scheme": "lognormal", "clients": 7, "sigma": 1.0},
     {"scheme": "shards", "clients": 7, "shards_per_client": 2},
+    {"scheme": "pathological", "clients": 10, "labels_per_client": 2},
     {"scheme": "dirichlet", "clients": 7, "alpha": 0.3},
+    {"scheme": "inner_dirichlet", "clients": 7, "alpha": 0.3},
+    {"scheme": "distribution", "clients": 20, "labels_per_client": 2, "rows_per_label": 5},
+    {"scheme": "continuous", "clients": 7, "by": "pixel_2_3", "strictness": 0.9},
+    {"scheme": "natural", "by": "pixel_4_4"},
+    {"scheme": "grouped_natural", "by": "pixel_4_4", "group_size": 3},
 ]
+LEAVE_OUT = ("size", "shards", "inner_dirichlet", "pathological")
+"""Schemes that need not use every row."""
 
 
 def test_every_partition_of_the_schema_is_registered() -> None:
@@ -44,10 +60,12 @@ def test_a_row_has_at_most_one_place(partition: dict[str, Any]) -> None:
     prepared = digits(test_fraction=0.2, validation_fraction=0.1, client_holdout=0.25, partition=partition)
     rows = np.concatenate([prepared.test, prepared.validation, *shards(prepared)])
     assert len(np.unique(rows)) == len(rows)
-    assert len(rows) >= 1797 - 14, "only shards may leave out what does not divide evenly"
+    if partition["scheme"] not in LEAVE_OUT:
+        assert len(rows) == 1797
     assert (len(prepared.test), len(prepared.validation)) == (359, 144)
     assert (prepared.training_sizes > 0).all()
-    assert np.allclose(prepared.holdout_sizes, (prepared.training_sizes + prepared.holdout_sizes) / 4, atol=0.5)
+    quarter = (prepared.training_sizes + prepared.holdout_sizes) / 4
+    assert (np.abs(prepared.holdout_sizes - quarter) <= 0.75).all()
 
 
 def test_iid_shards_are_equal_and_mixed() -> None:
@@ -68,6 +86,81 @@ def test_a_small_alpha_is_skewed_and_a_large_one_even() -> None:
 
     assert largest_share(0.1) > 0.3
     assert largest_share(1000.0) < 0.15
+
+
+def test_sizes_follow_their_law() -> None:
+    def sizes(**partition: Any) -> np.ndarray:
+        prepared = digits(partition=partition)
+        return prepared.training_sizes
+
+    assert sizes(scheme="size", sizes=[10, 20, 5]).tolist() == [10, 20, 5]
+    linear = sizes(scheme="linear", clients=10)
+    assert np.allclose(linear / linear[0], np.arange(1, 11), rtol=0.1)
+    square = sizes(scheme="square", clients=5)
+    assert np.allclose(square / square[0], np.arange(1, 6) ** 2, rtol=0.1)
+    power = np.sort(sizes(scheme="power_law", clients=10, exponent=1.0))[::-1]
+    assert np.allclose(power / power[0], 1 / np.arange(1, 11), rtol=0.05)
+    assert sizes(scheme="power_law", clients=1000, exponent=3.0, min_rows=1).min() == 1
+    even, uneven = (sizes(scheme="lognormal", clients=50, sigma=sigma) for sigma in (0.0, 1.5))
+    assert set(even) <= {35, 36}
+    assert uneven.max() > 10 * uneven.min()
+
+
+def test_pathological_clients_have_so_many_labels() -> None:
+    prepared = digits(partition={"scheme": "pathological", "clients": 20, "labels_per_client": 3})
+    assert {len(np.unique(prepared.y[shard])) for shard in shards(prepared)} == {3}
+
+
+def test_a_strict_continuous_cut_sorts_by_its_column() -> None:
+    partition = {"scheme": "continuous", "clients": 4, "by": "target", "strictness": 1.0}
+    prepared = digits(source={"kind": "sklearn", "name": "diabetes"}, partition=partition)
+    targets = [prepared.y[shard, 0] for shard in shards(prepared)]
+    for lower, upper in itertools.pairwise(targets):
+        assert lower.max() <= upper.min()
+
+
+def test_natural_clients_are_the_groups_in_the_order_of_their_names(tmp_path: Path) -> None:
+    x, y = np.zeros((60, 2)), np.arange(60) % 2
+    towns = np.array(["oslo", "rome", "bern"])[np.arange(60) % 3]
+    np.savez(tmp_path / "rows.npz", x_train=x, y_train=y, client=towns)
+    source = {"kind": "npz", "path": str(tmp_path / "rows.npz")}
+    prepared = digits(source=source, partition={"scheme": "natural"})
+    assert prepared.meta.clients == ["bern", "oslo", "rome"]
+    assert [set(towns[shard]) for shard in shards(prepared)] == [{"bern"}, {"oslo"}, {"rome"}]
+    grouped = digits(source=source, partition={"scheme": "grouped_natural", "group_size": 2})
+    assert [set(towns[shard]) for shard in shards(grouped)] == [{"bern", "oslo"}, {"rome"}]
+
+
+def test_small_groups_can_be_left_out() -> None:
+    prepared = digits(partition={"scheme": "natural", "by": "pixel_4_4", "min_rows": 100})
+    values = [np.unique(prepared.x[shard, 36]) for shard in shards(prepared)]
+    assert all(len(value) == 1 for value in values)
+    assert prepared.training_sizes.min() >= 100
+    assert prepared.meta.clients == [str(int(value[0])) for value in values]
+
+
+def test_arithmetic_cuts_as_flower_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    from common.data.partitions import iid, natural
+
+    for module, partition in (
+        (iid, {"scheme": "iid", "clients": 37}),
+        (natural, {"scheme": "natural", "by": "pixel_4_4"}),
+    ):
+        by_flower = digits(seed=5, partition=partition)
+        monkeypatch.setattr(module, "_MOST_FOR_FLOWER", 1)
+        monkeypatch.setenv("HOTHOUSE_CACHE", f"{os.environ['HOTHOUSE_CACHE']}-{module.__name__}")
+        by_arithmetic = digits(seed=5, partition=partition)
+        monkeypatch.undo()
+        assert [s.tolist() for s in shards(by_arithmetic)] == [s.tolist() for s in shards(by_flower)]
+
+
+def test_two_hundred_thousand_clients_are_cut_in_seconds() -> None:
+    source = {"kind": "teacher", "rows": 400_000, "features": 4}
+    started = time.perf_counter()
+    prepared = digits(source=source, client_holdout=0.5, partition={"scheme": "iid", "clients": 200_000})
+    assert time.perf_counter() - started < 20
+    assert set(prepared.training_sizes) == {1}
+    assert set(prepared.holdout_sizes) == {1}
 
 
 def test_the_seed_decides_who_gets_what() -> None:
@@ -97,8 +190,21 @@ def test_a_sources_own_test_rows_are_the_test_rows(npz: Path) -> None:
         ({"partition": {"scheme": "dirichlet", "clients": 900, "alpha": 0.01}}, "data.partition: no such cut"),
         (
             {"source": {"kind": "sklearn", "name": "diabetes"}, "partition": {"scheme": "dirichlet"}},
-            "data.partition.scheme: dirichlet goes by labels, and this is a regression; use iid",
+            "data.partition.scheme: dirichlet goes by labels, and this is a regression; use iid or continuous",
         ),
+        ({"partition": {"scheme": "size", "sizes": [2000]}}, "data.partition.sizes: 2000 rows, but only 1797"),
+        ({"partition": {"scheme": "pathological", "labels_per_client": 11}}, "at most the 10 labels there are"),
+        ({"partition": {"scheme": "distribution", "clients": 7}}, "expected a multiple of the 10 labels, got 7"),
+        (
+            {"partition": {"scheme": "exponential", "clients": 30}},
+            "sizes that are not greater than 0. Try fewer clients or less skew.",
+        ),
+        ({"partition": {"scheme": "power_law", "clients": 10, "min_rows": 180}}, "10 clients with 180 rows each"),
+        ({"partition": {"scheme": "natural"}}, "the source names no natural clients; name a column"),
+        ({"partition": {"scheme": "natural", "by": "pixl_4_4"}}, "no column 'pixl_4_4'; did you mean pixel_4_4?"),
+        ({"partition": {"scheme": "natural", "by": "pixel_4_4", "min_rows": 1000}}, "no group has 1000 rows"),
+        ({"partition": {"scheme": "continuous", "by": "pixel"}}, "data.partition.by: no column 'pixel'"),
+        ({"partition": {"scheme": "inner_dirichlet", "sizes": [3]}}, "expected 10 sizes, one per client, got 1"),
     ],
 )
 def test_an_impossible_cut_is_refused_with_advice(data: dict[str, Any], message: str) -> None:

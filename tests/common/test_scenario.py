@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from common.errors import InputError
 from common.scenario import Scenario, cohort_size, dump_scenario, load_scenario
+from common.scenario.draft import Change, read_draft
 from common.scenario.optimizers import OPTIMIZERS
 from common.scenario.partitions import PARTITIONS
 from common.scenario.sources import SOURCES
@@ -80,6 +81,40 @@ def test_an_override_below_a_bare_name_keeps_the_name() -> None:
     assert scenario.training.optimizer.lr == 0.25
 
 
+def test_an_override_that_names_another_alternative_drops_what_only_the_old_one_knows(quickstart: Path) -> None:
+    given = load_scenario(quickstart).data.partition
+    assert (given.scheme, given.alpha) == ("dirichlet", 0.5)
+    changed = load_scenario(quickstart, ["data.partition.scheme=iid"]).data.partition
+    assert (changed.scheme, changed.clients) == ("iid", given.clients)
+
+
+def test_so_does_a_combination_of_a_matrix_and_an_entry_of_a_list(quickstart: Path) -> None:
+    changed = read_draft(quickstart).changed({"data.partition.scheme": Change("iid", "matrix")}).scenario()
+    assert changed.data.partition.scheme == "iid"
+    noisy = {**SMALLEST, "training": {"augmentation": [{"kind": "feature_noise", "sigma": 0.5}]}}
+    (entry,) = load_scenario(noisy, ["training.augmentation.0.kind=feature_dropout"]).training.augmentation
+    assert entry.kind == "feature_dropout"
+
+
+def test_but_neither_what_was_set_beside_it_nor_what_nobody_knows(quickstart: Path, tmp_path: Path) -> None:
+    for overrides in (("alpha=0.1", "scheme=iid"), ("scheme=iid", "alpha=0.1")):
+        said = complaint(quickstart, *(f"data.partition.{override}" for override in overrides))
+        assert said.startswith("--set data.partition.alpha=0.1: data.partition.alpha: unknown key")
+    path = written(tmp_path, quickstart.read_text().replace("alpha:", "alhpa:"))
+    assert "data.partition.alhpa: unknown key" in complaint(path, "data.partition.scheme=iid")
+
+
+def test_an_override_below_nothing_keeps_the_default() -> None:
+    scenario = load_scenario(SMALLEST, ["training.optimizer.lr=0.25", "data.partition.clients=3"])
+    assert (scenario.training.optimizer.name, scenario.training.optimizer.lr) == ("sgd", 0.25)
+    assert (
+        scenario.data.partition
+        == load_scenario(
+            SMALLEST | {"data": SMALLEST["data"] | {"partition": {"scheme": "iid", "clients": 3}}}
+        ).data.partition
+    )
+
+
 def test_paths_are_relative_to_the_file_and_overrides_to_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,9 +171,13 @@ MISTAKES = {
     "a name nearly right": ("federation: {strategy: fedavgg}", "got 'fedavgg'; did you mean fedavg?"),
     "a kind nearly right": (
         "data: {source: {kind: sklern}}",
-        "FILE:1: data.source: expected one of sklearn, idx, npz, got 'sklern'; did you mean sklearn?",
+        "FILE:1: data.source: expected one of sklearn, idx, npz, csv, text, hub, synthetic, teacher, "
+        "got 'sklern'; did you mean sklearn?",
     ),
-    "no kind": ("data: {source: {path: x}}", "data.source: expected the key kind, one of sklearn, idx, npz"),
+    "no kind": (
+        "data: {source: {path: x}}",
+        "data.source: expected the key kind, one of sklearn, idx, npz, csv, text, hub, synthetic, teacher",
+    ),
     "alternatives": (
         "training: {batch_size: all}",
         "training.batch_size: expected a whole number of rows, at least 1, or full, got 'all'",
@@ -217,3 +256,12 @@ def test_the_schema_accepts_what_the_loader_accepts(quickstart: Path) -> None:
     jsonschema.validate(yaml.safe_load(quickstart.read_text()), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**SMALLEST, "sed": 1}, schema)
+
+
+def test_an_override_reaches_into_a_list_and_spells_out_a_bare_name() -> None:
+    text = {"data": {"source": {"kind": "sklearn"}}, "training": {"augmentation": ["rotation", {"kind": "noise"}]}}
+    chosen = load_scenario(text, ["training.augmentation.0.degrees=30.0", "training.augmentation.1.sigma=0.5"])
+    assert [one.model_dump(exclude={"probability"}) for one in chosen.training.augmentation] == [
+        {"kind": "rotation", "degrees": 30.0},
+        {"kind": "noise", "sigma": 0.5},
+    ]

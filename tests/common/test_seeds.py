@@ -54,3 +54,8 @@ def test_forks_differ_from_their_stream_and_from_each_other() -> None:
     keys = seeds.streams(0, "batches", 1, np.arange(5))
     together = np.concatenate([keys, seeds.fork(keys, 0), seeds.fork(keys, 1)])
     assert len(set(together.tolist())) == 15
+
+
+def test_a_stream_can_be_had_by_its_number() -> None:
+    keys, numbers = seeds.streams(0, "batches", 1, np.arange(5)), np.array([3, 0, 7, 7, 1])
+    assert seeds.nth(keys, numbers).tolist() == seeds.numbered(keys, 0, 8)[np.arange(5), numbers].tolist()

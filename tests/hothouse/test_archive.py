@@ -35,19 +35,26 @@ def test_a_run_comes_back_from_its_archive(run: hothouse.Run, tmp_path: Path) ->
     x = torch.randn(4, 64)
     assert torch.equal(back.model(x), run.model(x))
     assert {path.name for path in back.folder.iterdir()} >= {"README.md", "environment.json"}
+    there, here = ((one.folder / "report.html").read_text() for one in (run, back))
+    assert here == there.replace(str(run.folder), str(back.folder))
 
 
 def test_the_same_run_gives_the_same_bytes(run: hothouse.Run, tmp_path: Path) -> None:
     one, two = export_run(run.folder, tmp_path / "1"), export_run(run.folder, tmp_path / "2")
     assert one.read_bytes() == two.read_bytes()
-    assert [path.name for path in tmp_path.iterdir()] == ["1", "2"] or len(list(tmp_path.iterdir())) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
 
 
 def test_the_card_says_what_the_model_is(run: hothouse.Run, tmp_path: Path) -> None:
     with zipfile.ZipFile(export_run(run.folder, tmp_path / "a")) as archive:
         card = archive.read("README.md").decode()
         environment = json.loads(archive.read("environment.json"))
-    for words in ("6,570 parameters", "fedavg out of 20 clients in\n3 rounds", "| test_accuracy |", "rows of 64 raw"):
+    for words in (
+        "6,570 parameters",
+        "fedavg out of 20 clients in\n3 rounds",
+        "| test_accuracy |",
+        "rows of 64 raw",
+    ):
         assert words in card
     assert environment["packages"]["torch"].startswith("2.")
 
@@ -134,6 +141,37 @@ def test_changed_content(run: hothouse.Run, tmp_path: Path) -> None:
         files["summary.json"] = files["summary.json"].replace(b"complete", b"perfect!")
 
     assert "summary.json is damaged" in refused(rewritten(good, tmp_path / "bad", tamper, honest=False), tmp_path / "o")
+
+
+CONTENTS = [
+    ("summary.json", b"[]"),
+    ("summary.json", b"{}"),
+    ("metrics.jsonl", b""),
+    ("metrics.jsonl", b"7\n"),
+    ("metrics.jsonl", b'{"round": 1, "seconds": "long", "clients": null}\n'),
+    ("events.jsonl", b'"event"\n'),
+    ("scenario.yaml", b"- 1"),
+    ("scenario.yaml", b"!!python/object/apply:os.system [exit]"),
+    ("scenario.yaml", b"data: {source: {kind: sklearn}, colour: red}"),
+    ("model.safetensors", b"\x80\x04cos\nsystem\n"),
+    ("model.safetensors", b"\x08\0\0\0\0\0\0\0{}      "),
+    ("federation.json", b'{"clients": [1], "shown": 3}'),
+    ("clients.jsonl", b'{"round": 1}\n[]\n'),
+    ("final.json", b'{"confusion": {"counts": "none"}}'),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), CONTENTS, ids=range(len(CONTENTS)))
+def test_content_that_is_no_run(run: hothouse.Run, tmp_path: Path, name: str, content: bytes) -> None:
+    good = export_run(run.folder, tmp_path / "good")
+    bad = rewritten(good, tmp_path / "bad", lambda files: files.update({name: content}))
+    assert refused(bad, tmp_path / "out").startswith(f"{tmp_path}/bad: what is in it is no run of Hothouse's")
+
+
+def test_a_page_that_came_along_is_not_taken(run: hothouse.Run, tmp_path: Path) -> None:
+    good = export_run(run.folder, tmp_path / "good")
+    bad = rewritten(good, tmp_path / "bad", lambda files: files.update({"report.html": b"<script>"}))
+    assert "'report.html' does not belong" in refused(bad, tmp_path / "out")
 
 
 def test_missing_files_and_other_formats(run: hothouse.Run, tmp_path: Path) -> None:

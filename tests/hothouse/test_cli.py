@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import InputError
+from hothouse.supernode import become_supernode
 from tests.processes import HOTHOUSE, ray_processes, rounds_in, start, until
 
 LOCAL = ["--engine", "local", "--set", "federation.rounds=2"]
@@ -44,8 +46,20 @@ def test_json_is_an_object_per_line(quickstart: Path, tmp_path: Path) -> None:
     done = hothouse("run", quickstart, *LOCAL, "--json", "--out", tmp_path / "run")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     told = [event["event"] for event in events if event["event"] != "checkpoint"]
-    assert told == ["started", "round", "round", "round", "finished"]
+    assert told == ["opened", "started", "round", "round", "round", "finished"]
     assert events[-1]["summary"]["status"] == "complete"
+
+
+def test_a_supernode_is_told_by_which_options_it_would_not_find_its_clientapps() -> None:
+    done = hothouse("supernode", "--superlink", "127.0.0.1:9092", "--isolation", "subprocess")
+    assert done.returncode == 2
+    assert done.stderr.startswith("--isolation: hothouse supernode chooses this itself")
+
+
+def test_a_supernode_without_flowers_command_says_where_it_was_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hothouse.supernode.which", lambda *_, **__: None)
+    with pytest.raises(InputError, match=r"expected Flower's flower-supernode in \S+ or on the PATH"):
+        become_supernode("127.0.0.1", 9094, [])
 
 
 def test_validate_says_what_a_scenario_is(quickstart: Path) -> None:
@@ -104,13 +118,30 @@ def test_a_run_that_cannot_go_on_exits_with_1(quickstart: Path, tmp_path: Path) 
     done = hothouse("run", quickstart, *LOCAL, *diverge)
     assert done.returncode == 1
     assert done.stderr.startswith("the run failed: round 1: 0 of 10 clients gave a usable answer")
+    assert done.stderr.endswith(f"logs/run.log says what happened\nRun folder: {tmp_path}/run\n")
     assert "Traceback" not in done.stderr
+
+
+def test_a_ray_that_does_not_start_is_told_and_leaves_nothing(
+    quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", "/dev/null/nowhere")
+    before = ray_processes()
+    done = hothouse("run", quickstart, "--workers", 1, "--out", tmp_path / "run")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("the run failed: Ray could not be started (")
+    assert done.stderr.endswith("; --engine local runs without it\n")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+    until(lambda: not ray_processes() - before, 20)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_an_interrupted_run_is_marked_incomplete_and_leaves_no_process(
-    quickstart: Path, tmp_path: Path, how: signal.Signals
+    quickstart: Path, tmp_path: Path, how: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Somebody else's Ray, which a run of its own must not join.
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
     before = ray_processes()
     folder = tmp_path / "run"
     running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=5000", "--out", folder)
@@ -119,7 +150,7 @@ def test_an_interrupted_run_is_marked_incomplete_and_leaves_no_process(
     os.killpg(running.pid, how) if how == signal.SIGINT else running.send_signal(how)
     _, errors = running.communicate(timeout=30)
     assert running.returncode == 1
-    assert errors == "interrupted; the run's folder is marked incomplete, `hothouse resume` goes on with it\n"
+    assert errors == f"interrupted; {folder} is marked incomplete, `hothouse resume {folder}` goes on with it\n"
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["status"], summary["reason"]) == ("incomplete", "interrupted")
     assert summary["rounds"] >= 2

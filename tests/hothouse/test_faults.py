@@ -16,32 +16,40 @@ from typing import Any
 import pytest
 
 import hothouse
-from common.models.predictor import Predictor
-from server.observers import Metrics
+from server.observers import Metrics, Observer, Work
 from tests.processes import kill, processes_of, proportional_memory, ray_processes, rounds_in, start, until, workers
 from tests.resuming import assert_same
+from tests.strategies import every_strategy
 
-SLOW_ROUNDS = ["federation.rounds=4", "training.epochs=60"]
+# So many epochs that a kill falls into them, and steps so small that none goes astray on any processor.
+SLOW_ROUNDS = ["federation.rounds=3", "training.epochs=60", "training.engine=torch", "training.optimizer.lr=0.002"]
 
 
-class After:
-    """Does something a moment after a round has begun."""
+class After(Observer):
+    """Does something a moment after the first worker has begun to train in the round after one."""
 
     def __init__(self, after_round: int, act: Callable[[], None]) -> None:
         self.after_round, self.act = after_round, act
-
-    def started(self, rounds: int, clients: int, parameters: int) -> None:
-        pass
+        self.next = False
 
     def round_ended(self, metrics: Metrics) -> None:
-        if metrics["round"] == self.after_round:
-            threading.Timer(0.3, self.act).start()
+        self.next = metrics["round"] == self.after_round
 
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        pass
+    def worked(self, work: Work) -> None:
+        if self.next and work.kind == "train":
+            self.next = False
+            threading.Timer(0.15, self.act).start()
 
-    def finished(self, model: Predictor) -> None:
-        pass
+
+def murdering(how_many: int) -> Callable[[], None]:
+    """Kills so many of the workers that come from now on: those of an earlier run may be on their way out."""
+    earlier = workers()
+
+    def murder() -> None:
+        for worker in [worker for worker in workers() if worker not in earlier][:how_many]:
+            kill(worker)
+
+    return murder
 
 
 def trouble(run: hothouse.Run) -> list[tuple[str, int]]:
@@ -49,24 +57,20 @@ def trouble(run: hothouse.Run) -> list[tuple[str, int]]:
     return [(event["event"], event["round"]) for event in run.events if event["event"] != "checkpoint"]
 
 
+@pytest.fixture(scope="module")
+def calm(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hothouse.Run:
+    out = tmp_path_factory.mktemp("calm") / "run"
+    return hothouse.run(quickstart, overrides=SLOW_ROUNDS, engine="local", out=out)
+
+
 @pytest.mark.usefixtures("two_workers")
 class TestWorkersThatDie:
-    @pytest.fixture(scope="class")
-    def calm(self, quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hothouse.Run:
-        out = tmp_path_factory.mktemp("calm") / "run"
-        return hothouse.run(quickstart, overrides=SLOW_ROUNDS, engine="local", out=out)
-
     @pytest.mark.parametrize("how_many", [1, 2])
     def test_in_the_middle_of_a_round(
         self, quickstart: Path, tmp_path: Path, calm: hothouse.Run, how_many: int
     ) -> None:
-        def murder() -> None:
-            for worker in workers()[:how_many]:
-                kill(worker)
-
-        run = hothouse.run(
-            quickstart, overrides=SLOW_ROUNDS, workers=2, out=tmp_path / "run", observers=[After(1, murder)]
-        )
+        murder = After(1, murdering(how_many))
+        run = hothouse.run(quickstart, overrides=SLOW_ROUNDS, workers=2, out=tmp_path / "run", observers=[murder])
         assert trouble(run) == [("retry", 2)] * how_many
         assert_same(run, calm)
 
@@ -81,15 +85,15 @@ class TestWorkersThatDie:
         assert_same(run, calm)
 
     def test_and_what_clients_keep_is_neither_lost_nor_counted_twice(self, quickstart: Path, tmp_path: Path) -> None:
-        kept = [*SLOW_ROUNDS, "training.optimizer_state=client", "federation.clients_per_round=1.0"]
+        kept = [
+            *SLOW_ROUNDS,
+            "training.epochs=30",
+            "training.optimizer_state=client",
+            "federation.clients_per_round=1.0",
+        ]
         calm = hothouse.run(quickstart, overrides=kept, engine="local", out=tmp_path / "calm")
-        run = hothouse.run(
-            quickstart,
-            overrides=kept,
-            workers=2,
-            out=tmp_path / "run",
-            observers=[After(2, lambda: kill(workers()[0]))],
-        )
+        murder = After(2, murdering(1))
+        run = hothouse.run(quickstart, overrides=kept, workers=2, out=tmp_path / "run", observers=[murder])
         assert trouble(run) == [("retry", 3)]
         assert_same(run, calm)
 
@@ -140,8 +144,10 @@ class TestClientsThatFail:
         local = self.ran(quickstart, tmp_path / "local", fault)
         assert_same(self.ran(quickstart, tmp_path / "ray", fault, engine="ray", workers=2), local)
 
+    @pytest.mark.usefixtures("two_workers")
     def test_to_answer_in_the_right_shape_are_left_out(self, quickstart: Path, tmp_path: Path) -> None:
-        run = self.ran(quickstart, tmp_path / "run", {"what": "shape", "client": 7, "round": 2})
+        fault = {"what": "shape", "client": 7, "round": 2}
+        run = self.ran(quickstart, tmp_path / "run", fault, engine="ray", workers=2)
         (excluded,) = [event for event in run.events if event["event"] == "excluded"]
         assert 7 in excluded["clients"]
         assert excluded["reason"].startswith("the reply is refused: its layers.0.weight has the shape")
@@ -165,11 +171,12 @@ class TestClientsThatFail:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 class TestRayItself:
     @pytest.mark.parametrize("victim", ["/raylet", "gcs_server"])
     def test_is_started_again_when_it_dies(self, quickstart: Path, tmp_path: Path, victim: str) -> None:
         before, folder = ray_processes(), tmp_path / "run"
-        running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=60", "--out", folder)
+        running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=300", "--out", folder)
         until(lambda: rounds_in(folder) > 10)
         for process in processes_of(running.pid, victim):
             kill(process)
@@ -179,7 +186,7 @@ class TestRayItself:
         assert ("retry", "Ray died; it was started again") in [
             (event["event"], event.get("reason")) for event in run.events
         ]
-        calm = hothouse.run(quickstart, overrides=["federation.rounds=60"], engine="local", out=tmp_path / "calm")
+        calm = hothouse.run(quickstart, overrides=["federation.rounds=300"], engine="local", out=tmp_path / "calm")
         assert_same(run, calm)
         until(lambda: not ray_processes() - before, 20)
 
@@ -219,42 +226,51 @@ class TestRayItself:
 class TestDriversThatDie:
     """kill -9 of the driver at random moments: `hothouse resume` ends with the same bits, and nothing is left."""
 
-    ROUNDS = "federation.rounds=40"
+    STRATEGIES = tuple(every_strategy())
+    LENGTH = ("federation.rounds=24", "training.epochs=1")
+    PROLONGED = 26
 
-    @pytest.fixture(scope="class")
-    def calm(self, quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hothouse.Run:
-        out = tmp_path_factory.mktemp("calm") / "run"
-        return hothouse.run(quickstart, overrides=[self.ROUNDS], engine="local", out=out)
-
-    def killed(self, quickstart: Path, folder: Path, moment: random.Random, *engine: object) -> None:
-        running = start("run", quickstart, *engine, "--set", self.ROUNDS, "--out", folder)
-        first = moment.randrange(1, 38)
+    def killed(self, quickstart: Path, folder: Path, number: int, *engine: object) -> list[str]:
+        """Begin a run with one strategy or another and kill it; returns the overrides it was begun with."""
+        moment = random.Random(number)
+        overrides = [*self.LENGTH, *every_strategy()[self.STRATEGIES[number % len(self.STRATEGIES)]]]
+        sets = [word for change in overrides for word in ("--set", change)]
+        running = start("run", quickstart, *engine, *sets, "--out", folder)
+        first = moment.randrange(1, 12)
         until(lambda: rounds_in(folder) > first or running.poll() is not None)
-        time.sleep(moment.random() * 0.1)
+        time.sleep(moment.random() * 0.02)
         running.kill()
-        running.communicate()
+        _, errors = running.communicate()
+        assert rounds_in(folder) > first, errors
+        return overrides
 
-    @pytest.mark.parametrize("number", range(18))
-    def test_in_process(self, quickstart: Path, tmp_path: Path, calm: hothouse.Run, number: int) -> None:
-        folder = tmp_path / "run"
-        self.killed(quickstart, folder, random.Random(number), "--engine", "local")
-        assert_same(hothouse.resume(folder, engine="local"), calm)
+    def assert_goes_on(self, quickstart: Path, folder: Path, overrides: list[str]) -> None:
+        # A moment may be the one after the last round: prolonged, every run has something to go on with.
+        prolonged = [*overrides, f"federation.rounds={self.PROLONGED}"]
+        calm = hothouse.run(quickstart, overrides=prolonged, engine="local", out=folder.with_name("calm"))
+        assert_same(hothouse.resume(folder, rounds=self.PROLONGED, engine="local"), calm)
 
+    @pytest.mark.parametrize("number", range(max(18, len(STRATEGIES))))
+    def test_in_process(self, quickstart: Path, tmp_path: Path, number: int) -> None:
+        overrides = self.killed(quickstart, tmp_path / "run", number, "--engine", "local")
+        self.assert_goes_on(quickstart, tmp_path / "run", overrides)
+
+    @pytest.mark.alone
     @pytest.mark.parametrize("number", range(2))
-    def test_on_ray(self, quickstart: Path, tmp_path: Path, calm: hothouse.Run, number: int) -> None:
+    def test_on_ray(self, quickstart: Path, tmp_path: Path, number: int) -> None:
         before, memory = ray_processes(), set(Path("/dev/shm").iterdir())
-        folder = tmp_path / "run"
-        self.killed(quickstart, folder, random.Random(100 + number), "--workers", 2)
+        overrides = self.killed(quickstart, tmp_path / "run", number, "--workers", 2)
         until(lambda: not ray_processes() - before, 20)
         assert set(Path("/dev/shm").iterdir()) <= memory
-        assert_same(hothouse.resume(folder, engine="local"), calm)
+        self.assert_goes_on(quickstart, tmp_path / "run", overrides)
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C twice", "SIGTERM, Ctrl-C"])
 def test_a_second_interrupt_loses_nothing(quickstart: Path, tmp_path: Path, first: signal.Signals) -> None:
     before, folder = ray_processes(), tmp_path / "run"
-    running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=300", "--out", folder)
+    running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=2000", "--out", folder)
     until(lambda: rounds_in(folder) > 15)
     os.killpg(running.pid, first)
     time.sleep(0.05)
@@ -263,12 +279,13 @@ def test_a_second_interrupt_loses_nothing(quickstart: Path, tmp_path: Path, firs
     assert running.returncode != 0
     assert hothouse.load(folder).summary["status"] == "incomplete"
     until(lambda: not ray_processes() - before, 20)
-    resumed = hothouse.resume(folder, rounds=20, engine="local")
-    calm = hothouse.run(quickstart, overrides=["federation.rounds=20"], engine="local", out=tmp_path / "calm")
+    resumed = hothouse.resume(folder, rounds=200, engine="local")
+    calm = hothouse.run(quickstart, overrides=["federation.rounds=200"], engine="local", out=tmp_path / "calm")
     assert_same(resumed, calm)
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_two_thousand_rounds_need_no_more_memory_and_no_more_time(quickstart: Path, tmp_path: Path) -> None:
     sizes: dict[int, dict[str, int]] = {}
 
@@ -286,4 +303,5 @@ def test_two_thousand_rounds_need_no_more_memory_and_no_more_time(quickstart: Pa
     seconds = run.metrics.seconds
     assert seconds[1600:].median() < 1.5 * seconds[200:600].median()
     assert (run.folder / "metrics.jsonl").stat().st_size < 2_000 * 1_000
-    assert len(list((run.folder / "checkpoints").iterdir())) == 3
+    files = [path.name.partition("-")[0] for path in (run.folder / "checkpoints").iterdir()]
+    assert sorted(files) == ["best.safetensors", *["clients"] * 3, *["round"] * 2], "each with what clients kept"

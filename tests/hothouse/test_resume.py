@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,7 @@ import pytest
 import yaml
 
 import hothouse
-from common.models.predictor import Predictor
-from server.observers import Metrics
+from server.observers import Metrics, Observer
 from tests.resuming import Photographer, assert_resumes, assert_same
 
 SHORT = ["federation.rounds=7"]
@@ -54,24 +56,36 @@ def test_a_finished_run_is_prolonged_as_if_it_had_been_longer(quickstart: Path, 
     assert prolonged.summary["best"]["round"] == long.summary["best"]["round"]
 
 
-class Stopper:
+@pytest.mark.parametrize("schedule", ["cosine", "{name: linear, final: 0.1}"])
+def test_a_schedule_that_ends_with_the_run_cannot_be_prolonged(quickstart: Path, tmp_path: Path, schedule: str) -> None:
+    overrides = ["federation.rounds=4", f"training.schedule={schedule}"]
+    hothouse.run(quickstart, overrides=overrides, engine="local", out=tmp_path / "run")
+    told = refusal(tmp_path / "run", rounds=6)
+    assert "training.schedule, as long as federation.rounds: was 4, is 6" in told
+    allowed = hothouse.resume(tmp_path / "run", rounds=6, engine="local", allow_changes=True)
+    assert len(allowed.metrics) == 7
+    (changed,) = [event for event in allowed.events if event["event"] == "changed"]
+    assert any("training.schedule" in line for line in changed["differences"])
+
+
+@pytest.mark.parametrize("schedule", ["{name: cosine, length: 5}", "{name: cosine, by: step}", "exponential"])
+def test_a_schedule_with_a_length_of_its_own_can(quickstart: Path, tmp_path: Path, schedule: str) -> None:
+    overrides = [f"training.schedule={schedule}"]
+    short, long = (["federation.rounds=" + rounds, *overrides] for rounds in "35")
+    straight = hothouse.run(quickstart, overrides=long, engine="local", out=tmp_path / "long")
+    hothouse.run(quickstart, overrides=short, engine="local", out=tmp_path / "run")
+    assert_same(hothouse.resume(tmp_path / "run", rounds=5, engine="local"), straight)
+
+
+class Stopper(Observer):
     """Stops a run as Ctrl-C does."""
 
     def __init__(self, after_round: int) -> None:
         self.after_round = after_round
 
-    def started(self, rounds: int, clients: int, parameters: int) -> None:
-        pass
-
     def round_ended(self, metrics: Metrics) -> None:
         if metrics["round"] == self.after_round:
             raise KeyboardInterrupt
-
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        pass
-
-    def finished(self, model: Predictor) -> None:
-        pass
 
 
 def interrupted(quickstart: Path, folder: Path, *overrides: str, after: int = 5) -> Path:
@@ -122,6 +136,18 @@ def refusal(folder: Path, **options: Any) -> str:
     with pytest.raises(hothouse.InputError) as caught:
         hothouse.resume(folder, engine="local", **options)
     return str(caught.value)
+
+
+def test_a_kill_between_a_checkpoint_and_its_line_loses_only_how_long_the_round_took(
+    quickstart: Path, tmp_path: Path
+) -> None:
+    straight = hothouse.run(quickstart, overrides=SHORT, engine="local", out=tmp_path / "straight")
+    hothouse.run(quickstart, overrides=["federation.rounds=4"], engine="local", out=tmp_path / "run")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "run" / "metrics.jsonl").write_text("".join(lines[:-1]))
+    resumed = hothouse.resume(tmp_path / "run", rounds=7, engine="local")
+    assert_same(resumed, straight)
+    assert resumed.metrics.seconds[4] == 0
 
 
 def test_a_changed_scenario_is_refused_with_what_differs(quickstart: Path, tmp_path: Path) -> None:
@@ -178,28 +204,37 @@ def test_a_folder_removed_in_mid_run_comes_back_whole(quickstart: Path, tmp_path
     assert [event["event"] for event in run.events] == [event["event"] for event in straight.events]
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for some checkpoints."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
 def test_a_disk_that_is_full_for_a_while_costs_a_checkpoint_and_nothing_else(
-    quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quickstart: Path, tmp_path: Path, small_disk: Path
 ) -> None:
-    from server import checkpoints
-
-    def full(path: Path, content: bytes) -> None:
-        raise OSError(28, "No space left on device", str(path))
-
     class Filler(Stopper):
         def round_ended(self, metrics: Metrics) -> None:
             if metrics["round"] == 2:
-                monkeypatch.setattr(checkpoints, "write_whole", full)
+                with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+                    while True:
+                        filler.write(bytes(4096))
             if metrics["round"] == 4:
-                monkeypatch.undo()
+                (small_disk / "filler").unlink()
 
     often = [*SHORT, "checkpoints.every=1", "checkpoints.best=false"]
     straight = hothouse.run(quickstart, overrides=often, engine="local", out=tmp_path / "straight")
-    run = hothouse.run(quickstart, overrides=often, engine="local", out=tmp_path / "run", observers=[Filler(0)])
+    run = hothouse.run(quickstart, overrides=often, engine="local", out=small_disk / "run", observers=[Filler(0)])
     assert_same(run, straight)
     failed = [event for event in run.events if event["event"] == "checkpoint failed"]
     assert [event["round"] for event in failed] == [3, 4]
-    assert "No space left on device" in failed[0]["reason"]
+    assert failed[0]["reason"].endswith("checkpoints: No space left on device")
 
 
 def test_a_deadline_that_fired_is_repeated(quickstart: Path, tmp_path: Path) -> None:

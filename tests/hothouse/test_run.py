@@ -120,8 +120,8 @@ def test_a_regression_is_measured_in_its_own_unit(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_does_not_fit_the_data_is_refused(quickstart: Path, tmp_path: Path) -> None:
-    with pytest.raises(hothouse.InputError, match=r"training\.loss: the data is a classification; use auto or"):
-        hothouse.run(quickstart, overrides=["training.loss=mse"], engine="local", out=tmp_path / "run")
+    with pytest.raises(hothouse.InputError, match=r"training\.loss: binary_cross_entropy goes with"):
+        hothouse.run(quickstart, overrides=["training.loss=binary_cross_entropy"], engine="local", out=tmp_path / "run")
 
 
 def test_too_few_usable_answers_end_the_run_with_its_reason(quickstart: Path, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from flwr.app import RecordDict
 
 from common.messages import Blocks
 from server.blocks import cut
-from server.exchange import Exchange
+from server.costs import training as costs_of_training
+from server.exchange import Exchange, _packed
 from server.grid.local import LocalGrid
 from server.selection import select
+from tests.federations import scenario
 
 
 def test_a_cohort_is_drawn_from_the_seed_and_the_round() -> None:
@@ -46,13 +48,15 @@ def test_clients_with_owners_are_cut_by_owner() -> None:
     assert sorted(np.concatenate([block.clients for block in made]).tolist()) == list(range(6))
 
 
-def messages_for(nodes: int, rows: list[int], owners: np.ndarray | None = None) -> list[tuple[int, list[int]]]:
+def messages_for(
+    nodes: int, costs: list[float], owners: np.ndarray | None = None, kept: int = 0
+) -> list[tuple[int, list[int]]]:
     """For each message, in the order of sending, its node and its clients."""
     grid = LocalGrid("tests.apps:echo", [{} for _ in range(nodes)], {})
     exchange = Exchange(grid, grid.get_node_ids())
-    blocks = cut(np.arange(len(rows)), np.array(rows), len(rows), owners)
+    blocks = cut(np.arange(len(costs)), np.array(costs), len(costs), owners)
     sent = []
-    for arrival in exchange.ask("query", {}, blocks):
+    for arrival in exchange.ask("query", {}, blocks, kept=kept):
         assert isinstance(arrival.content, RecordDict)
         carried = Blocks.read(arrival.content.array_records["blocks"])
         assert carried.sizes.tolist() == [len(block.clients) for block in arrival.blocks]
@@ -62,12 +66,32 @@ def messages_for(nodes: int, rows: list[int], owners: np.ndarray | None = None) 
 
 
 def test_blocks_that_anyone_can_do_are_packed_by_cost_and_the_heaviest_leave_first() -> None:
-    rows = [100, 1, 1, 1, 50, 50, 1, 1]
-    sent = messages_for(1, rows)
+    costs = [0.2, 0.001, 0.001, 0.001, 0.1, 0.1, 0.001, 0.001]
+    sent = messages_for(2, costs)
     assert sorted(client for _, clients in sent for client in clients) == list(range(8))
-    loads = [sum(rows[client] for client in clients) for _, clients in sent]
+    loads = [sum(costs[client] for client in clients) for _, clients in sent]
     assert loads == sorted(loads, reverse=True)
-    assert max(loads) - min(loads) <= 10
+    assert loads[0] == 0.2
+
+
+@pytest.mark.parametrize(("seconds", "messages"), [(0.001, 2), (0.2, 4), (10.0, 8)])
+def test_the_longer_a_round_the_more_messages_it_is_cut_into(seconds: float, messages: int) -> None:
+    assert len(messages_for(2, [2 * seconds / 16] * 16)) == messages
+
+
+@pytest.mark.parametrize(("kept", "messages"), [(1, 2), (40_000_000, 5), (1 << 40, 16)])
+def test_what_clients_keep_travels_in_moderate_messages_however_much_it_is(kept: int, messages: int) -> None:
+    assert len(messages_for(2, [0.0001] * 16, kept=kept)) == messages
+
+
+def test_two_workers_get_nearly_the_same_work_however_skewed_the_federation() -> None:
+    rows = np.random.default_rng(3).permutation((5000 / np.arange(1, 301) ** 0.8).astype(np.int64) + 1)
+    costs = costs_of_training(scenario(training={"batch_size": 16}).training, 10_000, rows)
+    for number in range(20):
+        cohort = select(4, number, 300, 100)
+        packs = _packed(cut(cohort, costs[cohort], 16), 2)
+        loads = [sum(block.cost for block in pack) for pack in packs]
+        assert max(loads) <= 1.05 * min(loads)
 
 
 def test_blocks_with_an_owner_travel_to_it_in_one_message() -> None:

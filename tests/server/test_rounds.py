@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,44 +10,10 @@ import torch
 from torch import nn
 
 from common.arrays import Named
-from common.data import Prepared
-from common.models.predictor import Predictor
-from common.scenario import Scenario
-from server.grid.local import LocalGrid
-from server.observers import Metrics
-from server.rounds import Rounds
 from server.selection import select
-from tests.federations import federation, named, scenario, starting_weights, trained_alone
+from tests.federations import federation, named, ran, scenario, starting_weights, trained_alone
 
 SIZES = [23, 5, 40, 1, 16, 17, 33, 2]
-
-
-class Watcher:
-    """Keeps what a run tells."""
-
-    def __init__(self) -> None:
-        self.rounds: list[Metrics] = []
-        self.events: list[tuple[str, dict[str, Any]]] = []
-
-    def started(self, rounds: int, clients: int, parameters: int) -> None:
-        pass
-
-    def round_ended(self, metrics: Metrics) -> None:
-        self.rounds.append(metrics)
-
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        self.events.append((event, details))
-
-    def finished(self, model: Predictor) -> None:
-        self.model = model
-
-
-def ran(chosen: Scenario, prepared: Prepared) -> Watcher:
-    """The scenario run on the prepared data with the local engine."""
-    watcher = Watcher()
-    grid = LocalGrid("clients.app:app", [{"data-dir": str(prepared.folder)}], {})
-    Rounds(grid, chosen, prepared, [watcher]).run()
-    return watcher
 
 
 def assert_close(network: nn.Module, expected: Named, tolerance: float) -> None:
@@ -68,10 +33,7 @@ def test_rounds_equal_fedavg_computed_by_hand(tmp_path: Path) -> None:
     weights = named(starting_weights(chosen, prepared))
     for number in (1, 2, 3):
         cohort = select(5, number, 8, 5).tolist()
-        trained = [
-            trained_alone(chosen, prepared, c, lambda p: torch.optim.SGD(p, 0.1, 0.5), weights, number)[0]
-            for c in cohort
-        ]
+        trained = [trained_alone(chosen, prepared, c, weights, number)[0] for c in cohort]
         sizes = [SIZES[client] for client in cohort]
         weights = {name: np.average([one[name] for one in trained], axis=0, weights=sizes) for name in weights}
     assert_close(ran(chosen, prepared).model.network, weights, 1e-12)
@@ -112,6 +74,6 @@ def test_a_round_tells_its_numbers(tmp_path: Path) -> None:
     assert [entry["bytes_down"] for entry in watcher.rounds] == [0, 5 * 4 * parameters, 5 * 4 * parameters]
     assert [entry["clients"] for entry in watcher.rounds] == [0, 5, 5]
     cohort = select(0, 1, 8, 5)
-    alone = [trained_alone(chosen, prepared, c, lambda p: torch.optim.SGD(p, 0.1)) for c in cohort.tolist()]
+    alone = [trained_alone(chosen, prepared, c) for c in cohort.tolist()]
     expected = np.average([loss for _, loss in alone], weights=np.array(SIZES)[cohort])
     assert watcher.rounds[1]["train_loss"] == pytest.approx(expected, abs=1e-6)

@@ -8,17 +8,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from common.data.partitions import dirichlet, iid, shards
+from common.data.partitions import (
+    continuous,
+    dirichlet,
+    distribution,
+    iid,
+    inner_dirichlet,
+    natural,
+    pathological,
+    shards,
+    sizes,
+)
+from common.data.prepared import Indices, Shards
 from common.data.table import Table
 
-Cut = Callable[[Any, Table, NDArray[np.int64], int], list[NDArray[np.int64]]]
+Cut = Callable[[Any, Table, Indices, int], Shards]
 """(spec, table, shuffled rows to share out, seed) → the rows of each client."""
 
 PARTITIONS: dict[str, Cut] = {
     "iid": iid.cut,
+    "size": sizes.given,
+    "linear": sizes.linear,
+    "square": sizes.square,
+    "exponential": sizes.exponential,
+    "power_law": sizes.power_law,
+    "lognormal": sizes.lognormal,
     "shards": shards.cut,
+    "pathological": pathological.cut,
     "dirichlet": dirichlet.cut,
+    "inner_dirichlet": inner_dirichlet.cut,
+    "distribution": distribution.cut,
+    "continuous": continuous.cut,
+    "natural": natural.cut,
+    "grouped_natural": natural.grouped,
 }

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from common.data.partitions.flower import labels_of, shared_out
+from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.scenario.partitions import DirichletPartition
 
 
-def cut(spec: DirichletPartition, table: Table, rows: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:
+def cut(spec: DirichletPartition, table: Table, rows: Indices, seed: int) -> Shards:
     """For each label, proportions over the clients from Dirichlet(alpha, …, alpha)."""
     from flwr_datasets.partitioner import DirichletPartitioner
 

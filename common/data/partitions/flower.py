@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import redirect_stderr
+from io import StringIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
 
 
-def shared_out(partitioner: Any, rows: NDArray[np.int64], columns: dict[str, NDArray[Any]]) -> list[NDArray[np.int64]]:
+def shared_out(partitioner: Any, rows: Indices, columns: dict[str, NDArray[Any]]) -> Shards:
     """The rows of each client, as a partitioner of flwr_datasets cuts them.
 
     `columns` holds what the partitioner looks at, an entry per row. Raises InputError with the partitioner's
@@ -23,21 +26,26 @@ def shared_out(partitioner: Any, rows: NDArray[np.int64], columns: dict[str, NDA
     disable_progress_bars()
     partitioner.dataset = Dataset.from_dict({"position": np.arange(len(rows)), **columns})
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(StringIO()):
+            # NaturalIdPartitioner draws a progress bar of its own.
             # A repeated draw is announced by a warning each; what counts is whether one succeeded.
             warnings.simplefilter("ignore")
             parts = [
                 np.asarray(partitioner.load_partition(client).with_format("numpy")["position"], dtype=np.int64)
                 for client in range(partitioner.num_partitions)
             ]
-    except ValueError as error:
-        raise InputError(f"no such cut of {len(rows)} rows exists: {error}", "data.partition") from None
-    return [rows[part] for part in parts]
+    except (ValueError, IndexError, ZeroDivisionError) as error:
+        raise InputError(
+            f"no such cut of {len(rows)} rows exists: {error} Try fewer clients or less skew.", "data.partition"
+        ) from None
+    return Shards.of([rows[part] for part in parts])
 
 
-def labels_of(table: Table, rows: NDArray[np.int64], scheme: str) -> NDArray[np.int64]:
+def labels_of(table: Table, rows: Indices, scheme: str) -> Indices:
     """The label codes of the rows; raises InputError for a regression, which has none."""
     if table.task != "classification":
-        raise InputError(f"{scheme} goes by labels, and this is a regression; use iid", "data.partition.scheme")
-    codes: NDArray[np.int64] = table.y[rows]
+        raise InputError(
+            f"{scheme} goes by labels, and this is a regression; use iid or continuous", "data.partition.scheme"
+        )
+    codes: Indices = table.y[rows]
     return codes

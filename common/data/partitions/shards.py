@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from common.data.partitions.flower import labels_of, shared_out
+from common.data.prepared import Indices, Shards
 from common.data.table import Table
+from common.errors import InputError
 from common.scenario.partitions import ShardsPartition
 
 
-def cut(spec: ShardsPartition, table: Table, rows: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:
+def cut(spec: ShardsPartition, table: Table, rows: Indices, seed: int) -> Shards:
     """`shards_per_client` pieces of equal size for each client; rows left over by rounding are not used."""
     from flwr_datasets.partitioner import ShardPartitioner
 
+    pieces = spec.clients * spec.shards_per_client
+    if pieces > len(rows):
+        raise InputError(
+            f"{pieces} pieces, but only {len(rows)} rows to train on; use fewer clients or fewer shards_per_client",
+            "data.partition.clients",
+        )
     partitioner = ShardPartitioner(
         spec.clients, partition_by="label", num_shards_per_partition=spec.shards_per_client, seed=seed
     )

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from common.data.sources import idx, npz, sklearn
+from common.data.sources import csv, hub, idx, npz, sklearn, synthetic, teacher, text
 from common.data.table import Table
 
 
 class SourceModule(Protocol):
     """What a source's file offers."""
 
+    seeded: bool
+    """Whether the rows follow from the scenario's seed."""
+
     def fingerprint(self, spec: Any) -> str:
         """A text that changes when the content changes; raises InputError where there is none."""
         ...
 
-    def read(self, spec: Any) -> Table:
+    def read(self, spec: Any, seed: int) -> Table:
         """The whole table; raises InputError that names the file and what is wrong with it."""
         ...
 
@@ -27,4 +30,9 @@ SOURCES: dict[str, SourceModule] = {
     "sklearn": sklearn,
     "idx": idx,
     "npz": npz,
+    "csv": csv,
+    "text": text,
+    "hub": hub,
+    "synthetic": synthetic,
+    "teacher": teacher,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -28,6 +28,36 @@ def existing_folder(path: str | Path, key: str) -> Path:
     if not path.exists():
         raise InputError(f"no folder {path}{_near(path)}", key)
     return path
+
+
+def expanded(pattern: str, key: str) -> list[Path]:
+    """The files that a path names: itself, or all that fit a pattern with * in it, sorted by name.
+
+    Raises InputError naming the scenario's `key` where there is none.
+    """
+    path = Path(pattern)
+    if "*" not in pattern:
+        return [existing_file(path, key)]
+    found = sorted(file for file in path.parent.glob(path.name) if file.is_file())
+    if not found:
+        raise InputError(f"no file fits {pattern}", key)
+    return found
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """The lines of a text file. Raises InputError where it is not UTF-8 or holds a NUL."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            raise InputError(f"{path}:{number}: expected UTF-8 text") from None
+        if "\0" in text:
+            raise InputError(f"{path}:{number}: a NUL byte; is this a text file?")
+        yield text + "\n"
 
 
 def digest(paths: Iterable[Path]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from common.errors import InputError
 from common.scenario.sources import IdxSource
 
 _NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+seeded = False
+
+_PIECE = 1 << 20
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -25,14 +29,18 @@ def fingerprint(spec: IdxSource) -> str:
     return digest(_files(spec))
 
 
-def read(spec: IdxSource) -> Table:
+def read(spec: IdxSource, seed: int) -> Table:
     """Both splits; images are flattened and keep their number type."""
     images, labels, test_images, test_labels = (_array(path) for path in _files(spec))
-    for pictures, answers, file in ((images, labels, _NAMES[1]), (test_images, test_labels, _NAMES[3])):
+    for pictures, answers, name in ((images, labels, _NAMES[1]), (test_images, test_labels, _NAMES[3])):
         if answers.ndim != 1 or len(answers) != len(pictures):
-            raise InputError(f"{file}: expected {len(pictures)} labels, one per image, found {answers.shape}")
+            raise InputError(
+                f"{spec.path}/{name}: expected {len(pictures)} labels, one per image, found {answers.shape}"
+            )
     if images.shape[1:] != test_images.shape[1:]:
-        raise InputError(f"{_NAMES[2]}: expected images of {images.shape[1:]}, found {test_images.shape[1:]}")
+        raise InputError(
+            f"{spec.path}/{_NAMES[2]}: expected images of {images.shape[1:]}, found {test_images.shape[1:]}"
+        )
     x = np.concatenate([images, test_images])
     codes, names = encode(np.concatenate([labels, test_labels]))
     flat = x.reshape(len(x), -1)
@@ -56,20 +64,29 @@ def _files(spec: IdxSource) -> list[Path]:
 def _array(path: Path) -> NDArray[Any]:
     """The array in an idx file: two zero bytes, a type, a number of dimensions, their sizes, the numbers."""
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return _numbers(file, path)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: damaged gzip file ({error})") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _TYPES or content[3] == 0:
-        raise InputError(f"{path}: not an idx file (it starts with {content[:4].hex(' ') or 'nothing'})")
-    dimensions = content[3]
-    start = 4 + 4 * dimensions
-    if len(content) < start:
+
+
+def _numbers(file: gzip.GzipFile | BufferedReader, path: Path) -> NDArray[Any]:
+    start = file.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or start[3] == 0:
+        raise InputError(f"{path}: not an idx file (it starts with {start.hex(' ') or 'nothing'})")
+    dimensions = start[3]
+    sizes = file.read(4 * dimensions)
+    if len(sizes) < 4 * dimensions:
         raise InputError(f"{path}: ends within the idx header")
-    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, 4))
-    kind = np.dtype(_TYPES[content[2]])
-    promised, found = math.prod(shape) * kind.itemsize, len(content) - start
-    if promised != found:
-        raise InputError(f"{path}: the header promises {promised} bytes for {shape}, the file has {found}")
-    return np.frombuffer(content, kind, offset=start).reshape(shape).astype(kind.newbyteorder("="), copy=False)
+    shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
+    kind = np.dtype(_TYPES[start[2]])
+    promised, content = math.prod(shape) * kind.itemsize, bytearray()
+    # Piece by piece: neither what a header promises nor what a small gzip file unfolds to is taken on trust.
+    while len(content) <= promised and (piece := file.read(_PIECE)):
+        content += piece
+    if len(content) != promised:
+        found = "more" if len(content) > promised else len(content)
+        raise InputError(f"{path}: the header promises {promised:.15g} bytes for {shape}, the file has {found}")
+    return np.frombuffer(content, kind).reshape(shape).astype(kind.newbyteorder("="), copy=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from common.data.sources.files import digest, existing_file
@@ -18,13 +19,15 @@ from common.scenario.sources import NpzSource
 
 _KNOWN = ("x_train", "y_train", "x_test", "y_test", "client")
 
+seeded = False
+
 
 def fingerprint(spec: NpzSource) -> str:
     """A hash of the archive."""
     return digest([existing_file(spec.path, "data.source.path")])
 
 
-def read(spec: NpzSource) -> Table:
+def read(spec: NpzSource, seed: int) -> Table:
     """Rows of any shape, flattened; labels as codes, targets as float64 of shape (rows, targets)."""
     arrays = _arrays(spec)
     x, y, tests = arrays["x_train"], arrays["y_train"], 0
@@ -41,24 +44,27 @@ def read(spec: NpzSource) -> Table:
     if groups is not None and groups.shape != arrays["y_train"].shape[:1]:
         raise InputError(f"{spec.path}: client: expected one per row of x_train, found shape {groups.shape}")
     flat = np.ascontiguousarray(x.reshape(len(x), -1))
+    codes_of_clients, client_names = (None, []) if groups is None else _clients(groups)
     shape = x.shape[1:] or (1,)
     counted = y.dtype.kind in "iubUS" and y.ndim == 1
     if spec.task == "classification" or (spec.task == "auto" and counted):
         codes, labels = encode(_labels(spec, y))
-        return Table(flat, codes, "classification", labels, tests, shape, groups=groups)
+        return Table(
+            flat, codes, "classification", labels, tests, shape, groups=codes_of_clients, group_names=client_names
+        )
     if y.dtype.kind not in "iubf":
         raise InputError(f"{spec.path}: y_train: expected numbers for a regression, found {y.dtype}")
     targets = y.reshape(len(y), -1).astype(np.float64)
     if not np.isfinite(targets).all():
         raise InputError(f"{spec.path}: y_train: a target is NaN or infinite")
-    return Table(flat, targets, "regression", [], tests, shape, groups=groups)
+    return Table(flat, targets, "regression", [], tests, shape, groups=codes_of_clients, group_names=client_names)
 
 
 def _arrays(spec: NpzSource) -> dict[str, NDArray[Any]]:
     path = existing_file(spec.path, "data.source.path")
     try:
         archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
+        if not isinstance(archive, NpzFile):
             raise InputError(f"{path}: expected an .npz archive of named arrays, found a single array")
         with archive:
             arrays = {name: _member(archive, name, path) for name in _KNOWN if name in archive.files}
@@ -72,21 +78,47 @@ def _arrays(spec: NpzSource) -> dict[str, NDArray[Any]]:
             raise InputError(f"{path}: expected an array {needed}; the archive has {found}")
     for split in ("train", "test"):
         if f"x_{split}" in arrays and arrays[f"x_{split}"].shape[:1] != arrays[f"y_{split}"].shape[:1]:
-            x, y = arrays[f"x_{split}"].shape[:1], arrays[f"y_{split}"].shape[:1]
-            raise InputError(f"{path}: y_{split}: expected one per row of x_{split} ({x}), found {y}")
+            rows, answers = arrays[f"x_{split}"].shape[0], arrays[f"y_{split}"].size
+            raise InputError(
+                f"{path}: y_{split}: expected one for each of the {rows} rows of x_{split}, found {answers}"
+            )
     if arrays["x_train"].size == 0:
         raise InputError(f"{path}: x_train is empty")
     return arrays
 
 
-def _member(archive: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
-    try:
-        array = archive[name]
-    except ValueError:
-        raise InputError(f"{path}: {name}: an array of Python objects is never read; save plain numbers") from None
+def _member(archive: NpzFile, name: str, path: Path) -> NDArray[Any]:
+    _check_header(archive, name, path)
+    array: NDArray[Any] = archive[name]
+    if array.ndim == 0:
+        raise InputError(f"{path}: {name}: expected an array of rows, found a single value")
     if name.startswith("x_") and array.dtype.kind not in "iubf":
         raise InputError(f"{path}: {name}: expected numbers, found {array.dtype}")
+    if name.startswith("x_") and array.dtype.kind == "f" and np.isinf(array).any():
+        raise InputError(f"{path}: {name}: {int(np.isinf(array).sum())} numbers are infinite; NaN is a missing value")
     return array
+
+
+def _check_header(archive: NpzFile, name: str, path: Path) -> None:
+    """Raises InputError for objects, and for an array of other size than its place in the archive: it is not read."""
+    assert archive.zip is not None, "the archive is open"
+    member = archive.zip.getinfo(f"{name}.npy")
+    with archive.zip.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        # Version 3 is for names of columns in other alphabets: no plain numbers.
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+        shape, _, kind = read(file) if read else ((), False, np.dtype(object))
+        found = member.file_size - file.tell()
+    if kind.hasobject:
+        raise InputError(f"{path}: {name}: an array of Python objects is never read; save plain numbers")
+    promised = math.prod(shape) * kind.itemsize
+    if promised != found:
+        raise InputError(f"{path}: {name}: the header promises {promised:.15g} bytes for {shape}, there are {found}")
+
+
+def _clients(groups: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
+    codes, names = encode(groups)
+    return codes, [str(name) for name in names]
 
 
 def _labels(spec: NpzSource, y: NDArray[Any]) -> NDArray[Any]:

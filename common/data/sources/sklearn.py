@@ -6,8 +6,10 @@ from importlib.metadata import version
 
 import numpy as np
 
-from common.data.table import Table, encode
+from common.data.table import Column, Table, encode
 from common.scenario.sources import SklearnSource
+
+seeded = False
 
 
 def fingerprint(spec: SklearnSource) -> str:
@@ -15,7 +17,7 @@ def fingerprint(spec: SklearnSource) -> str:
     return f"{spec.name} of scikit-learn {version('scikit-learn')}"
 
 
-def read(spec: SklearnSource) -> Table:
+def read(spec: SklearnSource, seed: int) -> Table:
     """The whole data set; diabetes is a regression, the others are classifications."""
     from sklearn import datasets
 
@@ -23,7 +25,7 @@ def read(spec: SklearnSource) -> Table:
     # Diabetes comes scaled; the raw columns keep their units, so that every table is treated alike.
     bunch = loader(scaled=False) if spec.name == "diabetes" else loader()
     x = np.ascontiguousarray(bunch.data, dtype=np.float64)
-    columns = [str(name) for name in bunch.feature_names]
+    columns = [Column(str(name)) for name in bunch.feature_names]
     shape = tuple(bunch.images.shape[1:]) if "images" in bunch else (x.shape[1],)
     if spec.name == "diabetes":
         targets = np.asarray(bunch.target, dtype=np.float64).reshape(-1, 1)

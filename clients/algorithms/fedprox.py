@@ -1,0 +1,16 @@
+"""FedProx (Li et al. 2020, algorithm 2): each client's loss has (μ/2)‖θ − θ_global‖² added."""
+
+from __future__ import annotations
+
+from clients.algorithms.base import Algorithm
+from clients.algorithms.proximal import hold_near
+from clients.trainer import Stack
+
+
+class FedProx(Algorithm):
+    """g ← g + μ (θ − θ_global) before each step."""
+
+    def begin(self, stack: Stack) -> None:
+        """Remember where the clients start: at the global weights."""
+        start = [tensor.clone() for tensor in stack.parameters.values()]
+        stack.before = [hold_near(start, self.options.mu), *stack.before]

@@ -1,0 +1,73 @@
+"""A scenario's augmentations, one after the other, on any number of rows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clients.augmentation.chosen import Placed
+from clients.augmentation.draws import Dice
+from clients.augmentation.images.stage import Images
+from clients.augmentation.tables import TABLES, Columns
+from clients.augmentation.texts import TEXTS
+from common import seeds
+from common.data.images import image_shape
+from common.data.prepared import Meta
+from common.data.rows import Change
+from common.scenario.augmentation import Augmentation
+
+
+class Pipeline:
+    """Augmentations that fit the rows they are for, which `common.data.augmentable` checks."""
+
+    def __init__(self, augmentation: Sequence[Augmentation], meta: Meta, spread: NDArray[np.float64]) -> None:
+        """`spread` has each raw feature's standard deviation, where an augmentation goes by it."""
+        self._texts = meta.text is not None
+        self._stages: list[Images | Placed] = []
+        self._meta, self._spread = meta, spread
+        placed = [Placed(place, spec) for place, spec in enumerate(augmentation)]
+        for tabular, group in groupby(placed, lambda one: one.spec.kind in TABLES or self._texts):
+            shape = image_shape(meta.row_shape)
+            if tabular or shape is None:
+                self._stages += group
+            else:
+                self._stages.append(Images(list(group), shape, meta.white))
+
+    @cached_property
+    def _columns(self) -> Columns:
+        return Columns.of(self._meta, self._spread)
+
+    def __bool__(self) -> bool:
+        return bool(self._stages)
+
+    def change(self, keys: seeds.Streams) -> Change:
+        """What the pipeline makes of rows, each drawing from its own stream."""
+
+        def changed(rows: Any) -> Any:
+            return self._changed_texts(rows, keys) if self._texts else self._changed_numbers(rows, keys)
+
+        return changed
+
+    def _changed_numbers(self, x: Tensor, keys: seeds.Streams) -> Tensor:
+        """Rows (rows, raw features), which may be changed in place."""
+        for stage in self._stages:
+            if isinstance(stage, Images):
+                x = stage(x, keys)
+            else:
+                x = stage.on(x, keys, lambda spec, some, own: TABLES[spec.kind](spec, some, own, self._columns))
+        return x
+
+    def _changed_texts(self, texts: list[str], keys: seeds.Streams) -> list[str]:
+        texts = list(texts)
+        for stage in self._stages:
+            assert isinstance(stage, Placed)
+            hit, own = stage.chosen(keys)
+            for at, key in zip(hit.tolist(), own.tolist(), strict=True):
+                texts[at] = TEXTS[stage.spec.kind](stage.spec, texts[at], Dice(key))
+        return texts

@@ -1,0 +1,56 @@
+"""What all messages of a run have in common on a host: the network, its rows, its loss, opened once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from clients.augmentation import Pipeline
+from common.data.agreement import Agreement
+from common.data.prepared import Prepared
+from common.data.rows import Rows, open_rows
+from common.losses import Loss, loss_for
+from common.models import DTYPES, MLP, Layout, blank
+from common.settings import ClientSettings, read_settings
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What training rests on, whatever the round and whoever the clients."""
+
+    settings: ClientSettings
+    network: MLP
+    """Without weights of its own."""
+    layout: Layout
+    parameters: tuple[str, ...]
+    """The names of the network's parameters."""
+    buffers: tuple[str, ...]
+    """And of its buffers."""
+    personal: tuple[str, ...]
+    """The names of the arrays that clients keep to themselves."""
+    dtype: torch.dtype
+    rows: Rows
+    pipeline: Pipeline
+    loss: Loss
+
+
+@lru_cache(maxsize=8)
+def basis_of(prepared: Prepared, agreement: Agreement, settings: str) -> Basis:
+    """The basis of orders with these settings, in JSON. Raises RunError where the host's rows do not fit."""
+    read = read_settings(settings)
+    network, dtype = blank(read.model, agreement), DTYPES[read.model.dtype]
+    layout = Layout.of(network)
+    return Basis(
+        settings=read,
+        network=network,
+        layout=layout,
+        parameters=tuple(name for name, _ in network.named_parameters()),
+        buffers=tuple(name for name, _ in network.named_buffers()),
+        personal=tuple(read.strategy.personal(layout.shapes)),
+        dtype=dtype,
+        rows=open_rows(prepared, agreement, dtype),
+        pipeline=Pipeline(read.training.augmentation, prepared.meta, agreement.spread),
+        loss=loss_for(read.training.loss, network.output, agreement, dtype),
+    )

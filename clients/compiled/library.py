@@ -1,0 +1,161 @@
+"""The shared object that the package's build makes of `kernel/`: found, loaded and called."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = type | Any
+
+_FIELDS: tuple[tuple[str, Kind], ...] = (
+    ("layers", int),
+    ("widths", np.int64),
+    ("activation", int),
+    ("slope", float),
+    ("dropout", np.float64),
+    ("output", int),
+    ("loss", int),
+    ("smoothing", float),
+    ("delta", float),
+    ("class_weights", np.float32),
+    ("optimizer", int),
+    ("states", int),
+    ("nesterov", int),
+    ("regularized_biases", int),
+    ("fused", int),
+    ("clipped", int),
+    ("constants", np.float64),
+    ("rates", np.float64),
+    ("rate_steps", int),
+    ("clients", int),
+    ("starts", np.int64),
+    ("steps", np.int64),
+    ("first", np.int64),
+    ("batch", int),
+    ("rows", np.int64),
+    ("labels", np.int64),
+    ("targets", np.float32),
+    ("x", None),
+    ("kind", int),
+    ("fill", np.float32),
+    ("fill_stride", int),
+    ("shift", np.float32),
+    ("scale", np.float32),
+    ("order_keys", np.uint64),
+    ("dropout_keys", np.uint64),
+    ("forks", np.uint64),
+    ("start", np.float32),
+    ("start_stride", int),
+    ("trained", np.float32),
+    ("state_0", np.float32),
+    ("state_1", np.float32),
+    ("taken", np.float64),
+    ("losses", np.float64),
+)
+"""The members of `Work` in kernel/work.h: numbers, and arrays of a type (`x` of any)."""
+
+_C_TYPES: dict[Any, Any] = {int: ctypes.c_int64, float: ctypes.c_double}
+
+
+class _Work(ctypes.Structure):
+    _fields_ = [(name, _C_TYPES.get(kind, ctypes.c_void_p)) for name, kind in _FIELDS]
+
+
+class Library:
+    """The compiled trainer."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Raises OSError for a file that cannot be loaded here, or was compiled from sources of another version."""
+        self._library = ctypes.CDLL(str(path))
+        if not hasattr(self._library, "hothouse_work_bytes"):
+            raise OSError(f"{path} is of another version")
+        if self._library.hothouse_work_bytes() != ctypes.sizeof(_Work):
+            raise OSError(f"{path} is of another version")
+        self.lanes = int(self._library.hothouse_lanes())
+        """How many numbers this processor's vectors hold, as far as they are used: 16, 8 or 4."""
+
+    def train(self, values: dict[str, Any], lanes: int | None = None) -> None:
+        """Do what the members of `Work` say; arrays that are not given are NULL.
+
+        Other threads run meanwhile. The caller answers for shapes and positions; types and layout are checked
+        here. Raises MemoryError where there is not enough memory.
+        """
+        work = _Work()
+        for name, kind in _FIELDS:
+            value = values.get(name)
+            if kind in _C_TYPES:
+                setattr(work, name, value or 0)
+            elif value is not None:
+                setattr(work, name, _address(name, value, kind))
+        if self._library.hothouse_train(ctypes.byref(work), lanes or self.lanes):
+            raise MemoryError("not enough memory to train a client")
+
+    def add(
+        self,
+        totals: NDArray[np.float32],
+        rows: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        owners: NDArray[np.int64],
+    ) -> None:
+        """totals[owners] += weights·rows, row after row: totals (any, numbers), rows (count, numbers)."""
+        arrays = {"totals": totals, "rows": rows, "weights": weights}
+        places = [_address(name, array, np.float32) for name, array in arrays.items()]
+        pointers = map(ctypes.c_void_p, (*places, _address("owners", owners, np.int64)))
+        self._library.hothouse_add(*pointers, *map(ctypes.c_int64, rows.shape))
+
+
+def _address(name: str, array: Any, dtype: Any) -> int:
+    """Where an array's numbers are."""
+    if (dtype is not None and array.dtype != dtype) or not array.flags.c_contiguous:
+        raise TypeError(f"{name} must be a contiguous array of {dtype}, not of {array.dtype}")
+    return int(array.ctypes.data)
+
+
+@lru_cache(maxsize=1)
+def library() -> Library | None:
+    """The compiled trainer, where the build made one and it can be loaded."""
+    origin = _built()
+    if origin is None:
+        return None
+    try:
+        return Library(origin)
+    except OSError:
+        return None
+
+
+def _built() -> str | None:
+    """Where the compiled trainer is: beside this file, else in the installed package.
+
+    Flower runs the project from a bundle of its Python files; what was compiled is where the package was installed.
+    It is taken from there only if it is called there just as here.
+    """
+    if spec := find_spec("clients.compiled._kernel"):
+        return spec.origin
+    here = Path(__file__)
+    package = _installed() / "clients" / "compiled"
+    found = sorted(package.glob("_kernel*.so"))
+    if found and (package / here.name).read_bytes() == here.read_bytes():
+        return str(found[0])
+    return None
+
+
+def _installed() -> Path:
+    """Where the package was installed, or the project it was installed from to be edited."""
+    try:
+        package = distribution("hothouse")
+    except PackageNotFoundError:
+        return Path()
+    origin = json.loads(package.read_text("direct_url.json") or "{}")
+    if origin.get("dir_info", {}).get("editable"):
+        return Path(url2pathname(urlparse(origin["url"]).path))
+    return Path(str(package.locate_file("")))

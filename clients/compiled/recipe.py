@@ -1,0 +1,107 @@
+"""How to train, in the terms of kernel/work.h: the network, its loss, its optimizer and every constant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clients.values import Values
+from common.losses import Loss
+from common.models import MLP
+from common.scenario.objective import loss_name
+from common.settings import ClientSettings
+
+# The names in the order of the enumerations in kernel/work.h.
+_ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu")
+_OUTPUTS = ("softmax", "sigmoid", "linear")
+_LOSSES = ("cross_entropy", "binary_cross_entropy", "mse", "half_mse", "huber")
+
+
+@dataclass(frozen=True)
+class _Optimizer:
+    """An optimizer's place in its enumeration, and what it keeps for each parameter."""
+
+    code: int
+    first: str = ""
+    """The setting that says how much of the first state is kept."""
+    second: str = ""
+    states: tuple[tuple[str, str], ...] = ()
+    """Name of each state, and the setting without which it is not needed."""
+
+
+_OPTIMIZERS = {
+    "sgd": _Optimizer(0, "momentum", states=(("velocity", "momentum"),)),
+    "momentum": _Optimizer(1, "momentum", states=(("velocity", ""),)),
+    "averaged_momentum": _Optimizer(2, "momentum", states=(("velocity", ""),)),
+    "adagrad": _Optimizer(3, states=(("squares", ""),)),
+    "rmsprop": _Optimizer(4, "decay", "momentum", (("squares", ""), ("velocity", "momentum"))),
+    "adam": _Optimizer(5, "beta1", "beta2", (("m", ""), ("v", ""))),
+    "adamw": _Optimizer(6, "beta1", "beta2", (("m", ""), ("v", ""))),
+}
+
+Members = dict[str, Any]
+"""Members of `Work` by name."""
+
+
+def network_members(network: MLP, features: int) -> Members:
+    """The network's shape, activation and dropout."""
+    spec = network.spec
+    return {
+        "layers": len(spec.layers) + 1,
+        "widths": np.array([features, *spec.layers, network.output.width], dtype=np.int64),
+        "activation": _ACTIVATIONS.index(spec.activation.name),
+        "slope": float(getattr(spec.activation, "slope", 0.0)),
+        "dropout": np.array([spec.input_dropout, *spec.dropouts]),
+    }
+
+
+def loss_members(settings: ClientSettings, network: MLP, loss: Loss) -> Members:
+    """How outputs are read, and what is minimized."""
+    spec = settings.training.loss
+    return {
+        "output": _OUTPUTS.index(network.output.kind),
+        "loss": _LOSSES.index(loss_name(spec, network.output.kind, network.output.task)),
+        "smoothing": float(getattr(spec, "label_smoothing", 0.0)),
+        "delta": float(getattr(spec, "delta", 0.0)),
+        "class_weights": None if loss.class_weights is None else loss.class_weights.numpy(),
+    }
+
+
+def optimizer_members(settings: ClientSettings, values: Values, clients: int) -> Members:
+    """The optimizer, the rules around its steps, and each client's constants."""
+    name = settings.training.optimizer.name
+    optimizer, rules = _OPTIMIZERS[name], "regularization."
+    columns = (
+        optimizer.first and f"optimizer.{optimizer.first}",
+        optimizer.second and f"optimizer.{optimizer.second}",
+        "optimizer.eps" if hasattr(settings.training.optimizer, "eps") else "",
+        "optimizer.initial" if name == "adagrad" else "",
+        "optimizer.weight_decay" if name == "adamw" else "",
+        f"{rules}l1",
+        f"{rules}l2",
+        f"{rules}weight_decay",
+        "clip_value",
+        "clip_norm",
+    )
+    constants = np.zeros((clients, len(columns)))
+    for column, key in enumerate(columns):
+        if key and values[key] is not None:
+            constants[:, column] = values[key]
+    states = state_names(settings, values)
+    return {
+        "optimizer": optimizer.code,
+        "states": len(states),
+        "nesterov": bool(getattr(settings.training.optimizer, "nesterov", False)),
+        "regularized_biases": settings.training.regularization.biases,
+        "fused": name == "sgd" and not states and not constants[:, 5:].any(),
+        "clipped": values["clip_norm"] is not None,
+        "constants": constants,
+    }
+
+
+def state_names(settings: ClientSettings, values: Values) -> list[str]:
+    """What the optimizer keeps for each parameter from step to step."""
+    states = _OPTIMIZERS[settings.training.optimizer.name].states
+    return [name for name, key in states if not key or values.used(f"optimizer.{key}")]

@@ -1,0 +1,62 @@
+"""What clients see of rows that augmentation changes: epoch after epoch, in the order in which they train on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clients.batches import steps_per_epoch
+from clients.inputs import Augment, augmented
+from common import seeds
+from common.data.prepared import Indices, Shards
+from common.data.rows import Rows
+from common.scenario.training import Training
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of several clients, one client's rows after the other's."""
+
+    rows: Indices
+    """Positions in the data."""
+    inputs: NDArray[np.float32]
+    """What the networks see of them, (rows, features)."""
+    starts: Indices
+    """Where each client's rows begin, and where the last's end: (clients + 1,)."""
+    first: Indices
+    """The step that each client begins the epoch with, (clients,): its last one where it has finished."""
+    end: Indices
+    """The step after its last in this epoch."""
+
+
+def epochs(
+    shards: Shards,
+    steps: Indices,
+    training: Training,
+    orders: seeds.Streams,
+    rows: Rows,
+    fills: Tensor | None,
+    augment: Augment,
+) -> Iterator[Epoch]:
+    """The epochs of a round: the same rows in the same order, changed by the same draws, as `clients.inputs` gives.
+
+    `orders` are the clients' streams for the order of their rows, `steps` how many steps each takes in all.
+    """
+    sizes, per_epoch = shards.sizes, steps_per_epoch(shards.sizes, training)
+    batch = sizes if training.batch_size == "full" else np.full_like(sizes, training.batch_size)
+    for epoch in range(int((-(-steps // per_epoch)).max())):
+        first = np.minimum(epoch * per_epoch, steps)
+        end = np.minimum(first + per_epoch, steps)
+        # A round that ends within an epoch leaves some of its rows unseen.
+        used = np.minimum(sizes, (end - first) * batch)
+        order = seeds.shuffles(seeds.fork(orders, epoch), sizes)
+        owners, places = np.nonzero(np.arange(order.shape[1]) < used[:, None])
+        chosen = shards.rows[shards.starts()[owners] + order[owners, places]]
+        at_step = seeds.nth(augment.keys[owners], first[owners] + places // batch[owners])
+        keys = seeds.nth(at_step, places % batch[owners])
+        inputs = augmented(rows, chosen, None if fills is None else fills[owners], augment.pipeline, keys)
+        yield Epoch(chosen, inputs.numpy(), np.concatenate([[0], np.cumsum(used)]), first, end)

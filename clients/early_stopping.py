@@ -1,0 +1,87 @@
+"""Early stopping: each client watches the loss of its own held-out rows and keeps its best weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from common.data.prepared import Indices
+from common.data.rows import Rows
+from common.losses import Loss
+from common.models import MLP, Weights
+from common.scenario.regularization import EarlyStopping as Spec
+
+
+class EarlyStopping:
+    """Watches a stack of clients, epoch after epoch of each."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        network: MLP,
+        loss: Loss,
+        rows: Rows,
+        holdout: list[Indices],
+        fills: Tensor | None,
+        per_epoch: Indices,
+    ) -> None:
+        """`holdout` are each client's held-out rows, `per_epoch` the steps of its epochs, (stack,)."""
+        self._spec, self._network, self._loss, self._rows, self._fills = spec, network, loss, rows, fills
+        self._holdout, self._per_epoch = holdout, per_epoch
+        self._best = np.full(len(holdout), np.inf)
+        self._bad = np.zeros(len(holdout), dtype=np.int64)
+        self._kept: Weights = {}
+        self.steps = np.zeros(len(holdout), dtype=np.int64)
+        """How many steps led to the weights that each client keeps."""
+        self._watched = np.array([len(rows) > 0 for rows in holdout])
+        self._stopped = np.zeros(len(holdout), dtype=np.int64)
+
+    def going(self, active: int) -> Tensor:
+        """Which of the first `active` clients have not stopped, bool (active,)."""
+        return torch.from_numpy(self._stopped[:active] == 0)
+
+    def taken(self, counts: Indices) -> Indices:
+        """How many steps each client took before it stopped, of the `counts` it had before it: (stack,)."""
+        return np.where(self._stopped > 0, self._stopped, counts)
+
+    def begin(self, carried: Weights) -> None:
+        """Look at the clients before their first step; `carried` is all that is put back: (stack, …) each."""
+        self._kept = {name: tensor.clone() for name, tensor in carried.items()}
+        self._look(np.arange(len(self._holdout)), carried, 0)
+
+    def after(self, step: int, active: int, carried: Weights) -> None:
+        """Look at the clients that end an epoch with step 0, 1, …"""
+        clients = np.arange(active)
+        self._look(clients[(step + 1) % self._per_epoch[:active] == 0], carried, step + 1)
+
+    def end(self, carried: Weights, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Put each client's best back in place; returns the steps behind it, `counts` for the unwatched."""
+        chosen = torch.from_numpy(np.flatnonzero(self._watched))
+        for name, tensor in carried.items():
+            tensor[chosen] = self._kept[name][chosen]
+        return np.where(self._watched, self.steps, counts)
+
+    @torch.no_grad()
+    def _look(self, clients: Indices, carried: Weights, steps: int) -> None:
+        for client in clients.tolist():
+            if not self._watched[client] or self._stopped[client]:
+                continue
+            loss = self._holdout_loss(client, carried)
+            if loss < self._best[client] - self._spec.min_delta:
+                self._best[client], self._bad[client], self.steps[client] = loss, 0, steps
+                for name, tensor in carried.items():
+                    self._kept[name][client] = tensor[client]
+            elif steps:
+                self._bad[client] += 1
+                if self._bad[client] >= self._spec.patience:
+                    self._stopped[client] = steps
+
+    def _holdout_loss(self, client: int, carried: Weights) -> float:
+        rows = torch.from_numpy(self._holdout[client]).unsqueeze(0)
+        fill = None if self._fills is None else self._fills[client : client + 1]
+        own = {name: tensor[client : client + 1] for name, tensor in carried.items()}
+        outputs = self._network.forward_stack(own, self._rows.inputs(rows, fill))
+        shares = torch.full(rows.shape, 1 / rows.shape[1], dtype=outputs.dtype)
+        return float(self._loss.mean(outputs, self._rows.targets(rows), shares))

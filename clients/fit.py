@@ -1,0 +1,21 @@
+"""How well models fit what a client trains on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.data.prepared import Prepared
+from common.data.rows import Rows
+from common.evaluation import Evaluator
+from common.models import Weights
+
+
+def training_losses(
+    evaluator: Evaluator, prepared: Prepared, rows: Rows, models: Weights, client: int
+) -> NDArray[np.float64]:
+    """The mean loss on the client's training rows of each model, in use: models (models, *shape) → (models,)."""
+    shard = prepared.training_rows(client)
+    fills = rows.fills(np.array([client]))
+    sums = evaluator.sums(models, rows, shard, np.array([len(shard)]), fills)
+    return np.array([float(one["loss"][0] / one["weight"][0]) for one in sums])

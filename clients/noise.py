@@ -1,0 +1,65 @@
+"""Dropout: which units and weights are dropped, keyed by seed, round and client."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from common import seeds
+from common.data.prepared import Indices
+from common.scenario.model import Model
+
+
+class Noise:
+    """Draws the masks of a stack, step by step.
+
+    A row of n units is drawn from ⌈n/4⌉ values of the client's stream for the layer and step: each of 64 bits
+    gives four numbers of 16 bits, the lowest first, and what lies below p·2¹⁶ is dropped. The rows of a batch, or
+    of a weight matrix, are drawn one after the other, each from a new value. For units layer 0 are the inputs. So
+    every client's masks are its own, whoever it is stacked with.
+    """
+
+    def __init__(self, model: Model, seed: int, round_number: int, clients: Indices) -> None:
+        self._rates = (model.input_dropout, *model.dropouts)
+        self._weights = model.drop_connect
+        self._units = seeds.streams(seed, "dropout", round_number, clients)
+        self._connections = seeds.streams(seed, "drop connect", round_number, clients)
+        self._step = 0
+        self.shares = torch.empty(0)
+
+    def begin(self, step: int, shares: Tensor) -> Noise:
+        """Go on to a step: `shares` (active, rows)."""
+        self._step, self.shares = step, shares
+        return self
+
+    def dropped(self, layer: int, x: Tensor) -> Tensor:
+        """Units (active, rows, units) with some dropped and the others scaled up; layer −1 are the inputs."""
+        rate = self._rates[layer + 1] if layer + 1 < len(self._rates) else 0.0
+        if not rate:
+            return x
+        keys = self._at(self._units[: len(x)], layer + 1)
+        return x * self._mask(keys, x.shape[1], x.shape[2], rate, x.dtype)
+
+    def disconnected(self, layer: int, weight: Tensor) -> Tensor:
+        """A dense layer's weights (active, units, inputs) with some dropped and the others scaled up."""
+        if not self._weights:
+            return weight
+        keys = self._at(self._connections[: len(weight)], layer)
+        return weight * self._mask(keys, weight.shape[1], weight.shape[2], self._weights, weight.dtype)
+
+    def _at(self, keys: seeds.Streams, layer: int) -> seeds.Streams:
+        return seeds.fork(seeds.fork(keys, layer), self._step)
+
+    @staticmethod
+    def _mask(keys: seeds.Streams, rows: int, width: int, rate: float, dtype: torch.dtype) -> Tensor:
+        """0 or 1/(1 − rate), (clients, rows, width)."""
+        each = -(-width // 4)
+        lanes = seeds.bits(keys, rows * each).astype("<u8", copy=False).view("<u2")
+        kept = lanes.reshape(len(keys), rows, each * 4)[:, :, :width] >= round(rate * 65536)
+        return torch.from_numpy(kept).to(dtype).mul_(1 / (1 - rate))
+
+
+def is_noisy(model: Model) -> bool:
+    """Whether training drops anything."""
+    return bool(np.any([model.input_dropout, model.drop_connect, *model.dropouts]))

@@ -1,0 +1,41 @@
+"""Sums over clients' training rows, from which the server learns how to scale columns and which words to count."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from common.data.moments import Moments
+from common.data.prepared import Indices, Prepared
+from common.data.text import document_frequencies
+from common.messages import Blocks
+
+
+def block_moments(prepared: Prepared, blocks: Blocks) -> list[Moments]:
+    """The moments of each block's training rows: raw features, then a regression's targets."""
+    return [_moments(prepared, blocks.clients[part]) for part in blocks.slices()]
+
+
+def block_terms(prepared: Prepared, blocks: Blocks) -> list[Counter[str]]:
+    """In how many of each block's training texts each term occurs."""
+    form = prepared.meta.text
+    if form is None:
+        raise ValueError("the rows here are no texts")
+    settings, texts = (form.ngrams, form.lowercase), prepared.texts
+    return [
+        document_frequencies((texts[row] for row in _rows(prepared, blocks.clients[part]).tolist()), settings)
+        for part in blocks.slices()
+    ]
+
+
+def _moments(prepared: Prepared, clients: Indices) -> Moments:
+    rows = _rows(prepared, clients)
+    columns = prepared.x[rows].astype(np.float64)
+    if prepared.meta.targets:
+        columns = np.concatenate([columns, prepared.y[rows]], axis=1)
+    return Moments.of(columns)
+
+
+def _rows(prepared: Prepared, clients: Indices) -> Indices:
+    return np.concatenate([prepared.training_rows(int(client)) for client in clients])

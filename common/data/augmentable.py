@@ -1,0 +1,55 @@
+"""Which augmentations fit which data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from common.data.images import image_shape
+from common.data.prepared import Meta
+from common.errors import InputError
+from common.scenario.augmentation import IMAGES, TABLES, TEXTS, Augmentation, ColorJitter, FeatureNoise
+from common.scenario.base import name_of
+
+_ORDER_ONLY = ("word_swap", "clause_shuffle", "word_shuffle")
+"""These leave the words themselves as they are."""
+
+
+def check_augmentation(augmentation: Sequence[Augmentation], meta: Meta) -> None:
+    """Raises InputError naming the first augmentation that is not for such rows."""
+    what, fitting = _fitting(meta)
+    names = [name_of(part, "kind") for part in fitting]
+    for place, spec in enumerate(augmentation):
+        where = f"training.augmentation.{place}.kind"
+        if not isinstance(spec, fitting):
+            raise InputError(f"the data are {what}; use one of {', '.join(names)}", where)
+        if isinstance(spec, ColorJitter):
+            shape = image_shape(meta.row_shape)
+            if shape is None or shape.channels != 3:
+                raise InputError("the images are not of red, green and blue; use brightness or contrast", where)
+            if meta.white is None:
+                raise InputError("the images' values go below 0, which is black for color_jitter", where)
+
+
+def needs_spread(augmentation: Sequence[Augmentation]) -> bool:
+    """Whether an augmentation goes by the columns' standard deviations, which are then to be agreed."""
+    return any(isinstance(spec, FeatureNoise) for spec in augmentation)
+
+
+def augmentation_hints(augmentation: Sequence[Augmentation], meta: Meta) -> list[str]:
+    """What is worth knowing of augmentations that fit and yet do nothing."""
+    if meta.text is None or meta.text.ngrams != (1, 1):
+        return []
+    return [
+        f"training.augmentation.{place}: {spec.kind} only changes the order of words, "
+        "which features of single words do not see; data.text.ngrams: [1, 2] does"
+        for place, spec in enumerate(augmentation)
+        if spec.kind in _ORDER_ONLY
+    ]
+
+
+def _fitting(meta: Meta) -> tuple[str, tuple[type, ...]]:
+    if meta.text is not None:
+        return "texts", TEXTS
+    if image_shape(meta.row_shape) is not None:
+        return "images", (*IMAGES, *TABLES)
+    return "a table", TABLES

@@ -1,0 +1,34 @@
+"""A few labels per client, in log-normal amounts (Li et al. 2020, FedProx, appendix C.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common import seeds
+from common.data.partitions.flower import labels_of, shared_out
+from common.data.prepared import Indices, Shards
+from common.data.table import Table
+from common.errors import InputError
+from common.scenario.partitions import DistributionPartition
+
+
+def cut(spec: DistributionPartition, table: Table, rows: Indices, seed: int) -> Shards:
+    """Each label's rows beyond the sure ones, in proportion to exp(sigma·z), z standard normal."""
+    from flwr_datasets.partitioner import DistributionPartitioner
+
+    labels = labels_of(table, rows, spec.scheme)
+    kinds = len(np.unique(labels))
+    if spec.clients % kinds:
+        raise InputError(f"expected a multiple of the {kinds} labels, got {spec.clients}", "data.partition.clients")
+    if spec.labels_per_client > kinds:
+        raise InputError(f"at most the {kinds} labels there are", "data.partition.labels_per_client")
+    drawn = seeds.generator(seed, "sizes").standard_normal((kinds, spec.labels_per_client * spec.clients // kinds))
+    partitioner = DistributionPartitioner(
+        np.exp(spec.sigma * (drawn - drawn.max())),
+        spec.clients,
+        spec.labels_per_client,
+        partition_by="label",
+        preassigned_num_samples_per_label=spec.rows_per_label,
+        seed=seed,
+    )
+    return shared_out(partitioner, rows, {"label": labels})

@@ -1,0 +1,52 @@
+"""Clients as the data has them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from common.data.partitions.columns import groups
+from common.data.partitions.flower import shared_out
+from common.data.prepared import Indices, Shards
+from common.data.table import Table
+from common.errors import InputError
+from common.scenario.partitions import GroupedNaturalPartition, NaturalPartition
+
+_MOST_FOR_FLOWER = 10_000
+"""Flower's partitioner takes about a millisecond per client; beyond so many the same cut is a sort."""
+
+
+def cut(spec: NaturalPartition, table: Table, rows: Indices, seed: int) -> Shards:
+    """One client per group, in the order of the groups' names; groups with too few rows are left out."""
+    codes, names = groups(table, rows, spec.by)
+    sizes = np.bincount(codes, minlength=len(names))
+    kept = np.flatnonzero(sizes >= spec.min_rows)
+    if not len(kept):
+        raise InputError(f"no group has {spec.min_rows} rows", "data.partition.min_rows")
+    if len(kept) > _MOST_FOR_FLOWER or len(kept) < len(names):
+        order = np.argsort(codes, kind="stable")
+        order = order[np.isin(codes[order], kept)]
+        return Shards(rows[order], sizes[kept])
+    from flwr_datasets.partitioner import NaturalIdPartitioner
+
+    # Flower numbers the groups in the order in which they come; sorted rows give the order of the names.
+    order = np.argsort(codes, kind="stable")
+    return shared_out(NaturalIdPartitioner(partition_by="group"), rows[order], {"group": codes[order]})
+
+
+def grouped(spec: GroupedNaturalPartition, table: Table, rows: Indices, seed: int) -> Shards:
+    """Several groups per client."""
+    from flwr_datasets.partitioner import GroupedNaturalIdPartitioner
+
+    codes, _ = groups(table, rows, spec.by)
+    mode: Literal["allow-smaller", "allow-bigger", "drop-reminder", "strict"] = spec.mode
+    partitioner = GroupedNaturalIdPartitioner("group", spec.group_size, mode=mode, sort_unique_ids=True)
+    return shared_out(partitioner, rows, {"group": codes})
+
+
+def client_names(table: Table, rows: Indices, by: str, min_rows: int) -> list[str]:
+    """The names of the clients that `cut` makes, in their order."""
+    codes, names = groups(table, rows, by)
+    sizes = np.bincount(codes, minlength=len(names))
+    return [name for name, size in zip(names, sizes, strict=True) if size >= min_rows]

@@ -1,0 +1,26 @@
+"""A fixed number of labels per client (McMahan et al. 2017; Li et al. 2022, quantity-based label skew)."""
+
+from __future__ import annotations
+
+from common.data.partitions.flower import labels_of, shared_out
+from common.data.prepared import Indices, Shards
+from common.data.table import Table
+from common.errors import InputError
+from common.scenario.partitions import PathologicalPartition
+
+
+def cut(spec: PathologicalPartition, table: Table, rows: Indices, seed: int) -> Shards:
+    """Every label's rows in equal parts to the clients that have it."""
+    from flwr_datasets.partitioner import PathologicalPartitioner
+
+    labels = labels_of(table, rows, spec.scheme)
+    if spec.labels_per_client > len(table.labels):
+        raise InputError(f"at most the {len(table.labels)} labels there are", "data.partition.labels_per_client")
+    partitioner = PathologicalPartitioner(
+        spec.clients,
+        partition_by="label",
+        num_classes_per_partition=spec.labels_per_client,
+        class_assignment_mode=spec.assignment,
+        seed=seed,
+    )
+    return shared_out(partitioner, rows, {"label": labels})

@@ -1,0 +1,180 @@
+"""A host's rows as tensors, gathered and transformed as agreed: what the network sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from common.data.agreement import Agreement
+from common.data.moments import Moments
+from common.data.prepared import Indices, Prepared
+from common.data.text import Featurizer
+from common.data.transform import Transform
+from common.errors import RunError
+
+Change = Callable[[Any], Any]
+"""What becomes of raw rows, in the order asked for, before anything else is done with them: numbers
+(rows, raw features) or a list of texts, to as many of the same."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Rows as they lie in the data, and how the network sees them: NaN filled, then (x − shift) / scale."""
+
+    x: NDArray[Any]
+    """(rows, features)."""
+    fill: Tensor | None
+    """What takes a gap's place where clients have nothing of their own; (features,) like the others, or None."""
+    shift: Tensor | None
+    scale: Tensor | None
+
+
+class Rows(Protocol):
+    """Rows by their positions."""
+
+    features: int
+    """Numbers that the network sees of a row."""
+
+    def inputs(self, rows: Tensor, fill: Tensor | None = None, change: Change | None = None) -> Tensor:
+        """The features of `rows` (any shape of int64), shape (*rows, features).
+
+        `fill`, of shape (len(rows), raw features), are the values that take gaps' places in each `rows[i]`.
+        """
+        ...
+
+    def targets(self, rows: Tensor) -> Tensor:
+        """Label codes of `rows`, int64 of shape rows, or scaled targets, shape (*rows, targets)."""
+        ...
+
+    def fills(self, clients: Indices) -> Tensor | None:
+        """What takes gaps' places in these clients' rows, (clients, raw features), where that is their own."""
+        ...
+
+    def raw(self) -> Raw | None:
+        """The rows as they lie in the data, where the network sees number for number of them."""
+        ...
+
+
+@lru_cache(maxsize=8)
+def open_rows(prepared: Prepared, agreement: Agreement, dtype: torch.dtype) -> Rows:
+    """The rows of a prepared folder, once for all who ask. Raises RunError where they are not as was agreed."""
+    if agreement.vocabulary is not None:
+        return TextRows(prepared, agreement, dtype)
+    return NumberRows(prepared, agreement, dtype)
+
+
+class _Targets:
+    """What all kinds of rows have in common."""
+
+    def __init__(self, prepared: Prepared, agreement: Agreement, dtype: torch.dtype) -> None:
+        self._y, self._dtype, self.features = torch.from_numpy(prepared.y), dtype, agreement.features
+        self._codes: Tensor | None = None
+        if agreement.task == "classification":
+            self._codes = _codes(prepared.meta.labels, agreement.labels, "labels")
+        self._target_shift = torch.tensor(agreement.target_shift, dtype=dtype)
+        self._target_scale = torch.tensor(agreement.target_scale, dtype=dtype)
+
+    def targets(self, rows: Tensor) -> Tensor:
+        """Label codes of `rows`, int64 of shape rows, or scaled targets, shape (*rows, targets)."""
+        y = self._y.index_select(0, rows.reshape(-1))
+        if self._codes is not None:
+            return self._codes[y].view(rows.shape)
+        return ((y.to(self._dtype) - self._target_shift) / self._target_scale).view(*rows.shape, -1)
+
+
+class NumberRows(_Targets):
+    """Rows of numbers: images, tables."""
+
+    def __init__(self, prepared: Prepared, agreement: Agreement, dtype: torch.dtype) -> None:
+        super().__init__(prepared, agreement, dtype)
+        self._prepared, self._x, self._agreement = prepared, torch.from_numpy(prepared.x), agreement
+        if self._x.shape[1] != len(agreement.shift):
+            raise RunError(
+                f"rows have {self._x.shape[1]} features here, the federation agreed on {len(agreement.shift)}"
+            )
+        self._transform = Transform(agreement, dtype)
+        self._recoded = [
+            (index, _codes(mine.categories, agreed.categories, f"categories of {mine.name}").to(dtype))
+            for index, (mine, agreed) in enumerate(zip(prepared.meta.columns, agreement.columns, strict=True))
+            if mine.categories is not None and agreed.categories is not None and mine != agreed
+        ]
+
+    def inputs(self, rows: Tensor, fill: Tensor | None = None, change: Change | None = None) -> Tensor:
+        """The features of `rows` (any shape of int64), shape (*rows, features)."""
+        x = self._x.index_select(0, rows.reshape(-1))
+        if change is not None:
+            x = change(x.to(self._dtype))
+        x = x.view(*rows.shape, -1)
+        for index, codes in self._recoded:
+            known = ~x[..., index].isnan()
+            x[..., index][known] = codes[x[..., index][known].long()].to(x.dtype)
+        if fill is not None:
+            fill = fill.view(len(fill), *[1] * (rows.dim() - 1), -1)
+        transformed: Tensor = self._transform(x, fill)
+        return transformed
+
+    def fills(self, clients: Indices) -> Tensor | None:
+        """Each client's own column means over its training rows; NaN where it has no number at all."""
+        if not self._agreement.own_fill:
+            return None
+        means = []
+        for client in clients.tolist():
+            own = Moments.of(self._prepared.x[self._prepared.training_rows(client)].astype(np.float64))
+            means.append(np.where(own.count > 0, own.mean(), np.nan))
+        return torch.tensor(np.stack(means), dtype=self._dtype)
+
+    def raw(self) -> Raw | None:
+        """The rows as they lie in the data, where the network sees number for number of them."""
+        if self._recoded or not self._transform.by_number:
+            return None
+        return Raw(self._prepared.x, *self._transform.parts())
+
+
+class TextRows(_Targets):
+    """Rows of text, turned into numbers by the agreed vocabulary."""
+
+    def __init__(self, prepared: Prepared, agreement: Agreement, dtype: torch.dtype) -> None:
+        super().__init__(prepared, agreement, dtype)
+        assert agreement.vocabulary is not None
+        self.featurizer = Featurizer(agreement.vocabulary)
+        self.texts = prepared.texts
+        self._features = self.featurizer.cached(prepared)
+
+    def inputs(self, rows: Tensor, fill: Tensor | None = None, change: Change | None = None) -> Tensor:
+        """The features of `rows` (any shape of int64), shape (*rows, features)."""
+        places = rows.reshape(-1).numpy()
+        found = self._features[places].toarray()
+        if change is not None:
+            before = [self.texts[place] for place in places.tolist()]
+            after = change(before)
+            # Most texts are as they were, and their features known.
+            changed = [at for at, (old, new) in enumerate(zip(before, after, strict=True)) if new != old]
+            if changed:
+                found[changed] = self.featurizer.features([after[at] for at in changed]).toarray()
+        return torch.from_numpy(found).to(self._dtype).view(*rows.shape, -1)
+
+    def fills(self, clients: Indices) -> Tensor | None:
+        """Texts have no gaps."""
+        return None
+
+    def raw(self) -> Raw | None:
+        """Texts are no numbers."""
+        return None
+
+
+def _codes(mine: object, agreed: object, what: str) -> Tensor:
+    """Where each of a host's labels or categories stands in the agreed ones."""
+    assert isinstance(mine, list | tuple)
+    assert isinstance(agreed, list | tuple)
+    places = {str(name): code for code, name in enumerate(agreed)}
+    unknown = [name for name in mine if str(name) not in places]
+    if unknown:
+        raise RunError(f"the federation did not agree on the {what} {unknown}, which are among the rows here")
+    return torch.tensor([places[str(name)] for name in mine])

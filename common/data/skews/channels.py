@@ -1,0 +1,19 @@
+"""Images made lighter or darker, channel by channel, by amounts of the client's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.data.skews.owned import Owned
+from common.scenario.skews import ChannelSkew
+
+
+def change(spec: ChannelSkew, rows: Owned, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Add a constant, drawn between −amount and amount, to every channel."""
+    images = rows.images()
+    unit = 255.0 if rows.table.x.dtype == np.uint8 else 1.0
+    shifts = np.asarray(draw.uniform(-spec.amount, spec.amount, images.shape[1]) * unit, dtype=np.float32)
+    return rows.as_rows(images + shifts[None, :, None, None]), rows.y

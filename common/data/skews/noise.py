@@ -1,0 +1,22 @@
+"""Normal noise on the features, more from client to client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.data.skews.owned import Owned
+from common.errors import InputError
+from common.scenario.skews import NoiseSkew
+
+
+def change(spec: NoiseSkew, rows: Owned, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+    """x + sigma·(i/N)·unit·z: the unit is 255 for bytes, else the column's deviation in the whole table."""
+    if any(column.categories is not None for column in rows.table.columns) or rows.table.texts is not None:
+        raise InputError("noise is for rows of numbers; these have texts", "data.skew")
+    kind = rows.table.x.dtype
+    unit = 255.0 if kind == np.uint8 else np.nan_to_num(np.nanstd(rows.table.x.astype(np.float64), axis=0))
+    level = spec.sigma * (rows.client + 1) / rows.clients
+    return rows.cast(rows.x + level * unit * draw.standard_normal(rows.x.shape)), rows.y

@@ -1,0 +1,113 @@
+"""Data sets of the Hugging Face hub, or in its format on this machine: images, texts, tables of numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.data.sources.files import digest
+from common.data.table import Column, Table, encode
+from common.errors import InputError
+from common.scenario.sources import HubSource
+
+seeded = False
+
+
+def fingerprint(spec: HubSource) -> str:
+    """The data set's name (and content, where it is a folder here): the hub's own cache keeps what was fetched."""
+    path = Path(spec.name).expanduser()
+    if path.is_dir():
+        return digest(sorted(file for file in path.rglob("*") if file.is_file()))
+    return f"{spec.name} {spec.config}"
+
+
+def read(spec: HubSource, seed: int) -> Table:
+    """Both splits, the test rows last."""
+    train, test = _load(spec, spec.train), _load(spec, spec.test) if spec.test else None
+    if train is None:
+        raise InputError(f"{spec.name} has no split {spec.train!r}", "data.source.train")
+    parts = [train] if test is None else [train, test]
+    asked: dict[str, tuple[str | None, ...]] = {
+        "target": (spec.target,),
+        "features": spec.features or (),
+        "client": (spec.client,),
+    }
+    for key, wanted in asked.items():
+        for name in wanted:
+            if name is not None and name not in train.column_names:
+                known = ", ".join(train.column_names)
+                raise InputError(f"{spec.name} has no column {name!r}; it has {known}", f"data.source.{key}")
+    apart = (spec.target, spec.client)
+    features = list(spec.features or [name for name in train.column_names if name not in apart])
+    answers = np.concatenate([np.asarray(part[spec.target][:]) for part in parts])
+    y, labels = _targets(answers, train.features[spec.target], spec)
+    table = _rows(parts, features, train.features, spec)
+    table.y, table.labels, table.task = y, labels, "classification" if labels else "regression"
+    table.tests = 0 if test is None else len(test)
+    if spec.client is not None:
+        table.groups, names = encode(np.asarray([str(name) for name in train[spec.client][:]]))
+        table.group_names = [str(name) for name in names]
+    return table
+
+
+def _load(spec: HubSource, split: str) -> Any:
+    """A split; None where the data set has none of that name."""
+    from datasets import disable_progress_bars, load_dataset
+    from datasets.exceptions import DatasetNotFoundError
+
+    disable_progress_bars()
+    path = Path(spec.name).expanduser()
+    name = str(path) if path.exists() else spec.name
+    try:
+        return load_dataset(name, spec.config, split=split)
+    except (DatasetNotFoundError, FileNotFoundError, ConnectionError, OSError) as error:
+        raise InputError(f"{spec.name} cannot be had: {' '.join(str(error).split())}", "data.source.name") from None
+    except ValueError as error:
+        if "split" in str(error).lower():
+            return None
+        raise InputError(f"{spec.name} cannot be had: {' '.join(str(error).split())}", "data.source.name") from None
+
+
+def _targets(answers: NDArray[Any], feature: Any, spec: HubSource) -> tuple[NDArray[Any], list[str | int]]:
+    names = getattr(feature, "names", None)
+    if names is not None and spec.task != "regression":
+        return answers.astype(np.int64), [str(name) for name in names]
+    counted = answers.dtype.kind in "iubUSO"
+    if spec.task == "classification" or (spec.task == "auto" and counted):
+        return encode(answers.astype(str) if answers.dtype.kind == "O" else answers)
+    if answers.dtype.kind not in "iubf":
+        raise InputError(f"expected numbers for a regression, found {answers.dtype}", "data.source.target")
+    return answers.astype(np.float64).reshape(len(answers), -1), []
+
+
+def _rows(parts: list[Any], names: list[str], features: Any, spec: HubSource) -> Table:
+    """The rows' features: one column of images, one of texts, or numbers."""
+    nothing = np.empty(0, np.int64)
+    kinds = {name: type(features[name]).__name__ for name in names}
+    if len(names) == 1 and kinds[names[0]] == "Image":
+        pictures = [np.asarray(picture) for part in parts for picture in part[names[0]]]
+        if len({picture.shape for picture in pictures}) != 1:
+            raise InputError(f"expected images of one size in {names[0]}", "data.source.features")
+        x = np.stack(pictures)
+        return Table(x.reshape(len(x), -1), nothing, "classification", row_shape=x.shape[1:])
+    if len(names) == 1 and getattr(features[names[0]], "dtype", "") in ("string", "large_string"):
+        texts = [str(text) for part in parts for text in part[names[0]]]
+        return Table(np.zeros((len(texts), 0)), nothing, "classification", texts=texts)
+    columns, arrays = [], []
+    for name in names:
+        values = np.concatenate([np.asarray(part[name][:]) for part in parts])
+        if values.dtype.kind in "iubf":
+            flat = values.reshape(len(values), -1)
+            columns += [Column(name if flat.shape[1] == 1 else f"{name}_{n}") for n in range(flat.shape[1])]
+            arrays.append(flat.astype(np.float64))
+        elif values.dtype.kind in "UO" and all(isinstance(value, str) for value in values.tolist()):
+            codes, categories = encode(values.astype(str))
+            columns.append(Column(name, tuple(str(category) for category in categories)))
+            arrays.append(codes.astype(np.float64).reshape(-1, 1))
+        else:
+            raise InputError(f"{name}: neither numbers nor texts; name the features", "data.source.features")
+    x = np.concatenate(arrays, axis=1)
+    return Table(x, nothing, "classification", row_shape=(x.shape[1],), columns=columns, tabular=True)

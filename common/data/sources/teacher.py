@@ -1,0 +1,39 @@
+"""Rows labelled by a random linear teacher, as many as memory maps hold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common import seeds
+from common.data.cache import scratch
+from common.data.table import Table
+from common.scenario.sources import TeacherSource
+
+seeded = True
+
+_CHUNK = 1 << 22
+"""Numbers drawn at once."""
+
+
+def fingerprint(spec: TeacherSource) -> str:
+    """Nothing: the rows follow from the settings and the seed."""
+    return "teacher"
+
+
+def read(spec: TeacherSource, seed: int) -> Table:
+    """x standard normal, y = argmax of T x, or T x itself for one class; T standard normal, too."""
+    total = spec.rows + spec.test_rows
+    teacher = seeds.generator(seed, "teacher").standard_normal((spec.features, spec.classes), dtype=np.float32)
+    x = scratch((total, spec.features), np.float32)
+    answers = np.empty((total, 1), np.float64) if spec.classes == 1 else np.empty(total, np.int64)
+    size = max(1, _CHUNK // spec.features)
+    for number, start in enumerate(range(0, total, size)):
+        draw = seeds.generator(seed, "teacher", number)
+        rows = draw.standard_normal((min(size, total - start), spec.features), dtype=np.float32)
+        told = rows @ teacher
+        if spec.noise:
+            told += spec.noise * np.sqrt(spec.features) * draw.standard_normal(told.shape, dtype=np.float32)
+        x[start : start + len(rows)] = rows
+        answers[start : start + len(rows)] = told if spec.classes == 1 else told.argmax(axis=1)
+    task, labels = ("regression", []) if spec.classes == 1 else ("classification", list(range(spec.classes)))
+    return Table(x, answers, task, list(labels), spec.test_rows, (spec.features,), mixed=True)  # type: ignore[arg-type]

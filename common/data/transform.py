@@ -1,0 +1,72 @@
+"""From raw rows to what the network sees: gaps filled, columns scaled, categories spread out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from common.data.agreement import Agreement
+
+
+class Transform(nn.Module):
+    """The agreed transformation of raw rows, as a module without parameters.
+
+    Numeric columns come first, then for each categorical column a 0/1 feature per category, then an
+    indicator for each column that has one.
+    """
+
+    shift: Tensor
+    scale: Tensor
+    fill: Tensor
+
+    def __init__(self, agreement: Agreement, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+        for name in ("shift", "scale", "fill"):
+            self.register_buffer(name, torch.tensor(getattr(agreement, name), dtype=dtype))
+        self._shifted, self._scaled = bool(agreement.shift.any()), bool((agreement.scale != 1).any())
+        self._filled = bool((agreement.fill == agreement.fill).any())
+        self._categories = [
+            (index, len(column.categories))
+            for index, column in enumerate(agreement.columns)
+            if column.categories is not None
+        ]
+        spread_out = {index for index, _ in self._categories}
+        self._numeric = [index for index in range(len(agreement.shift)) if index not in spread_out]
+        self._indicators = list(agreement.indicators)
+
+    def forward(self, raw: Tensor, fill: Tensor | None = None) -> Tensor:
+        """Raw rows (…, raw features) → (…, features); categories are codes into the agreed ones, NaN a gap.
+
+        `fill` takes the agreed fill's place where it is not NaN; it is broadcast against `raw`.
+        """
+        x = raw.to(self.dtype)
+        gaps = x.isnan() if self._filled or self._indicators else None
+        if gaps is not None and self._filled:
+            own = self.fill if fill is None else torch.where(fill.isnan(), self.fill, fill)
+            x = torch.where(gaps, own, x)
+        if not self._categories and not self._indicators:
+            return self._scale(x)
+        pieces = [self._scale(x)[..., self._numeric]]
+        for index, categories in self._categories:
+            # A code that is missing equals none of the categories.
+            pieces.append(x[..., index, None] == torch.arange(categories))
+        if self._indicators and gaps is not None:
+            pieces.append(gaps[..., self._indicators])
+        return torch.cat([piece.to(self.dtype) for piece in pieces], dim=-1)
+
+    @property
+    def by_number(self) -> bool:
+        """Whether each number is filled and scaled by itself: nothing is spread out, nothing indicated."""
+        return not self._categories and not self._indicators
+
+    def parts(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Fill, shift and scale, (features,) each; None for those that change nothing."""
+        wanted = zip(("fill", "shift", "scale"), (self._filled, self._shifted, self._scaled), strict=True)
+        fill, shift, scale = (getattr(self, name) if used else None for name, used in wanted)
+        return fill, shift, scale
+
+    def _scale(self, x: Tensor) -> Tensor:
+        if self._shifted:
+            x = x - self.shift
+        return x / self.scale if self._scaled else x

@@ -1,0 +1,54 @@
+"""What the last layer's numbers z mean: classes, yes or no, or numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from common.data.agreement import Agreement
+from common.data.table import Task
+from common.scenario.model import Model
+from common.scenario.objective import OutputKind, output_kind
+
+
+@dataclass(frozen=True)
+class Output:
+    """The output of a network: how wide it is and how it is read."""
+
+    kind: OutputKind
+    task: Task
+    width: int
+    """Numbers z for a row. Two classes with a sigmoid output have one, for the second."""
+    classes: int
+    """How many classes there are; 0 for a regression."""
+
+    @classmethod
+    def of(cls, model: Model, agreement: Agreement) -> Output:
+        """The output that a scenario's model has for what was agreed."""
+        kind = output_kind(model, agreement.task)
+        classes = len(agreement.labels)
+        single = agreement.task == "classification" and kind == "sigmoid" and classes == 2
+        return cls(kind, agreement.task, 1 if single else agreement.outputs, classes)
+
+    def activated(self, z: Tensor) -> Tensor:
+        """h(z): probabilities, shares or numbers, (…, width) → (…, width)."""
+        if self.kind == "softmax":
+            return torch.softmax(z, dim=-1)
+        return torch.sigmoid(z) if self.kind == "sigmoid" else z
+
+    def codes(self, z: Tensor) -> Tensor:
+        """The predicted classes, (…, width) → int64 (…)."""
+        return (z[..., 0] > 0).long() if self.width == 1 else z.argmax(dim=-1)
+
+    def scores(self, z: Tensor) -> Tensor:
+        """How much speaks for each class: (…, width) → (…, classes), of the order that ranking needs."""
+        h = self.activated(z)
+        return torch.cat([1 - h, h], dim=-1) if self.width == 1 and self.classes == 2 else h
+
+    def one_hot(self, targets: Tensor, like: Tensor) -> Tensor:
+        """Class codes (…) as zeros and ones (…, width), of the type of `like`."""
+        if self.width == 1:
+            return targets.to(like.dtype).unsqueeze(-1)
+        return torch.nn.functional.one_hot(targets, self.width).to(like.dtype)

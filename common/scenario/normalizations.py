@@ -1,0 +1,44 @@
+"""What normalizes a hidden layer before its activation: one class for each `model.normalization.name`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from common.scenario.base import Named, Part, key
+
+
+class NoNormalization(Part):
+    """Nothing: the activation sees the dense layer's outputs."""
+
+    name: Literal["none"] = key("No normalization.", "none")
+
+
+class BatchNorm(Part):
+    """Batch normalization (Ioffe and Szegedy 2015, algorithm 1); its dense layer has no bias.
+
+    In a batch of one row, which has no spread, it gives its shift, and leaves the running statistics alone.
+    """
+
+    name: Literal["batch"] = key("Batch normalization.", "batch")
+    momentum: float = key("Share of a batch in the running statistics.", 0.1, unit="fraction", gt=0, le=1)
+    eps: float = key("Added to the variance.", 1e-5, unit="none", gt=0)
+    statistics: Literal["averaged", "recomputed"] = key(
+        "What the global model is used with: averaged takes the mean of the clients' running statistics, by rows; "
+        "recomputed gathers the exact ones of the new global weights, as sums over the cohort's training rows, "
+        "layer after layer.",
+        "averaged",
+    )
+
+
+class LayerNorm(Part):
+    """Layer normalization (Ba et al. 2016, equation 3): over each row's units."""
+
+    name: Literal["layer"] = key("Layer normalization.", "layer")
+    eps: float = key("Added to the variance.", 1e-5, unit="none", gt=0)
+
+
+Normalization = Annotated[NoNormalization | BatchNorm | LayerNorm, Field(discriminator="name"), Named("name")]
+
+NORMALIZATIONS: tuple[type[Part], ...] = (NoNormalization, BatchNorm, LayerNorm)

@@ -1,0 +1,104 @@
+"""Who takes part in a round: one class for each `federation.selection.name`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from common.scenario.base import FilePath, Named, Part, key
+
+
+class SelectionPart(Part):
+    """What rules of selection have in common."""
+
+    looks: ClassVar[bool] = False
+    """Whether it goes by what clients lose, which tells of their rows."""
+    uniform: ClassVar[bool] = False
+    """Whether all cohorts of a size are equally likely, whatever was before."""
+
+
+class Uniform(SelectionPart):
+    """Every client is as likely as any other."""
+
+    uniform: ClassVar[bool] = True
+
+    name: Literal["uniform"] = key("All clients alike.", "uniform")
+
+
+class BySize(SelectionPart):
+    """Clients are drawn one after the other, each with a probability in proportion to its training rows."""
+
+    name: Literal["by_size"] = key("In proportion to training rows.", "by_size")
+
+
+class RoundRobin(SelectionPart):
+    """Clients take turns, in an order drawn once."""
+
+    name: Literal["round_robin"] = key("In turns.", "round_robin")
+
+
+class PowerOfChoice(SelectionPart):
+    """Of some candidates, drawn by size, those that lose most with the global weights (Cho et al. 2022, π_pow-d)."""
+
+    looks: ClassVar[bool] = True
+
+    name: Literal["power_of_choice"] = key("Of some candidates those that lose most.", "power_of_choice")
+    candidates: int | None = key(
+        "d: how many clients are asked for their loss; twice the cohort if left out.", None, unit="clients", ge=1
+    )
+
+
+class Oort(SelectionPart):
+    """Clients that lose most on many rows, and some that were never seen (Lai et al. 2021, algorithm 1).
+
+    A client's utility is |B|·√(Σ loss²/|B|) over its training rows, with the weights it was last sent. Its time is
+    the number of rows it trains on in a round, which the scenario tells; there is no pacer, `preferred_rows` stays.
+    """
+
+    looks: ClassVar[bool] = True
+
+    name: Literal["oort"] = key("By utility, with exploration.", "oort")
+    exploration: float = key("ε: the share of a cohort that was never seen, first.", 0.9, unit="fraction", ge=0, le=1)
+    exploration_decay: float = key("ε is multiplied by this each round.", 0.98, unit="none", gt=0, le=1)
+    exploration_least: float = key("ε does not fall below this.", 0.2, unit="fraction", ge=0, le=1)
+    cutoff: float = key(
+        "c: clients with at least this share of the utility of the last that fits in may be chosen.",
+        0.95,
+        unit="fraction",
+        gt=0,
+        le=1,
+    )
+    clip: float = key("Utilities count at most as this quantile of all known.", 0.95, unit="fraction", gt=0, le=1)
+    most_rounds: int | None = key(
+        "Clients that took part in more rounds are chosen last, against outliers; no limit if left out.",
+        None,
+        unit="rounds",
+        ge=1,
+    )
+    preferred_rows: float | None = key(
+        "T: clients that train on more rows a round are worth less; what a client takes does not matter if left out.",
+        None,
+        unit="rows",
+        gt=0,
+    )
+    penalty: float = key("α: by (T/rows)^α.", 2.0, unit="none", ge=0)
+
+
+class Schedule(SelectionPart):
+    """Who takes part when stands in a file, and `clients_per_round` decides nothing.
+
+    A YAML file holds a list of client ids for each round, by number (`3: [0, 4]`) or in order; a CSV file has the
+    columns round and client and suits long schedules.
+    """
+
+    name: Literal["schedule"] = key("As a file says.", "schedule")
+    path: FilePath = key("The file: .yaml, .yml or .csv.")
+    repeat: bool = key("Begin anew when the schedule is over.", False)
+
+
+Selection = Annotated[
+    Uniform | BySize | RoundRobin | PowerOfChoice | Oort | Schedule, Field(discriminator="name"), Named("name")
+]
+
+SELECTIONS: tuple[type[Part], ...] = (Uniform, BySize, RoundRobin, PowerOfChoice, Oort, Schedule)

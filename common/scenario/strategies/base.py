@@ -1,0 +1,53 @@
+"""What every strategy tells of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+from common.scenario.base import Part
+from common.scenario.model import Model
+
+
+class StrategyPart(Part):
+    """What strategies have in common."""
+
+    keeps_state: ClassVar[bool] = False
+    """Whether clients keep something of their own from round to round."""
+    personalizes: ClassVar[bool] = False
+    """Whether clients come to models of their own, which are measured beside the global one."""
+    each: ClassVar[bool] = False
+    """Whether the server must see every client's weights; the others are summed where they were trained."""
+    pooled: ClassVar[bool] = False
+    """Whether all clients of a round train as one, on the union of their rows."""
+    plain_clients: ClassVar[bool] = True
+    """Whether clients just train; where they do more, PyTorch trains."""
+    weighting: ClassVar[Literal["rows", "clients", "own"]] = "rows"
+    """What a client's weights count for in sums: its training rows, all alike, or what its algorithm says."""
+
+    only_mean: ClassVar[bool] = False
+    """Whether it sees clients through the mean of their weights only, so that clipping and noise cover all it sees."""
+    bound: ClassVar[str] = ""
+    """What it needs of a round's n clients, in words."""
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        """The kinds of what a block's clients send summed, beside their weights."""
+        return ()
+
+    @property
+    def fewest(self) -> int:
+        """With fewer clients in a round it cannot work."""
+        return 1
+
+    def personal(self, arrays: Iterable[str]) -> list[str]:
+        """Which of a network's arrays, parameters and running statistics by name, clients keep to themselves.
+
+        A client trains its own in the global ones' place and keeps them for its next round; they are in no sum,
+        and in the global model they stay as they were.
+        """
+        return []
+
+    def misfit(self, model: Model) -> tuple[str, str] | None:
+        """The option that does not fit the scenario's model, and what is expected of it; None where all do."""
+        return None

@@ -1,0 +1,34 @@
+"""What a federation is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+from common.scenario.base import key
+from common.scenario.strategies.base import StrategyPart
+from common.scenario.strategies.personal import PersonalPart
+
+
+class Centralized(StrategyPart):
+    """The upper bound: the rows of a round's clients are trained on in one place, as if they were one client's.
+
+    With `clients_per_round: 1.0` it is training on all the data, a round being as many epochs or steps as a client's.
+    """
+
+    pooled: ClassVar[bool] = True
+
+    name: Literal["centralized"] = key("The clients' rows pooled, for comparison.", "centralized")
+
+
+class Local(PersonalPart):
+    """The lower bound: every client trains on alone, from round to round, and nothing is averaged.
+
+    There is no global model to measure: metrics are those of the clients' own models on their held-out rows.
+    """
+
+    name: Literal["local"] = key("Every client by itself, for comparison.", "local")
+
+    def personal(self, arrays: Iterable[str]) -> list[str]:
+        """All."""
+        return list(arrays)

@@ -1,0 +1,98 @@
+"""Strategies that hold although some clients send whatever they like; they must look at each client's weights.
+
+Where Flower has the strategy, the options are its own; what it calls nodes are clients here.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from common.scenario.base import key
+from common.scenario.strategies.base import StrategyPart
+
+
+class FedMedian(StrategyPart):
+    """The median of the clients' weights, coordinate by coordinate, whatever their rows (Yin et al. 2018)."""
+
+    each: ClassVar[bool] = True
+
+    name: Literal["fedmedian"] = key("The coordinates' median.", "fedmedian")
+
+
+class FedTrimmedAvg(StrategyPart):
+    """The mean of each coordinate without its extremes, whatever the clients' rows (Yin et al. 2018)."""
+
+    each: ClassVar[bool] = True
+
+    name: Literal["fedtrimmedavg"] = key("The coordinates' trimmed mean.", "fedtrimmedavg")
+    beta: float = key(
+        "The share of clients that is left out at either end; to hold, at least the share of malicious ones.",
+        0.2,
+        unit="fraction",
+        ge=0,
+        lt=0.5,
+    )
+
+
+def _malicious() -> int:
+    number: int = key("f: how many of a round's clients may be malicious.", 0, unit="clients", ge=0)
+    return number
+
+
+class Krum(StrategyPart):
+    """The weights of the client that is nearest to its n − f − 2 nearest (Blanchard et al. 2017, section 4)."""
+
+    each: ClassVar[bool] = True
+    bound: ClassVar[str] = "n ≥ 2f + 3 (Blanchard et al. 2017, proposition 4.2)"
+
+    name: Literal["krum"] = key("The client nearest to its neighbours.", "krum")
+    malicious_clients: int = _malicious()
+
+    @property
+    def fewest(self) -> int:
+        """2f + 3."""
+        return 2 * self.malicious_clients + 3
+
+
+class MultiKrum(StrategyPart):
+    """The mean, by rows, of the m clients that Krum ranks first (Blanchard et al. 2017, section 4)."""
+
+    each: ClassVar[bool] = True
+    bound: ClassVar[str] = "n ≥ 2f + 3 and n ≥ m + f (Blanchard et al. 2017, proposition 4.2)"
+
+    name: Literal["multikrum"] = key("The mean of the clients nearest to their neighbours.", "multikrum")
+    malicious_clients: int = _malicious()
+    selected_clients: int = key("m: how many clients are averaged.", 1, unit="clients", ge=1)
+
+    @property
+    def fewest(self) -> int:
+        """2f + 3, and enough that m can be honest."""
+        return max(2 * self.malicious_clients + 3, self.selected_clients + self.malicious_clients)
+
+
+class Bulyan(StrategyPart):
+    """Of the n − 2f clients that Krum ranks first, each coordinate's mean over the n − 4f nearest to the median.
+
+    El Mhamdi et al. 2018, section 4. Flower ranks once where the paper ranks anew after each choice.
+    """
+
+    each: ClassVar[bool] = True
+    bound: ClassVar[str] = "n ≥ 4f + 3 (El Mhamdi et al. 2018, section 4)"
+
+    name: Literal["bulyan"] = key("Krum's choice, then the coordinates nearest to their median.", "bulyan")
+    malicious_clients: int = _malicious()
+
+    @property
+    def fewest(self) -> int:
+        """4f + 3."""
+        return 4 * self.malicious_clients + 3
+
+
+class GeometricMedian(StrategyPart):
+    """The weights with the least sum of distances to the clients', by their rows (Pillutla et al. 2022, RFA)."""
+
+    each: ClassVar[bool] = True
+
+    name: Literal["geometricmedian"] = key("The geometric median.", "geometricmedian")
+    iterations: int = key("Steps of the smoothed Weiszfeld algorithm.", 50, unit="steps", ge=1)
+    smoothing: float = key("ν: distances below count as this.", 1e-6, unit="none", gt=0)

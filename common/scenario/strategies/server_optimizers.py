@@ -1,0 +1,61 @@
+"""Strategies that take the clients' mean change for a gradient and step along it on the server.
+
+The options are those of Flower's strategies, under the same names. Its `eta_l` is not among them: the clients' rate
+is `training.optimizer.lr`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from common.scenario.base import key
+from common.scenario.strategies.base import StrategyPart
+
+
+class FedAvgM(StrategyPart):
+    """FedAvg with momentum on the server (Hsu et al. 2019, section 4.3)."""
+
+    only_mean: ClassVar[bool] = True
+
+    name: Literal["fedavgm"] = key("FedAvg with momentum on the server.", "fedavgm")
+    server_learning_rate: float = key(
+        "How far the server steps along the clients' mean change.", 1.0, unit="none", gt=0
+    )
+    server_momentum: float = key("How much of the previous step goes on.", 0.9, unit="none", ge=0, lt=1)
+
+
+class FedAdagrad(StrategyPart):
+    """Adagrad on the server (Reddi et al. 2021, algorithm 2)."""
+
+    only_mean: ClassVar[bool] = True
+
+    name: Literal["fedadagrad"] = key("Adagrad on the server.", "fedadagrad")
+    eta: float = key("The server's learning rate.", 0.1, unit="none", gt=0)
+    tau: float = key("Added to the root: how adaptive it is, small being more.", 1e-3, unit="none", gt=0)
+
+
+class FedAdam(StrategyPart):
+    """Adam on the server (Reddi et al. 2021, algorithm 2).
+
+    Flower corrects the bias of both moments, by one round more than were done; the paper corrects none.
+    """
+
+    only_mean: ClassVar[bool] = True
+
+    name: Literal["fedadam"] = key("Adam on the server.", "fedadam")
+    eta: float = key("The server's learning rate.", 0.1, unit="none", gt=0)
+    beta_1: float = key("Decay of the mean of changes.", 0.9, unit="none", ge=0, lt=1)
+    beta_2: float = key("Decay of the mean of their squares.", 0.99, unit="none", ge=0, lt=1)
+    tau: float = key("Added to the root: how adaptive it is, small being more.", 1e-3, unit="none", gt=0)
+
+
+class FedYogi(StrategyPart):
+    """Yogi on the server (Reddi et al. 2021, algorithm 2)."""
+
+    only_mean: ClassVar[bool] = True
+
+    name: Literal["fedyogi"] = key("Yogi on the server.", "fedyogi")
+    eta: float = key("The server's learning rate.", 0.01, unit="none", gt=0)
+    beta_1: float = key("Decay of the mean of changes.", 0.9, unit="none", ge=0, lt=1)
+    beta_2: float = key("Decay of the mean of their squares.", 0.99, unit="none", ge=0, lt=1)
+    tau: float = key("Added to the root: how adaptive it is, small being more.", 1e-3, unit="none", gt=0)

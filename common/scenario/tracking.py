@@ -1,0 +1,50 @@
+"""`tracking:` where a run's numbers go besides its own folder: one class for each `kind`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo
+
+from common.scenario.base import FilePath, Named, Part, absolute, key
+
+
+def _file_or_address(value: Any, info: ValidationInfo) -> Any:
+    return value if isinstance(value, str) and "://" in value else absolute(value, info)
+
+
+class CsvTracking(Part):
+    """A CSV file with a row per round, for spreadsheets."""
+
+    kind: Literal["csv"] = key("A CSV file.", "csv")
+    folder: FilePath | None = key(
+        "Where to put NAME.csv, named as the run's folder; metrics.csv in the run's own folder if left out.", None
+    )
+
+
+class TensorBoardTracking(Part):
+    """Event files for TensorBoard; needs hothouse[tensorboard]."""
+
+    kind: Literal["tensorboard"] = key("TensorBoard's event files.", "tensorboard")
+    folder: FilePath | None = key(
+        "A log directory: the run goes into a folder of its own name there. "
+        "`tensorboard` in the run's own folder if left out.",
+        None,
+    )
+
+
+class MlflowTracking(Part):
+    """A run in an MLflow store; needs hothouse[mlflow]."""
+
+    kind: Literal["mlflow"] = key("MLflow.", "mlflow")
+    experiment: Annotated[str, Field(min_length=1)] | None = key(
+        "The experiment the run belongs to; the scenario's name if left out.", None
+    )
+    store: Annotated[str, BeforeValidator(_file_or_address)] | None = key(
+        "A SQLite file, or the address of an MLflow server; mlflow.db beside the run's folder if left out.", None
+    )
+
+
+Tracker = Annotated[CsvTracking | TensorBoardTracking | MlflowTracking, Field(discriminator="kind"), Named("kind")]
+
+TRACKERS: tuple[type[Part], ...] = (CsvTracking, TensorBoardTracking, MlflowTracking)

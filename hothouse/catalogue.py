@@ -1,0 +1,75 @@
+"""What there is to choose from: scenarios that ship, and the alternatives of every key that has some."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from common.scenario.activations import ACTIVATIONS
+from common.scenario.augmentation import AUGMENTATIONS
+from common.scenario.base import Part, name_of
+from common.scenario.initializations import INITIALIZATIONS
+from common.scenario.losses import LOSSES
+from common.scenario.normalizations import NORMALIZATIONS
+from common.scenario.optimizers import OPTIMIZERS
+from common.scenario.partitions import PARTITIONS
+from common.scenario.schedules import SCHEDULES
+from common.scenario.selection import SELECTIONS
+from common.scenario.skews import SKEWS
+from common.scenario.sources import SOURCES
+from common.scenario.strategies import STRATEGIES
+from common.scenario.tracking import TRACKERS
+
+Choices = list[tuple[str, str]]
+"""Names, with one line each on what they are."""
+
+_FAMILIES: dict[str, tuple[tuple[type[Part], ...], str]] = {
+    "sources": (SOURCES, "kind"),
+    "partitions": (PARTITIONS, "scheme"),
+    "skews": (SKEWS, "kind"),
+    "activations": (ACTIVATIONS, "name"),
+    "initializations": (INITIALIZATIONS, "name"),
+    "normalizations": (NORMALIZATIONS, "name"),
+    "losses": (LOSSES, "name"),
+    "augmentations": (AUGMENTATIONS, "kind"),
+    "optimizers": (OPTIMIZERS, "name"),
+    "schedules": (SCHEDULES, "name"),
+    "strategies": (STRATEGIES, "name"),
+    "selections": (SELECTIONS, "name"),
+    "trackers": (TRACKERS, "kind"),
+}
+
+
+def catalogue() -> dict[str, Choices]:
+    """Every kind of thing that a scenario can name, and what there is of it."""
+    found = {"scenarios": _scenarios()}
+    for kind, (parts, tag) in _FAMILIES.items():
+        found[kind] = [(name_of(part, tag), _first_line(part)) for part in parts]
+    return {kind: choices for kind, choices in found.items() if choices}
+
+
+def _scenarios() -> Choices:
+    """The scenarios beside the packages, and those in a folder `scenarios` here."""
+    folders = {(Path(__file__).parent.parent / "scenarios").resolve(), Path("scenarios").resolve()}
+    files = sorted(file for folder in folders if folder.is_dir() for file in folder.rglob("*.yaml"))
+    return [(_short(file), _comment(file)) for file in files]
+
+
+def _short(file: Path) -> str:
+    here = Path.cwd()
+    return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
+
+
+def _comment(file: Path) -> str:
+    """The first sentence of the comment at the top of a scenario."""
+    words: list[str] = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        if "yaml-language-server" not in line:
+            words.append(line.lstrip("# "))
+    return re.split(r"(?<! al)\. ", " ".join(words))[0].rstrip(".")
+
+
+def _first_line(part: type[Part]) -> str:
+    return (part.__doc__ or "").strip().splitlines()[0]

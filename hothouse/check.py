@@ -1,0 +1,39 @@
+"""Checking a scenario without running it: every mistake, and what is worth knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.data import Prepared, prepare
+from common.data.augmentable import augmentation_hints
+from common.participation import read_participation
+from common.scenario import Scenario, load_scenario, located
+from common.scenario.selection import Schedule
+from common.settled import settled
+from hothouse.hints import hints
+from server.trackers import check_trackers
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A scenario that can be run."""
+
+    scenario: Scenario
+    prepared: Prepared
+    hints: list[str]
+    """What the user should know: what the data's source left out, what is rarely wise, with its reason."""
+
+
+def check(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Checked:
+    """The scenario and its data, checked. Raises InputError: a line for each mistake, with its place."""
+    with located(source, overrides):
+        scenario = settled(load_scenario(source, overrides))
+        check_trackers(scenario)
+        if isinstance(scenario.federation.selection, Schedule):
+            read_participation(Path(scenario.federation.selection.path))
+        prepared = prepare(scenario)
+    found = [*hints(scenario, prepared), *augmentation_hints(scenario.training.augmentation, prepared.meta)]
+    return Checked(scenario, prepared, found)

@@ -1,0 +1,92 @@
+"""`validate`, `preview`, `schema`, `list`: what a scenario says, and what it could say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from common.errors import InputError
+from hothouse.commands.options import ScenarioFile, Seed, Set, changes
+
+
+def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> None:
+    """Check a scenario and its data: every mistake with its line, or a word on what it describes."""
+    from common.scenario import cohort_size
+    from hothouse.check import check
+
+    checked = check(scenario, changes(sets, seed))
+    chosen, clients = checked.scenario, len(checked.prepared.clients)
+    runs = ""
+    if chosen.sweeps is not None:
+        from hothouse.sweeps.read import read_plan, ready
+
+        plan = read_plan(scenario, changes(sets, seed))
+        ready(plan)
+        runs = f"a sweep of {plan.count} runs around "
+    cohort = min(cohort_size(chosen.federation.clients_per_round, clients), clients)
+    print(
+        f"{scenario}: fine. {chosen.name}: {runs}{clients} clients of {chosen.data.source.kind} data, "
+        f"{cohort} in each of {chosen.federation.rounds} rounds, {chosen.federation.strategy.name}"
+    )
+    for hint in checked.hints:
+        print(f"hint: {hint}")
+
+
+def preview(
+    scenario: ScenarioFile,
+    sets: Set = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option(help="The page; NAME-preview.html if left out.", metavar="FILE")] = None,
+) -> None:
+    """Show who has what before anything is trained: a table here, and a page to open in a browser."""
+    from hothouse.check import check
+    from hothouse.preview import Preview
+    from hothouse.report.page import write_page
+
+    checked = check(scenario, changes(sets, seed))
+    chosen, looked_at = checked.scenario, Preview(checked.scenario, checked.prepared)
+    screen = Console(highlight=False)
+    for table in looked_at.terminal():
+        screen.print(table)
+    path = write_page(looked_at.page(), out or Path(f"{chosen.name}-preview.html"))
+    screen.print(f"Page: {path}", soft_wrap=True)
+
+
+def schema(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of every key instead.")] = False,
+) -> None:
+    """Print the JSON Schema of scenarios, for editors."""
+    from hothouse.reference import reference_text, schema_text
+
+    sys.stdout.write(reference_text() if markdown else schema_text())
+
+
+def list_choices(
+    kind: Annotated[str | None, typer.Argument(help="scenarios, sources, partitions, trackers, …")] = None,
+) -> None:
+    """List what there is: scenarios, sources, partitions, optimizers, strategies, trackers, …"""
+    from difflib import get_close_matches
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from hothouse.catalogue import catalogue
+
+    found = catalogue()
+    if kind is not None and kind not in found:
+        near = get_close_matches(kind, found, 1)
+        raise InputError(
+            f"expected one of {', '.join(found)}, got {kind!r}" + (f"; did you mean {near[0]}?" if near else "")
+        )
+    screen = Console(highlight=False)
+    for name in [kind] if kind else found:
+        table = Table(title=name, title_justify="left", show_header=False, box=None, pad_edge=False)
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column()
+        for choice, line in found[name]:
+            table.add_row(choice, escape(line))
+        screen.print(table)

@@ -1,0 +1,52 @@
+"""`export`, `import`, `predict`: what is done with a run's model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hothouse.commands.options import RunFolder
+
+
+def export(
+    run_folder: RunFolder,
+    out: Annotated[Path | None, typer.Option(help="The archive; RUN.hothouse if left out.", metavar="FILE")] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Put the model in as ONNX too.")] = False,
+) -> None:
+    """Write a finished run into one compressed file: weights, scenario, metrics, environment, model card."""
+    from hothouse.archive import export_run
+
+    print(export_run(run_folder, out, onnx))
+
+
+def import_archive(
+    archive: Annotated[Path, typer.Argument(help="An archive that `hothouse export` wrote.", metavar="ARCHIVE")],
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder; runs/<archive's name> if left out.", metavar="DIR")
+    ] = None,
+) -> None:
+    """Check an archive and restore the run in it."""
+    from hothouse.archive import import_run
+
+    print(import_run(archive, out).folder)
+
+
+def predict(
+    run_folder: RunFolder,
+    data: Annotated[Path, typer.Option(help="Rows: .npy, .npz (x, x_test or x_train) or .csv.", metavar="FILE")],
+    out: Annotated[Path | None, typer.Option(help="Write CSV here, not to the screen.", metavar="FILE")] = None,
+) -> None:
+    """Predict with a run's final model."""
+    from hothouse.predict import predict as write_predictions
+    from hothouse.result import load
+
+    model = load(run_folder).model
+    if out is None:
+        write_predictions(model, data, sys.stdout)
+        return
+    with out.open("w") as file:
+        rows = write_predictions(model, data, file)
+    print(f"{rows} predictions in {out}")

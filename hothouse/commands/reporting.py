@@ -1,0 +1,76 @@
+"""`report`, `watch`, `compare`: looking at runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hothouse.commands.options import Port, RunFolder
+from hothouse.commands.showing import serve
+
+
+def report(
+    run_folder: RunFolder,
+    out: Annotated[Path | None, typer.Option(help="The page; report.html in RUN if left out.", metavar="FILE")] = None,
+) -> None:
+    """Write a run's report anew: one page that opens offline, also of a run that has not ended."""
+    from hothouse.report.run import write_report
+
+    print(write_report(run_folder, out))
+
+
+def watch(run_folder: RunFolder, port: Port = None) -> None:
+    """Serve a run's report on this machine until Ctrl-C, newer whenever the run gets on."""
+    from hothouse.live import LivePage
+    from hothouse.report.records import read
+
+    read(run_folder)
+    page = LivePage(port)
+    page.opened(run_folder)
+    print(f"Report: {page.address} until Ctrl-C", flush=True)
+    try:
+        serve()
+    finally:
+        page.close()
+
+
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Runs' folders, folders of runs, or patterns.", metavar="RUN…")],
+    target: Annotated[
+        str | None, typer.Option(help="What is to be reached: METRIC=VALUE.", metavar="METRIC=VALUE")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="What to compare by; what the task is judged by if left out.")
+    ] = None,
+    latex: Annotated[bool, typer.Option("--latex", help="Print the table in LaTeX, for booktabs.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
+    out: Annotated[Path | None, typer.Option(help="The page; comparison.html if left out.", metavar="FILE")] = None,
+) -> None:
+    """Compare runs: tables here and a page, with intervals and paired tests over seeds."""
+    from hothouse.comparison import compare as compared
+    from hothouse.comparison.tables import terminal
+    from hothouse.report.page import write_page
+
+    comparison = compared(runs, metric=metric, target=target)
+    texts = [
+        text()
+        for wanted, text in ((latex, comparison.latex), (markdown, comparison.markdown), (csv, comparison.csv))
+        if wanted
+    ]
+    for text in texts:
+        sys.stdout.write(text)
+    if not texts:
+        screen = Console(highlight=False)
+        for table in terminal(comparison, screen.width):
+            screen.print(table)
+        for folder, why in comparison.found.left_out:
+            screen.print(f"Left out: {folder}: {why}", soft_wrap=True)
+    if out is None and texts:
+        return
+    path = write_page(comparison.page(), out or Path("comparison.html"))
+    print(f"Page: {path}", file=sys.stderr if texts else sys.stdout)

@@ -1,0 +1,134 @@
+"""`run`, `sweep`, `resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from common.errors import InputError
+from hothouse.commands.options import (
+    Engine,
+    Json,
+    Live,
+    Port,
+    Quiet,
+    RayAddress,
+    RunFolder,
+    ScenarioFile,
+    Seed,
+    Set,
+    Verbose,
+    Workers,
+)
+from hothouse.commands.showing import shown_run, shown_sweep
+
+
+def run(
+    scenario: ScenarioFile,
+    sets: Set = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    engine: Engine = "ray",
+    ray_address: RayAddress = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder; runs/<name>-<time> if left out.", metavar="DIR")
+    ] = None,
+    live: Live = False,
+    port: Port = None,
+    quiet: Quiet = False,
+    json_lines: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a scenario on this machine, or on a Ray cluster it belongs to."""
+    from hothouse.launch import run as launch
+
+    with shown_run(quiet, json_lines, live, port) as (observers, show):
+        done = launch(
+            scenario,
+            overrides=sets or [],
+            seed=seed,
+            workers=workers,
+            engine=engine,
+            ray_address=ray_address,
+            out=out,
+            observers=observers,
+            verbose=verbose,
+        )
+        show(done)
+
+
+def sweep(
+    scenario: Annotated[Path, typer.Argument(help="A scenario with matrix, seeds or search.", metavar="SCENARIO")],
+    sets: Set = None,
+    seed: Seed = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processors to use; all if left out. Changes no bit.")
+    ] = None,
+    at_once: Annotated[
+        int | None,
+        typer.Option("--at-once", min=1, help="Runs at once, sharing the workers; a run for each if left out."),
+    ] = None,
+    engine: Engine = "ray",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The sweep's folder; runs/<name>-sweep-<time> if left out.", metavar="DIR"),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the sweep's folder.")] = False,
+    json_lines: Json = False,
+) -> None:
+    """Run every combination of a scenario's matrix and seeds, or search for the best values.
+
+    With the --out of a sweep that was interrupted, that is gone on with: finished runs are not repeated.
+    """
+    shown_sweep(
+        scenario,
+        quiet,
+        json_lines,
+        overrides=sets or [],
+        seed=seed,
+        workers=workers,
+        at_once=at_once,
+        engine=engine,
+        out=out,
+    )
+
+
+def resume(
+    run_folder: RunFolder,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Prolong the run to so many rounds in all.")] = None,
+    workers: Workers = None,
+    engine: Engine = "ray",
+    ray_address: RayAddress = None,
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="Go on although scenario, data or software changed; it is noted.")
+    ] = False,
+    live: Live = False,
+    port: Port = None,
+    quiet: Quiet = False,
+    json_lines: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Go on with a run or a sweep that was interrupted, or prolong a run: the bits are those of a run at one go."""
+    from hothouse.launch import resume as launch
+    from hothouse.sweeps.result import is_sweep
+
+    if is_sweep(run_folder):
+        for option, given in (("--rounds", rounds), ("--ray-address", ray_address)):
+            if given is not None:
+                raise InputError(f"{run_folder} is a sweep; {option} is for a single run")
+        shown_sweep(run_folder, quiet, json_lines, workers=workers, engine=engine, allow_changes=allow_changes)
+        return
+    with shown_run(quiet, json_lines, live, port) as (observers, show):
+        done = launch(
+            run_folder,
+            rounds=rounds,
+            workers=workers,
+            engine=engine,
+            ray_address=ray_address,
+            allow_changes=allow_changes,
+            observers=observers,
+            verbose=verbose,
+        )
+        show(done)

@@ -1,0 +1,248 @@
+"""A comparison: what each group of runs reached, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common.errors import InputError
+from common.metrics import more_is_better
+from hothouse.comparison.groups import Group, Groups, differing, find_runs, grouped
+from hothouse.comparison.statistics import Estimate, Paired, estimate, paired
+from hothouse.report.records import SPLITS, Records
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hothouse.report.page import Page
+    from hothouse.result import Run
+
+_MOST_PAIRED = 8
+"""Of more groups each is tested against the first alone: who compares all with all finds something."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A value of a metric that runs are to reach."""
+
+    metric: str
+    value: float
+    given: bool
+    """Whether the user named it."""
+
+    def reached(self, value: float) -> bool:
+        """Whether a value is as good."""
+        return value >= self.value if more_is_better(self.metric) else value <= self.value
+
+    def text(self) -> str:
+        """Such as accuracy ≥ 0.95."""
+        return f"{self.metric.replace('_', ' ')} {'≥' if more_is_better(self.metric) else '≤'} {self.value:.4g}"
+
+
+@dataclass(frozen=True)
+class Reached:
+    """When a run reached the target."""
+
+    round: int
+    bytes: float
+    """Down and up, to the end of that round."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a group of runs reached."""
+
+    label: str
+    runs: int
+    final: Estimate
+    """The metric after the last round."""
+    chosen: Estimate | None
+    """The metric after the round that is best on the validation rows, else on held-out rows."""
+    worst: Estimate | None
+    """The metric's mean over the worst tenth of the clients, after the last round."""
+    reached: list[Reached]
+    """When the target was reached, by those runs that reached it."""
+    seconds: Estimate
+    """Of the whole run."""
+    bytes: Estimate
+    """Down and up, of the whole run."""
+
+    def to_target(self, what: str) -> Estimate | None:
+        """The mean round, bytes or seconds at the target, of the runs that reached it."""
+        return estimate([float(getattr(one, what)) for one in self.reached]) if self.reached else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs beside each other. `print(comparison.markdown())`, `comparison.table`, `comparison.page()`."""
+
+    found: Groups
+    metric: str
+    """The name of a column of metrics.jsonl, such as test_accuracy."""
+    target: Target
+
+    @property
+    def groups(self) -> list[Group]:
+        """Runs of the same scenario up to the seed."""
+        return self.found.groups
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """What each group reached."""
+        return [self._row(group) for group in self.groups]
+
+    @cached_property
+    def tests(self) -> list[Paired]:
+        """Pairs of groups over the seeds that both have: all pairs, of more than 8 groups each against the first."""
+        pairs = list(combinations(self.groups, 2))
+        if len(self.groups) > _MOST_PAIRED:
+            pairs = [(group, self.groups[0]) for group in self.groups[1:]]
+        told = []
+        for one, other in pairs:
+            seeds = sorted(one.by_seed.keys() & other.by_seed.keys())
+            if len(seeds) >= 2:
+                values = [[self._last(group.by_seed[seed]) for seed in seeds] for group in (one, other)]
+                told.append((one.label, other.label, *values))
+        return paired(told)  # type: ignore[arg-type]
+
+    @property
+    def differences(self) -> list[str]:
+        """The scenario's dotted keys that tell the groups apart."""
+        return differing(self.groups)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows as a table: means, half widths of their intervals, and counts."""
+        import pandas as pd
+
+        from hothouse.comparison.tables import records
+
+        return pd.DataFrame(records(self))
+
+    def markdown(self) -> str:
+        """The table in Markdown."""
+        from hothouse.comparison.tables import markdown
+
+        return markdown(self)
+
+    def latex(self) -> str:
+        """The table in LaTeX, for the package booktabs."""
+        from hothouse.comparison.tables import latex
+
+        return latex(self)
+
+    def csv(self) -> str:
+        """The table as CSV, a mean and a half width to a column."""
+        from hothouse.comparison.tables import as_csv
+
+        return as_csv(self)
+
+    def page(self) -> Page:
+        """The page."""
+        from hothouse.comparison.page import comparison_page
+
+        return comparison_page(self)
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html())
+
+    def _last(self, run: Records) -> float:
+        return run.column(self.metric)[1][-1]
+
+    def _row(self, group: Group) -> Row:
+        finals = [self._last(run) for run in group.runs]
+        bests = [run.summary.get("best") or {} for run in group.runs]
+        chosen = [best[self.metric] for best in bests if best.get(self.metric) is not None]
+        worst = [values[-1] for run in group.runs if (values := run.column(_worst_tenth(self.metric))[1])]
+        reached = [at for run in group.runs if (at := when_reached(run, self.target)) is not None]
+        return Row(
+            label=group.label,
+            runs=len(group.runs),
+            final=estimate(finals),
+            chosen=estimate(chosen) if len(chosen) == len(finals) else None,
+            worst=estimate(worst) if len(worst) == len(finals) else None,
+            reached=reached,
+            seconds=estimate([sum(line["seconds"] for line in run.metrics) for run in group.runs]),
+            bytes=estimate([sum(line["bytes_down"] + line["bytes_up"] for line in run.metrics) for run in group.runs]),
+        )
+
+
+def compare(
+    runs: Iterable[str | Path | Run] | str | Path, *, metric: str | None = None, target: str | None = None
+) -> Comparison:
+    """Compare runs: folders, folders of runs, patterns such as `runs/mine-*`, or what `hothouse.run` returned.
+
+    `metric` is a column of metrics.jsonl or the end of one: `accuracy` is test_accuracy, where there are test
+    rows. `target` is METRIC=VALUE; by default it is 95% of the best group's mean final metric (where less is
+    better, that mean divided by 0.95).
+
+    Raises InputError where there is nothing to compare.
+    """
+    given = [runs] if isinstance(runs, str | Path) else list(runs)
+    found = grouped(find_runs([one if isinstance(one, str | Path) else one.folder for one in given]))
+    if not found.groups:
+        raise InputError("none of these runs has measured anything yet")
+    name = _column(found.groups, metric or _default(found.groups))
+    if target is None:
+        finals = [estimate([run.column(name)[1][-1] for run in group.runs]).mean for group in found.groups]
+        return Comparison(found, name, Target(name, _near(finals, name), given=False))
+    wanted, equals, text = target.partition("=")
+    try:
+        value = float(text)
+    except ValueError:
+        equals = ""
+    if not equals:
+        raise InputError(f"--target {target}: expected METRIC=VALUE, such as --target accuracy=0.95")
+    return Comparison(found, name, Target(_column(found.groups, wanted.strip()), value, given=True))
+
+
+def when_reached(run: Records, target: Target) -> Reached | None:
+    """The first round after which the target was reached, and what it had cost; None where it never was."""
+    bytes_, seconds = 0.0, 0.0
+    for line in run.metrics:
+        bytes_ += line["bytes_down"] + line["bytes_up"]
+        seconds += line["seconds"]
+        value = line.get(target.metric)
+        if value is not None and target.reached(value):
+            return Reached(line["round"], bytes_, seconds)
+    return None
+
+
+def _near(finals: Sequence[float], metric: str) -> float:
+    """A little less than the best."""
+    if more_is_better(metric):
+        best = max(finals)
+        return best * 0.95 if best > 0 else best
+    best = min(finals)
+    return best / 0.95 if best > 0 else best
+
+
+def _default(groups: Sequence[Group]) -> str:
+    names = {run.primary[0] for group in groups for run in group.runs if run.primary is not None}
+    if len(names) > 1:
+        raise InputError(f"these runs are judged by different metrics ({', '.join(sorted(names))}); name one: --metric")
+    return names.pop()
+
+
+def _column(groups: Sequence[Group], name: str) -> str:
+    """The column that a name means, which every run must have."""
+    columns = [{key for line in run.metrics for key in line} for group in groups for run in group.runs]
+    there: set[str] = set.intersection(*columns)
+    for candidate in (name, *(f"{split}_{name}" for split in SPLITS)):
+        if candidate in there and any(line.get(candidate) is not None for line in groups[0].runs[0].metrics):
+            return candidate
+    measured = sorted(key for key in there if key.startswith(SPLITS))
+    raise InputError(
+        f"{name}: not measured by all of these runs; they have {', '.join(measured) or 'nothing'} in common"
+    )
+
+
+def _worst_tenth(metric: str) -> str:
+    """The column with the worst tenth of the clients for the same metric."""
+    split, _, base = metric.partition("_")
+    return f"{'personal' if split == 'personal' else 'holdout'}_{base or metric}_worst_10"

@@ -1,0 +1,145 @@
+"""Which runs belong together, and what tells the groups apart."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from common.errors import InputError
+from common.scenario.flat import flat
+from hothouse.report.records import Records
+from server.journal import Entry
+
+_FREE = ("seed", "name", "checkpoints", "tracking")
+"""Keys in which runs of a group may differ: they change no round."""
+_IN_LABELS = 3
+"""Differing keys that a label tells."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of the same scenario up to the seed."""
+
+    label: str
+    values: dict[str, Any]
+    """The scenario's keys, dotted, without those that may differ."""
+    runs: list[Records]
+    """One for each seed, in the order of seeds."""
+
+    @property
+    def by_seed(self) -> dict[int, Records]:
+        """The runs by their seeds."""
+        return {int(run.scenario["seed"]): run for run in self.runs}
+
+    def rounds(self, metric: str) -> list[int]:
+        """The rounds after which every run has this metric."""
+        known = [set(run.column(metric)[0]) for run in self.runs]
+        return sorted(set.intersection(*known)) if known else []
+
+    def values_at(self, metric: str, rounds: Sequence[int]) -> list[list[float]]:
+        """Each run's metric after these rounds, (runs, rounds)."""
+        found = [dict(zip(*run.column(metric), strict=True)) for run in self.runs]
+        return [[values[number] for number in rounds] for values in found]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Runs in groups, and those that were left out."""
+
+    groups: list[Group]
+    left_out: list[tuple[Path, str]] = field(default_factory=list)
+    """Folders, and why they do not count."""
+
+
+def find_runs(given: Iterable[str | Path]) -> list[Records]:
+    """The runs in folders, in folders of runs and in patterns such as `runs/mine-*`, each once, in that order.
+
+    Raises InputError for something that leads to no run.
+    """
+    found: dict[Path, Records] = {}
+    for one in given:
+        # Path.glob takes no absolute pattern.
+        folders = [Path(one)] if Path(one).exists() else list(map(Path, sorted(glob.glob(str(one)))))  # noqa: PTH207
+        runs = [run for folder in folders for run in _runs_in(folder)]
+        if not runs:
+            raise InputError(f"{one}: expected a run's folder, a folder of runs or a pattern, found no run there")
+        found |= {run.folder.resolve(): run for run in runs if run.folder.resolve() not in found}
+    return list(found.values())
+
+
+def grouped(runs: Sequence[Records]) -> Groups:
+    """Runs in groups, in the order in which each group's first run is given.
+
+    Of a group with complete runs the incomplete ones are left out; of runs with the same seed, which are the
+    same bits, all but the first. Runs that measured nothing are left out.
+    """
+    kinds: dict[str, list[Records]] = {}
+    left_out: list[tuple[Path, str]] = []
+    for run in runs:
+        if run.judged is None:
+            left_out.append((run.folder, "it has measured nothing"))
+            continue
+        kinds.setdefault(json.dumps(_kind(run.scenario), sort_keys=True), []).append(run)
+    groups = []
+    for members in kinds.values():
+        complete = [run for run in members if run.status == "complete"]
+        left_out += [(run.folder, f"it is {run.status}") for run in members if complete and run not in complete]
+        seeds: dict[int, Records] = {}
+        for run in complete or members:
+            if run.scenario["seed"] in seeds:
+                left_out.append((run.folder, f"it repeats {seeds[run.scenario['seed']].folder}"))
+            else:
+                seeds[run.scenario["seed"]] = run
+        ordered = [seeds[seed] for seed in sorted(seeds)]
+        groups.append(Group(str(ordered[0].scenario["name"]), flat(_kind(ordered[0].scenario)), ordered))
+    return Groups(_labelled(groups), left_out)
+
+
+def differing(groups: Sequence[Group]) -> list[str]:
+    """The dotted keys that tell groups apart, in alphabetical order."""
+    keys = sorted({key for group in groups for key in group.values})
+    return [key for key in keys if len({json.dumps(group.values.get(key, _NOT_SET)) for group in groups}) > 1]
+
+
+_NOT_SET = "\0"
+
+
+def _kind(scenario: Entry) -> Entry:
+    return {key: value for key, value in scenario.items() if key not in _FREE}
+
+
+def _runs_in(folder: Path) -> list[Records]:
+    """The run that a folder is, or the runs below it."""
+    if _is_run(folder):
+        return [Records(folder)]
+    return [Records(path.parent) for path in sorted(folder.rglob("summary.json")) if _is_run(path.parent)]
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "summary.json").is_file() and (folder / "scenario.yaml").is_file()
+
+
+def _labelled(groups: list[Group]) -> list[Group]:
+    """Groups by their names where these differ, else by what differs between them."""
+    if len({group.label for group in groups}) == len(groups):
+        return groups
+    keys = differing(groups)
+    short = {key: key.rpartition(".")[2] for key in keys}
+    if len(set(short.values())) < len(keys):
+        short = {key: ".".join(key.split(".")[-2:]) for key in keys}
+    labels: list[str] = []
+    for group in groups:
+        told = [f"{short[key]}={_plain(group.values[key])}" for key in keys if key in group.values]
+        label = ", ".join(told[:_IN_LABELS]) or group.label
+        labels.append(label)
+    numbered = [label if labels.count(label) == 1 else f"{label} #{place}" for place, label in enumerate(labels, 1)]
+    return [Group(label, group.values, group.runs) for label, group in zip(numbered, groups, strict=True)]
+
+
+def _plain(value: Any) -> str:
+    """A value as YAML has it, in short."""
+    return json.dumps(value) if isinstance(value, bool | list | dict) or value is None else str(value)

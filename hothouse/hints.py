@@ -1,0 +1,148 @@
+"""Advice on a scenario: what is allowed and rarely wise, each with its reason. Nothing here is ever forced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from common.data import Prepared
+from common.scenario import Scenario
+from common.scenario.objective import output_kind
+
+Hint = Callable[[Scenario, Prepared], Iterator[str]]
+
+_FEW_ROWS = 4
+_DEEP = 3
+_LOOKED_AT = 50_000_000
+"""In so many numbers, the first ones, gaps are looked for."""
+
+
+def hints(scenario: Scenario, prepared: Prepared) -> list[str]:
+    """What a user should know of a scenario and its data."""
+    return [*prepared.meta.hints, *(told for hint in HINTS for told in hint(scenario, prepared))]
+
+
+def _output(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    kind = output_kind(scenario.model, prepared.meta.task)
+    if prepared.meta.task == "regression" and kind != "linear":
+        yield (
+            f"model.output: {kind} only reaches numbers between 0 and 1, and this is a regression; "
+            "linear reaches them all"
+        )
+    if prepared.meta.task == "classification" and kind == "linear":
+        yield (
+            "model.output: linear fits numbers to the classes by squared error; "
+            "softmax gives probabilities, and cross-entropy learns faster from what is badly wrong"
+        )
+
+
+def _missing_values(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    name, x = scenario.model.activation.name, prepared.x
+    # To look through every pixel of many images would take long.
+    if not np.issubdtype(x.dtype, np.floating) or not np.isnan(x[: _LOOKED_AT // max(1, x.shape[1])]).any():
+        return
+    if prepared.meta.filling == "none":
+        yield (
+            f"data.missing: {scenario.data.missing} leaves gaps in these rows as they are, and what is not a number "
+            "spreads to every weight; federation fills them"
+        )
+    elif name in ("relu", "leaky_relu") and scenario.model.layers:
+        yield (
+            f"model.activation: {name} with missing values: what fills a gap is a guess, and its error grows with the "
+            "weights; tanh bounds it"
+        )
+
+
+def _zeros(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    if scenario.model.initialization.name == "zeros" and scenario.model.layers and scenario.model.from_ is None:
+        yield (
+            "model.initialization: zeros with hidden layers: all units of a layer get the same gradient, so that they "
+            "stay alike for ever; he_uniform or xavier_uniform breaks the symmetry"
+        )
+
+
+def _spread(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    start, activation = scenario.model.initialization.name, scenario.model.activation.name
+    if not scenario.model.layers or scenario.model.normalization.name != "none":
+        return
+    if start.startswith("he_") and activation in ("tanh", "sigmoid"):
+        yield (
+            f"model.initialization: {start} makes up for units that ReLU silences, and {activation} silences none; "
+            f"{start.replace('he', 'xavier')} keeps the spread of its signals"
+        )
+    if start.startswith("xavier_") and activation in ("relu", "leaky_relu"):
+        yield (
+            f"model.initialization: {start} halves the spread of signals from layer to layer with {activation}, which "
+            f"silences half of the units; {start.replace('xavier', 'he')} makes up for it"
+        )
+
+
+def _batch_statistics(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    if scenario.model.normalization.name != "batch" or not scenario.model.layers:
+        return
+    if scenario.training.batch_size == 1:
+        yield (
+            "training.batch_size: 1 with batch normalization: one row has no spread, so that every unit gives its "
+            "shift and nothing else; layer normalization works row by row"
+        )
+        return
+    small = int((prepared.training_sizes < _FEW_ROWS).sum())
+    if small:
+        yield (
+            f"model.normalization: {small} of {len(prepared.clients)} clients have fewer than {_FEW_ROWS} rows to "
+            "train on, and statistics of so few say little; layer normalization works row by row"
+        )
+
+
+def _deep_sigmoid(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    model = scenario.model
+    if model.activation.name == "sigmoid" and len(model.layers) >= _DEEP and model.normalization.name == "none":
+        yield (
+            f"model.activation: sigmoid in {len(model.layers)} hidden layers: its slope is at most ¼, so that "
+            "gradients fade on their way back; relu or tanh, or a normalization, keeps them"
+        )
+
+
+def _nothing_kept(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    optimizer = scenario.training.optimizer
+    if scenario.training.optimizer_state == "client" and optimizer.name == "sgd" and not optimizer.momentum:
+        yield "training.optimizer_state: client has no effect, sgd without momentum carries nothing from step to step"
+
+
+def _nothing_personal(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    strategy = scenario.federation.strategy
+    if strategy.name == "fedbn" and (scenario.model.normalization.name != "batch" or not scenario.model.layers):
+        yield "federation.strategy: fedbn without batch normalization keeps nothing local, and is FedAvg"
+    if strategy.personalizes and not scenario.data.client_holdout:
+        yield (
+            f"data.client_holdout: 0 with {strategy.name}: what clients' own models are good for shows on rows of "
+            "their own alone, and there are none"
+        )
+
+
+def _one_label(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    if len(prepared.meta.labels) == 1:
+        yield f"data.source: every row has the label {prepared.meta.labels[0]!r}, there is nothing to tell apart"
+
+
+def _nothing_held_out(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    if scenario.data.client_holdout and not prepared.holdout_sizes.any():
+        yield (
+            f"data.client_holdout: {scenario.data.client_holdout:g} of at most {prepared.training_sizes.max()} rows is "
+            "no row at any client; a larger share holds some out"
+        )
+
+
+HINTS: tuple[Hint, ...] = (
+    _output,
+    _missing_values,
+    _zeros,
+    _spread,
+    _batch_statistics,
+    _deep_sigmoid,
+    _nothing_kept,
+    _nothing_personal,
+    _one_label,
+    _nothing_held_out,
+)

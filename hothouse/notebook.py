@@ -1,0 +1,127 @@
+"""How a run shows itself in a Jupyter notebook, by rich's support for it: no widgets are needed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from common.metrics import PRIMARY
+from hothouse.progress import numbers
+from server.observers import Metrics, Observer
+
+if TYPE_CHECKING:
+    from common.models.predictor import Predictor
+    from hothouse.result import Run
+
+_SECONDS = 0.3
+"""Between two pictures, so that a fast run does not flood the page."""
+
+
+def in_notebook() -> bool:
+    """Whether this is the kernel of a notebook; nothing is imported to find out."""
+    ipython = sys.modules.get("IPython")
+    shell: Any = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+class Picture:
+    """A place under a notebook's cell that shows the newest state of something."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._last = 0.0
+
+    def show(self, content: Any, now: bool = False) -> None:
+        """Show the content: at once, or unless something was shown a moment ago."""
+        if not now and time.monotonic() - self._last < _SECONDS:
+            return
+        from IPython.display import display
+
+        self._last = time.monotonic()
+        if self._handle is None:
+            self._handle = display(content, display_id=True)
+        else:
+            self._handle.update(content)
+
+
+class NotebookProgress(Observer):
+    """A bar under the cell, with the newest round's numbers."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("[bold]round"),
+            MofNCompleteColumn(),
+            BarColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(force_jupyter=True),
+        )
+        self._picture = Picture()
+
+    def started(self, rounds: int, clients: int, parameters: int) -> None:
+        """Show an empty bar."""
+        self._rounds = rounds
+        self._task = self._bar.add_task("rounds", total=rounds, numbers="")
+        self._picture.show(self._bar, now=True)
+
+    def round_ended(self, metrics: Metrics) -> None:
+        """Show the round's numbers."""
+        self._bar.update(self._task, completed=metrics["round"], numbers="  ".join(numbers(metrics)))
+        self._picture.show(self._bar, now=metrics["round"] == self._rounds)
+
+    def finished(self, model: Predictor) -> None:
+        """Stop the clock."""
+        self._bar.stop_task(self._task)
+        self._picture.show(self._bar, now=True)
+
+
+def run_html(run: Run) -> str:
+    """A run in a few lines of HTML: how it ended, its last and its best round, its metric round by round."""
+    summary = run.summary
+    final, best = summary["final"], summary["best"] or {}
+    told = f"<b>{escape(summary['name'])}</b>: {summary['status']}, {summary['rounds']} rounds, seed {summary['seed']}"
+    if summary["status"] != "complete":
+        told += f" ({escape(str(summary.get('reason', '')))})"
+    heads = ["", "last round", *([f"round {best['round']}, best by {best['by'].replace('_', ' ')}"] if best else [])]
+    rows = []
+    for name, value in final.items():
+        if isinstance(value, float) and not name.endswith("seconds"):
+            cells = [name.replace("_", " "), f"{value:.4f}", *([_number(best.get(name))] if best else [])]
+            rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
+    table = f"<tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows)
+    return (
+        f"<div><p>{told}<br><code>{escape(str(run.folder))}</code></p>"
+        f"<div style='display:flex;gap:2em;align-items:center'><table>{table}</table>{_curve(run)}</div></div>"
+    )
+
+
+def _curve(run: Run) -> str:
+    """The best-founded metric of the run by round, drawn as SVG."""
+    columns = [f"{split}_{name}" for split in ("test", "validation", "holdout") for name, _ in PRIMARY.values()]
+    name = next((column for column in columns if column in run.metrics), "train_loss")
+    if name not in run.metrics:
+        return ""
+    measured = run.metrics[["round", name]].dropna()
+    if len(measured) < 2:
+        return ""
+    rounds, values = measured["round"].to_numpy(float), measured[name].to_numpy(float)
+    low, high = float(values.min()), float(values.max())
+    x = 10 + 280 * (rounds - rounds[0]) / (rounds[-1] - rounds[0])
+    y = 110 - 100 * (values - low) / ((high - low) or 1)
+    points = " ".join(f"{one:.1f},{other:.1f}" for one, other in zip(x, y, strict=True))
+    words = f"{name.replace('_', ' ')}, from {values[0]:.4g} to {values[-1]:.4g} in {int(rounds[-1])} rounds"
+    return (
+        f"<figure style='margin:0'><svg width='300' height='120' role='img' aria-label='{words}'>"
+        f"<polyline points='{points}' fill='none' stroke='#3b6fd4' stroke-width='2'/></svg>"
+        f"<figcaption>{words}</figcaption></figure>"
+    )
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else ""

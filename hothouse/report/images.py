@@ -1,0 +1,45 @@
+"""Rows as pictures inside a page."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.data.images import image_shape
+
+
+def is_image(shape: tuple[int, ...] | list[int]) -> bool:
+    """Whether rows of this shape can be shown: (height, width), or with 1 or 3 channels first or last."""
+    found = image_shape(shape)
+    return found is not None and found.channels in (1, 3)
+
+
+def data_uri(row: NDArray[Any], shape: tuple[int, ...] | list[int], limits: tuple[float, float]) -> str:
+    """A flattened row as a PNG in a data: URI; `limits` become black and white."""
+    found, picture = image_shape(shape), row.reshape(tuple(shape)).astype(np.float64)
+    if found is not None and picture.ndim == 3 and not found.channels_last:
+        picture = picture.transpose(1, 2, 0)
+    low, high = limits
+    scaled = np.clip(np.nan_to_num((picture - low) / max(high - low, 1e-12)) * 255, 0, 255).astype(np.uint8)
+    if scaled.ndim == 3 and scaled.shape[2] == 1:
+        scaled = scaled[:, :, 0]
+    return "data:image/png;base64," + base64.b64encode(_png(scaled)).decode()
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels (height, width) or (height, width, 3) as PNG (ISO/IEC 15948)."""
+    height, width = pixels.shape[:2]
+    kind = 2 if pixels.ndim == 3 else 0
+    lines = b"".join(b"\0" + line.tobytes() for line in pixels)
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)),
+        (b"IDAT", zlib.compress(lines, 9)),
+        (b"IEND", b""),
+    ]
+    chunks = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

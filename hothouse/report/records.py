@@ -1,0 +1,154 @@
+"""What a run's folder tells by now, whether the run has ended or not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from common.errors import InputError
+from common.metrics import PRIMARY
+from server.files import read_lines
+from server.journal import Entry
+
+SPLITS = ("test", "validation", "holdout", "personal")
+"""What is measured on what, the best-founded first."""
+
+FAIRNESS = {
+    "mean": "mean",
+    "worst_10": "worst tenth",
+    "best_10": "best tenth",
+    "variance": "variance",
+    "jain": "Jain's index",
+}
+"""What is quoted of a metric over clients, as `server.fairness` names it, and what it is called."""
+
+_WORDS = {"holdout": "held-out", "train": "training", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+
+
+def words(name: str) -> str:
+    """What a metric, or a part of its name, is called: `holdout_rmse` is held-out RMSE."""
+    return " ".join(_WORDS.get(part, part) for part in name.split("_"))
+
+
+def titled(name: str) -> str:
+    """The same at the beginning of a sentence."""
+    told = words(name)
+    return told[:1].upper() + told[1:]
+
+
+@dataclass(frozen=True)
+class Records:
+    """A run's files, read when they are asked for; what is not there yet is empty."""
+
+    folder: Path
+
+    @cached_property
+    def summary(self) -> Entry:
+        """summary.json."""
+        return self._object("summary.json")
+
+    @cached_property
+    def scenario(self) -> Entry:
+        """scenario.yaml as plain values, so that a run of another version can be shown too."""
+        import yaml
+
+        found: Entry = yaml.safe_load(self.scenario_text)
+        return found
+
+    @cached_property
+    def scenario_text(self) -> str:
+        """scenario.yaml."""
+        return (self.folder / "scenario.yaml").read_text(encoding="utf-8")
+
+    @cached_property
+    def metrics(self) -> list[Entry]:
+        """metrics.jsonl."""
+        return read_lines(self.folder / "metrics.jsonl")
+
+    @cached_property
+    def events(self) -> list[Entry]:
+        """events.jsonl."""
+        return read_lines(self.folder / "events.jsonl")
+
+    @cached_property
+    def federation(self) -> Entry:
+        """federation.json."""
+        return self._object("federation.json")
+
+    @cached_property
+    def clients(self) -> list[Entry]:
+        """clients.jsonl."""
+        return read_lines(self.folder / "clients.jsonl")
+
+    @cached_property
+    def workers(self) -> list[Entry]:
+        """workers.jsonl."""
+        return read_lines(self.folder / "workers.jsonl")
+
+    @cached_property
+    def ladder(self) -> list[Entry]:
+        """ladder.jsonl."""
+        return read_lines(self.folder / "ladder.jsonl")
+
+    @cached_property
+    def final(self) -> Entry:
+        """final.json."""
+        return self._object("final.json")
+
+    @cached_property
+    def primary(self) -> tuple[str, bool] | None:
+        """The metric the task is judged by, and whether more of it is better."""
+        for name, more_is_better in PRIMARY.values():
+            if any(f"{split}_{name}" in line for line in self.metrics for split in SPLITS):
+                return name, more_is_better
+        return None
+
+    @cached_property
+    def judged(self) -> str | None:
+        """The name of the best-founded column with that metric, such as test_accuracy."""
+        if self.primary is None:
+            return None
+        names = (f"{split}_{self.primary[0]}" for split in SPLITS)
+        return next((name for name in names if any(name in line for line in self.metrics)), None)
+
+    @cached_property
+    def evaluated(self) -> list[Entry]:
+        """The lines of clients.jsonl with what the clients measured."""
+        return [line for line in self.clients if "holdout" in line]
+
+    def column(self, name: str) -> tuple[list[int], list[float]]:
+        """The rounds that have a metric, and its values."""
+        known = [(line["round"], line[name]) for line in self.metrics if line.get(name) is not None]
+        return [number for number, _ in known], [value for _, value in known]
+
+    def name_of(self, client: int) -> str:
+        """What a client is called: its natural name, or its id."""
+        return self._names.get(client, str(client))
+
+    @property
+    def status(self) -> str:
+        """complete, incomplete or, where nothing says that it ended, running."""
+        reason = self.summary.get("reason", "")
+        return "running" if reason == "the run has not ended" else str(self.summary["status"])
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        names = self.federation.get("names") or []
+        return dict(zip(self.federation.get("shown", []), names, strict=False))
+
+    def _object(self, name: str) -> Entry:
+        try:
+            found: Entry = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
+
+def read(folder: str | Path) -> Records:
+    """The records in a run's folder. Raises InputError where there is none."""
+    folder = Path(folder)
+    if not (folder / "summary.json").is_file() or not (folder / "scenario.yaml").is_file():
+        raise InputError(f"{folder}: expected a run's folder, found no summary.json there")
+    return Records(folder)

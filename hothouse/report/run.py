@@ -1,0 +1,47 @@
+"""The report of a run: one page, from what is in its folder."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from hothouse.report.page import Page, write_page
+from hothouse.report.records import Records, read
+from hothouse.report.sections import SECTIONS
+
+_PILLS = {"complete": "good", "incomplete": "bad", "running": "wait"}
+
+
+def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
+    """Write the report of the run in `folder`, by default as report.html in it; returns its path.
+
+    Raises InputError where there is no run or the page cannot be written.
+    """
+    records = read(folder)
+    return write_page(run_page(records), Path(out) if out is not None else records.folder / "report.html")
+
+
+def run_page(records: Records) -> Page:
+    """The page of a run, whether it has ended or not."""
+    page = Page(str(records.scenario.get("name", records.folder.name)), _lead(records))
+    for heading, parts in SECTIONS:
+        found = parts(page, records)
+        if found:
+            page.section(heading, *found)
+    return page
+
+
+def _lead(records: Records) -> str:
+    """What was run, and how it ended."""
+    scenario, summary, status = records.scenario, records.summary, records.status
+    federation, data = scenario["federation"], scenario["data"]
+    strategy, source = federation["strategy"]["name"], data["source"]
+    what = " ".join(str(source[key]) for key in ("kind", "name") if key in source)
+    clients = f"{summary['clients']:,} clients" if "clients" in summary else "clients"
+    told = (
+        f"{strategy} over {clients} with {what} data, cut by {data['partition']['scheme']}; "
+        f"{summary.get('rounds', 0)} of {federation['rounds']} rounds, seed {scenario['seed']}."
+    )
+    reason = summary.get("reason", "") if status == "incomplete" else ""
+    pill = f'<span class="pill {_PILLS.get(status, "soft")}">{escape(status)}</span>'
+    return f"<p>{pill} {escape(told)}</p>" + (f'<p class="bad">{escape(reason)}</p>' if reason else "")

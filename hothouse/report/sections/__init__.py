@@ -1,0 +1,45 @@
+"""The sections of a run's report, in order: each module's `parts(page, records)` gives a section's HTML.
+
+A section without anything to show gives no parts and is left out. A new one is a file here and a line in
+`SECTIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hothouse.report.page import Page
+from hothouse.report.records import Records
+from hothouse.report.sections import (
+    attendance,
+    communication,
+    competition,
+    errors,
+    events,
+    fairness,
+    federation,
+    glance,
+    learning,
+    mistakes,
+    reproduction,
+    scenario,
+    time,
+)
+
+Parts = Callable[[Page, Records], list[str]]
+
+SECTIONS: tuple[tuple[str, Parts], ...] = (
+    ("At a glance", glance.parts),
+    ("Learning", learning.parts),
+    ("Who has what", federation.parts),
+    ("Fairness", fairness.parts),
+    ("Who took part", attendance.parts),
+    ("Competition", competition.parts),
+    ("Communication", communication.parts),
+    ("Time", time.parts),
+    ("What it gets wrong", errors.parts),
+    ("Worst mistakes", mistakes.parts),
+    ("Events", events.parts),
+    ("Scenario", scenario.parts),
+    ("How to reproduce", reproduction.parts),
+)

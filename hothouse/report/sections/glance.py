@@ -1,0 +1,32 @@
+"""The few numbers that people quote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hothouse.report.page import Page, duration, facts, size
+from hothouse.report.records import SPLITS, Records, words
+
+
+def parts(page: Page, records: Records) -> list[str]:
+    """The last and the best round's metric, and how much there was of everything."""
+    summary, metrics = records.summary, records.metrics
+    told: list[tuple[str, Any]] = []
+    if records.primary is not None:
+        name = records.primary[0]
+        for split in SPLITS:
+            _, values = records.column(f"{split}_{name}")
+            if values:
+                told.append((words(f"{split}_{name}"), values[-1]))
+        best = summary.get("best")
+        if best:
+            told.append((f"best {words(best['by'])}, round {best['round']}", best[best["by"]]))
+    told.append(("rounds", metrics[-1]["round"] if metrics else 0))
+    told += [(name, summary[name]) for name in ("clients", "parameters") if name in summary]
+    seconds = sum(line["seconds"] for line in metrics)
+    told.append(("time", duration(seconds)))
+    trained = sum(line["clients"] for line in metrics)
+    if seconds:
+        told.append(("clients trained per second", float(f"{trained / seconds:.3g}")))
+    told.append(("sent and received", size(sum(line["bytes_down"] + line["bytes_up"] for line in metrics))))
+    return [facts(told)]

@@ -1,0 +1,62 @@
+"""The rows that the final model is most wrong about, in the form that suits them."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from hothouse.report.images import data_uri, is_image
+from hothouse.report.page import Page, paragraph, shown, table
+from hothouse.report.records import Records
+
+_MOST_COLUMNS = 12
+
+
+def parts(page: Page, records: Records) -> list[str]:
+    """Pictures, texts or rows, the worst first."""
+    final = records.final
+    mistakes = final.get("mistakes") or []
+    if not mistakes:
+        return [paragraph(f"There is none: every {final['split']} row is recognized.")] if final else []
+    told = f"The {len(mistakes)} {final['split']} rows that the model is most wrong about, the worst first."
+    shape, kept = final["row_shape"], [mistake for mistake in mistakes if "values" in mistake]
+    if "text" in mistakes[0]:
+        rows = [(*_answer(mistake), mistake["text"]) for mistake in mistakes]
+        return [paragraph(told), table([*_head(mistakes[0]), "text"], rows)]
+    if kept and is_image(shape):
+        return [paragraph(told), _pictures(kept, shape)]
+    columns = final["columns"] or [f"x{place}" for place in range(len(kept[0]["values"]) if kept else 0)]
+    rows = [(*_answer(mistake), *mistake.get("values", [])[:_MOST_COLUMNS]) for mistake in mistakes]
+    if len(columns) > _MOST_COLUMNS:
+        told += f" Of {len(columns)} columns the first {_MOST_COLUMNS} are shown."
+    return [paragraph(told), table([*_head(mistakes[0]), *columns[:_MOST_COLUMNS]], rows)]
+
+
+def _head(mistake: dict[str, Any]) -> list[str]:
+    return ["label", "prediction", "probability"] if "label" in mistake else ["target", "prediction"]
+
+
+def _answer(mistake: dict[str, Any]) -> list[Any]:
+    if "label" in mistake:
+        return [str(mistake["label"]), str(mistake["prediction"]), f"{mistake['probability']:.1%}"]
+    values = [mistake[name] for name in ("target", "prediction")]
+    return [value[0] if len(value) == 1 else ", ".join(map(shown, value)) for value in values]
+
+
+def _pictures(mistakes: list[dict[str, Any]], shape: list[int]) -> str:
+    values = [np.array(mistake["values"], dtype=float) for mistake in mistakes]
+    every = np.concatenate(values)
+    limits = (min(0.0, float(np.nanmin(every))), float(np.nanmax(every)))
+    found = []
+    for mistake, picture in zip(mistakes, values, strict=True):
+        label, guess, *more = map(shown, _answer(mistake))
+        sure = f" ({more[0]})" if more else ""
+        alternative = f"labelled {label}, taken for {guess}"
+        caption = f"<strong>{escape(label)}</strong> taken for <strong>{escape(guess)}</strong>{escape(sure)}"
+        found.append(
+            f'<figure><img alt="{escape(alternative)}" src="{data_uri(picture, shape, limits)}">'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
+    return f'<div class="pictures">{"".join(found)}</div>'

@@ -1,0 +1,75 @@
+"""Rows beside what training makes of them: pictures, texts with what changed, numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
+from html import escape
+from typing import Any
+
+from hothouse.augmented import Seen
+from hothouse.report.images import data_uri
+from hothouse.report.page import Raw, shown, table
+
+_PIECES = re.compile(r"\s+|\w+|[^\w\s]")
+_MOST_CHARACTERS = 300
+_AS_IT_IS = "as\u00a0it\u00a0is"
+
+
+def pictures(seen: Sequence[Seen], answers: Sequence[str], shape: list[int], limits: tuple[float, float]) -> str:
+    """Images: one line each, the original first."""
+
+    def picture(pixels: Any, words: str) -> Raw:
+        return Raw(f'<img alt="{escape(words)}" src="{data_uri(pixels, shape, limits)}">')
+
+    lines = [
+        [
+            answer,
+            picture(one.before, f"a row labelled {answer}"),
+            *(picture(after, f"the same in round {n}") for n, after in enumerate(one.after, 1)),
+        ]
+        for one, answer in zip(seen, answers, strict=True)
+    ]
+    return f'<div class="pictures">{table(_head(seen), lines)}</div>'
+
+
+def texts(seen: Sequence[Seen], answers: Sequence[str]) -> str:
+    """Texts: what is new is marked, what is gone struck through."""
+    lines = [
+        [answer, one.before[:_MOST_CHARACTERS], *(Raw(changes(one.before, after)) for after in one.after)]
+        for one, answer in zip(seen, answers, strict=True)
+    ]
+    return table(_head(seen), lines)
+
+
+def numbers(seen: Sequence[Seen], answers: Sequence[str], names: list[str], cells: Callable[[Any], list[Any]]) -> str:
+    """Rows of a table: the original first, then each round with what changed marked."""
+    lines: list[list[Any]] = []
+    for one, answer in zip(seen, answers, strict=True):
+        before = cells(one.before)
+        lines.append([answer, _AS_IT_IS, *before])
+        for n, after in enumerate(one.after, 1):
+            marked = [
+                new if new == old else Raw(f"<mark>{escape(shown(new))}</mark>")
+                for old, new in zip(before, cells(after), strict=True)
+            ]
+            lines.append(["", f"round\u00a0{n}", *marked])
+    return table(["target", "seen", *names], lines)
+
+
+def changes(before: str, after: str) -> str:
+    """The later text as HTML, words that are new in `ins` and words that are gone in `del`."""
+    old, new = (_PIECES.findall(text[:_MOST_CHARACTERS]) for text in (before, after))
+    parts = []
+    for what, start, end, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        gone, come = escape("".join(old[start:end])), escape("".join(new[first:last]))
+        if what == "equal":
+            parts.append(come)
+        else:
+            parts += [f"<del>{gone}</del>"] * bool(gone.strip()) + [f"<ins>{come}</ins>"] * bool(come)
+    return "".join(parts)
+
+
+def _head(seen: Sequence[Seen]) -> list[str]:
+    return ["label", _AS_IT_IS, *(f"round {n}" for n in range(1, len(seen[0].after) + 1))]

@@ -1,0 +1,92 @@
+"""A Flower SuperNode whose ClientApps start warm: each is forked from a process that has imported PyTorch already.
+
+Flower starts a process for every message, and each imports Flower and PyTorch anew: seconds of processor time where
+training takes milliseconds. Here SuperNode and SuperExec are Flower's own, in its isolation mode `process`; they differ
+only in how the SuperExec starts a ClientApp. What is forked has imported nothing of an app, so an app's own code is
+loaded for every message, as Flower does it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from multiprocessing import active_children, forkserver, get_context
+from pathlib import Path
+from shutil import which
+from typing import NoReturn
+
+from flwr.supercore.constant import TaskType
+from flwr.supercore.superexec import run_superexec as superexec
+from flwr.supercore.superexec.executor import ExecutionSpec, LaunchResult, SubprocessExecutor
+from flwr.supernode.runtime.run_clientapp import run_clientapp
+
+from common.errors import InputError
+
+IMPORTED = ("flwr.supernode.runtime.run_clientapp", "flwr.clientapp", "torch", "pydantic", "yaml", "safetensors.numpy")
+# How often a SuperExec looks for work, in seconds: once a second if nobody says otherwise.
+POLL_INTERVAL = "FLWR_SUPEREXEC_TASK_POLL_INTERVAL"
+# Options that the SuperExec and the ClientApps would have to know of as well.
+OURS = ("--isolation", "--ssl-", "--superexec-auth-secret", "--allow-runtime-dependency-installation")
+
+
+class WarmExecutor(SubprocessExecutor):
+    """Forks ClientApps from a process that has imported what they need."""
+
+    def __init__(self) -> None:
+        self.processes = get_context("forkserver")
+        self.processes.set_forkserver_preload(list(IMPORTED))
+        forkserver.ensure_running()
+
+    def launch(self, spec: ExecutionSpec) -> LaunchResult:
+        """Start the process of a task; one of another kind than a ClientApp as Flower does."""
+        if spec.task_type != TaskType.CLIENT_APP:
+            return super().launch(spec)
+        settings = {
+            "runtime_api_address": spec.runtime_api_address,
+            "token": spec.token,
+            "insecure": spec.insecure,
+            "parent_pid": spec.parent_pid,
+            "runtime_dependency_install": spec.runtime_dependency_install,
+        }
+        self.processes.Process(target=run_clientapp, kwargs=settings).start()
+        return LaunchResult.accepted()
+
+    def close(self) -> None:
+        """End the ClientApps that still run."""
+        for child in active_children():
+            child.terminate()
+
+
+def become_supernode(host: str, port: int, options: Sequence[str]) -> NoReturn:
+    """Turn this process into `flower-supernode` with these options, a warm SuperExec beside it.
+
+    Raises:
+        InputError: an option is one that is chosen here, or there is no `flower-supernode`.
+    """
+    for option in options:
+        if option.startswith(OURS):
+            raise InputError(
+                f"{option}: hothouse supernode chooses this itself, as its ClientApps are processes of this machine "
+                "and this environment; expected another option of flower-supernode, or flower-supernode in its place"
+            )
+    beside_python = Path(sys.executable).parent
+    command = which("flower-supernode", path=f"{beside_python}{os.pathsep}{os.environ.get('PATH', '')}")
+    if command is None:
+        raise InputError(
+            f"expected Flower's flower-supernode in {beside_python} or on the PATH; is flwr installed here?"
+        )
+    # Without a main module of its own: what is forked would import that first.
+    serve = "import sys; from hothouse.supernode import serve_apps; serve_apps(sys.argv[1], int(sys.argv[2]))"
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    subprocess.Popen(
+        [sys.executable, "-P", "-c", serve, address, str(os.getpid())], env={POLL_INTERVAL: "0.25", **os.environ}
+    )
+    os.execv(command, [command, "--isolation", "process", "--host", host, "--port", str(port), *options])
+
+
+def serve_apps(address: str, supernode: int) -> None:
+    """Run a SuperExec for the SuperNode of this process id, which listens at `address`, until that one ends."""
+    setattr(superexec, "get_executor", lambda *_, **__: WarmExecutor())  # noqa: B010 (Flower exports no way to)
+    superexec.run_superexec(address, insecure=True, parent_pid=supernode)

@@ -1,0 +1,58 @@
+"""What a sweep's runs are judged by: never by test rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from common.data.table import Task
+from common.errors import InputError
+from common.metrics import METRICS, PRIMARY, more_is_better
+from common.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A metric of rows that are kept for judging, and whether more of it is better."""
+
+    metric: str
+    maximize: bool
+
+    @property
+    def direction(self) -> str:
+        """In Optuna's words."""
+        return "maximize" if self.maximize else "minimize"
+
+    def value(self, metrics: dict[str, Any]) -> float | None:
+        """A round's value; None where it was not measured or is no finite number."""
+        value = metrics.get(self.metric)
+        return float(value) if value is not None and math.isfinite(value) else None
+
+
+def goal_of(scenario: Scenario, task: Task) -> Goal | None:
+    """What the runs of this scenario are judged by; None where no rows are kept for it.
+
+    Raises InputError where a search asks for a metric that this task does not have.
+    """
+    data, search = scenario.data, scenario.search
+    splits = {"validation": data.validation_fraction, "holdout": data.client_holdout}
+    if scenario.federation.strategy.personalizes:
+        splits = {"personal": data.client_holdout, **splits}
+    known = [f"{split}_{name}" for split, share in splits.items() if share for name in METRICS[task]]
+    if scenario.evaluation.auc and task == "classification" and splits["validation"]:
+        known.append("validation_auc")
+    if not known:
+        return None
+    metric = next(f"{split}_{PRIMARY[task][0]}" for split, share in splits.items() if share)
+    if search and search.metric:
+        metric = search.metric
+        if metric not in known:
+            near = get_close_matches(metric, known, 1)
+            told = f"expected one of {', '.join(known)}, got {metric!r}"
+            raise InputError(told + (f"; did you mean {near[0]}?" if near else ""), "search.metric")
+    maximize = more_is_better(metric)
+    if search and search.direction != "auto":
+        maximize = search.direction == "maximize"
+    return Goal(metric, maximize)

@@ -1,0 +1,125 @@
+"""What came out of a sweep: each combination of values with its runs over seeds, the mean and how sure it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from common.metrics import PRIMARY
+from hothouse.comparison.statistics import Estimate, estimate
+from hothouse.report.records import SPLITS, words
+from hothouse.sweeps.names import short_keys, value_name
+from hothouse.sweeps.result import Sweep
+
+_LINES = 20
+"""Combinations in the terminal's table."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A combination of values."""
+
+    values: dict[str, Any]
+    """By key, without the seed."""
+    statuses: list[str]
+    """How its runs ended."""
+    metrics: dict[str, Estimate]
+    """Over the runs that are complete."""
+
+
+def summary_metrics(sweep: Sweep) -> list[str]:
+    """The metrics worth a column: what the runs are judged by, then the task's own on the other rows."""
+    columns = [f"{split}_{name}" for split in SPLITS for name, _ in PRIMARY.values()]
+    names = [name for name in columns if name in sweep.table]
+    first = [sweep.goal.metric] if sweep.goal and sweep.goal.metric in sweep.table else []
+    return [*first, *(name for name in names if name not in first)] or ["train_loss"]
+
+
+def lines(sweep: Sweep) -> list[Line]:
+    """The combinations, the best first where there is something to judge by, else in their order."""
+    keys = [key for key in sweep.keys if key != "seed"]
+    groups: dict[str, list[dict[Any, Any]]] = {}
+    for row in sweep.table.to_dict("records"):
+        groups.setdefault(repr([row[key] for key in keys]), []).append(
+            {str(name): value for name, value in row.items()}
+        )
+    metrics = summary_metrics(sweep)
+    found = []
+    for group in groups.values():
+        finished = [row for row in group if row["status"] == "complete"]
+        values = {name: [row[name] for row in finished if _finite(row.get(name))] for name in metrics}
+        found.append(
+            Line(
+                values={key: group[0][key] for key in keys},
+                statuses=[row["status"] for row in group],
+                metrics={name: estimate(found) for name, found in values.items() if found},
+            )
+        )
+    goal = sweep.goal
+    if goal is None:
+        return found
+    worst = -math.inf if goal.maximize else math.inf
+
+    def merit(line: Line) -> float:
+        value = line.metrics[goal.metric].mean if goal.metric in line.metrics else worst
+        return -value if goal.maximize else value
+
+    return sorted(found, key=merit)
+
+
+def told(line: Line, metric: str) -> str:
+    """A metric's mean over the seeds and its interval; empty where no run is complete."""
+    return line.metrics[metric].text() if metric in line.metrics else ""
+
+
+def best_told(sweep: Sweep) -> str:
+    """A sentence on what did best on the rows that are kept for judging; empty where there are none."""
+    if sweep.best is None or sweep.goal is None:
+        return ""
+    judged = words(sweep.goal.metric)
+    keys = [key for key in sweep.keys if key != "seed"]
+    if not keys or len(keys) == len(sweep.keys):
+        return f"Best by {judged}: {sweep.best.folder}"
+    first, names = lines(sweep)[0], short_keys(keys)
+    return f"Best by mean {judged}: " + ", ".join(
+        f"{names[key]}={_short(value)}" for key, value in first.values.items()
+    )
+
+
+def results_table(sweep: Sweep) -> Table:
+    """What came out, for the terminal."""
+    found, metrics = lines(sweep), summary_metrics(sweep)
+    several = max((len(line.statuses) for line in found), default=1) > 1
+    names = short_keys(key for key in sweep.keys if key != "seed")
+    over = ", mean and 95% interval over seeds" if several else ""
+    table = Table(title=f"{sweep.summary['name']}: {len(sweep)} of {sweep.summary['planned']} runs{over}")
+    for key in names:
+        table.add_column(names[key], overflow="fold")
+    table.add_column("runs" if several else "status")
+    for name in metrics:
+        table.add_column(words(name), justify="right", overflow="fold")
+    for line in found[:_LINES]:
+        cells = [Text(_short(value)) for value in line.values.values()]
+        table.add_row(*cells, _counted(line.statuses, several), *(told(line, name) for name in metrics))
+    if len(found) > _LINES:
+        table.add_row(*[""] * len(names), f"and {len(found) - _LINES} more", *[""] * len(metrics))
+    return table
+
+
+def _counted(statuses: list[str], several: bool) -> str:
+    if not several:
+        return statuses[0]
+    other = [f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses) if status != "complete"]
+    return ", ".join([str(statuses.count("complete")), *other])
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else value_name(value)
+
+
+def _finite(value: Any) -> bool:
+    return value is not None and math.isfinite(value)

@@ -1,0 +1,20 @@
+"""The more training rows, the likelier."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common import seeds
+from common.arrays import Named
+from common.data.prepared import Indices
+from server.selection.base import Selection
+from server.selection.draws import weighted
+
+
+class BySize(Selection):
+    """Clients drawn one after the other, each in proportion to its training rows."""
+
+    def cohort(self, round_number: int, weights: Named) -> Indices:
+        """A draw for the round."""
+        draw = seeds.generator(self.surroundings.seed, "selection", round_number)
+        return np.sort(weighted(draw, self.surroundings.sizes, self.size))

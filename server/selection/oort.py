@@ -1,0 +1,97 @@
+"""Guided selection (Lai et al. 2021, *Oort*, algorithm 1): the statistical part, and time as the scenario tells it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common import seeds
+from common.arrays import Named
+from common.data.prepared import Indices
+from server.selection.base import Selection
+from server.selection.draws import weighted
+from server.strategies.base import Surroundings
+
+
+class Oort(Selection):
+    """Exploits clients of high utility and explores those that were never seen."""
+
+    def __init__(self, options: Any, surroundings: Surroundings, size: int) -> None:
+        super().__init__(options, surroundings, size)
+        clients = len(surroundings.clients)
+        self.utility = np.zeros(clients)
+        """U: each client's statistical utility when it last took part."""
+        self.last = np.zeros(clients, dtype=np.int64)
+        """L: the round in which it last took part; 0 for those that never did."""
+        self.times = np.zeros(clients, dtype=np.int64)
+        """In how many rounds it took part."""
+        self.rows = self._rows()
+        """D: on how many rows each trains in a round."""
+
+    def cohort(self, round_number: int, weights: Named) -> Indices:
+        """Choose by utility, fill up with clients never seen, and ask the cohort what it loses now."""
+        draw = seeds.generator(self.surroundings.seed, "selection", round_number)
+        seen, unseen = np.flatnonzero(self.last), np.flatnonzero(self.last == 0)
+        exploring = min(round(self._exploration(round_number) * self.size), len(unseen))
+        exploring = max(exploring, self.size - len(seen))
+        known = self._exploit(round_number, seen, self.size - exploring, draw)
+        chosen = np.sort(np.concatenate([known, self._explore(unseen, exploring, draw)]))
+        self._now = np.full(len(self.utility), np.nan)
+        self._now[chosen] = self.surroundings.sizes[chosen] * self.surroundings.losses(weights, chosen).root_mean_square
+        return chosen
+
+    def learn(self, round_number: int, positions: Indices) -> None:
+        """Those that took part have a new utility; of one that is not known the old one stays."""
+        now = self._now[positions]
+        self.utility[positions] = np.where(np.isfinite(now), now, self.utility[positions])
+        self.last[positions] = round_number
+        self.times[positions] += 1
+
+    def _exploration(self, round_number: int) -> float:
+        first, decay = self.options.exploration, self.options.exploration_decay
+        return float(max(self.options.exploration_least, first * decay ** (round_number - 1)))
+
+    def worth(self, round_number: int, clients: Indices) -> NDArray[np.float64]:
+        """Util: clipped utility, with the uncertainty of what was seen long ago, less for those that take long."""
+        preferred, utility = self.options.preferred_rows, self.utility[clients]
+        worth: NDArray[np.float64] = np.minimum(utility, np.quantile(utility, self.options.clip))
+        worth += np.sqrt(0.1 * np.log(round_number) / self.last[clients])
+        if preferred is not None:
+            slow = self.rows[clients] > preferred
+            worth[slow] *= (preferred / self.rows[clients][slow]) ** self.options.penalty
+        return worth
+
+    def _exploit(self, round_number: int, seen: Indices, count: int, draw: np.random.Generator) -> Indices:
+        if not count:
+            return seen[:0]
+        if self.options.most_rounds is not None:
+            tired = self.times[seen] > self.options.most_rounds
+            fresh = seen[~tired]
+            # Those that took part too often only fill up.
+            seen = fresh if len(fresh) >= count else np.concatenate([fresh, seen[tired][: count - len(fresh)]])
+        worth = self.worth(round_number, seen)
+        last_that_fits = np.sort(worth)[-count]
+        admitted = worth >= self.options.cutoff * last_that_fits
+        exploited: Indices = seen[admitted][weighted(draw, worth[admitted], count)]
+        return exploited
+
+    def _explore(self, unseen: Indices, count: int, draw: np.random.Generator) -> Indices:
+        speeds = np.ones(len(unseen)) if self.options.preferred_rows is None else 1 / np.maximum(self.rows[unseen], 1)
+        return unseen[weighted(draw, speeds, count)]
+
+    def _rows(self) -> NDArray[np.float64]:
+        training, sizes = self.surroundings.scenario.training, self.surroundings.sizes.astype(np.float64)
+        if training.steps is None:
+            return sizes * (training.epochs or 1)
+        batch = sizes if training.batch_size == "full" else np.minimum(sizes, training.batch_size)
+        return training.steps * batch
+
+    def state(self) -> Named:
+        """What is known of each client."""
+        return {"utility": self.utility, "last": self.last, "times": self.times}
+
+    def restore(self, state: Named) -> None:
+        """Take back what `state` gave."""
+        self.utility, self.last, self.times = (np.array(state[name]) for name in ("utility", "last", "times"))

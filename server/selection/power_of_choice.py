@@ -1,0 +1,29 @@
+"""Of some candidates, those that lose most (Cho, Wang, Joshi 2022, *Towards understanding biased client selection*)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common import seeds
+from common.arrays import Named
+from common.data.prepared import Indices
+from server.selection.base import Selection
+from server.selection.draws import weighted
+
+
+class PowerOfChoice(Selection):
+    """π_pow-d of section 4: d candidates drawn by size, asked for their loss; the cohort are those with the highest.
+
+    Equal losses go in the order of the draw. Candidates that do not answer come last.
+    """
+
+    def cohort(self, round_number: int, weights: Named) -> Indices:
+        """Draw, ask, choose."""
+        wanted = self.options.candidates or 2 * self.size
+        number = min(max(wanted, self.size), len(self.surroundings.clients))
+        draw = seeds.generator(self.surroundings.seed, "selection", round_number)
+        candidates = weighted(draw, self.surroundings.sizes, number)
+        ascending = np.sort(candidates)
+        losses = self.surroundings.losses(weights, ascending).mean[np.searchsorted(ascending, candidates)]
+        self.asked = number - self.size
+        return np.sort(candidates[np.argsort(-np.nan_to_num(losses, nan=-np.inf), kind="stable")][: self.size])

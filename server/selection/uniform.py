@@ -1,0 +1,25 @@
+"""Every client is as likely as any other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common import seeds
+from common.arrays import Named
+from common.data.prepared import Indices
+from server.selection.base import Selection
+
+
+def select(seed: int, round_number: int, clients: int, cohort: int) -> Indices:
+    """The positions, ascending, of `cohort` of `clients` clients drawn uniformly without replacement."""
+    chosen = seeds.generator(seed, "selection", round_number).choice(clients, cohort, replace=False, shuffle=False)
+    return np.sort(chosen).astype(np.int64)
+
+
+class Uniform(Selection):
+    """A cohort of clients drawn uniformly without replacement."""
+
+    def cohort(self, round_number: int, weights: Named) -> Indices:
+        """A draw for the round."""
+        surroundings = self.surroundings
+        return select(surroundings.seed, round_number, len(surroundings.clients), self.size)

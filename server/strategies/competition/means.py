@@ -1,0 +1,29 @@
+"""The modes in which the next weights are a mean of the round's networks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from server.strategies.competition.contest import Contest, Verdict
+
+
+def best(contest: Contest) -> Verdict:
+    """The winner takes all: θ ← θ_w, w = argmax score."""
+    winner = int(contest.ranking[0])
+    return Verdict(contest.model(winner), np.eye(len(contest.scores))[winner])
+
+
+def top_k(contest: Contest) -> Verdict:
+    """θ ← the mean of the k best, each counting alike; of all that were judged where those are fewer."""
+    chosen = contest.ranking[: min(contest.options.k, int(contest.judged.sum()))]
+    shares = np.zeros(len(contest.scores))
+    shares[chosen] = 1 / len(chosen)
+    return Verdict(contest.mean(shares), shares)
+
+
+def weighted(contest: Contest) -> Verdict:
+    """θ ← Σ pᵢ θᵢ with p = softmax(score / temperature) over those that were judged."""
+    heat = np.where(contest.judged, contest.scores, -np.inf) / contest.options.temperature
+    shares = np.exp(heat - heat.max())
+    shares /= shares.sum()
+    return Verdict(contest.mean(shares), shares)

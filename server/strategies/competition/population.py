@@ -1,0 +1,80 @@
+"""Population-based training (Jaderberg et al. 2017, algorithm 1): weights and settings compete together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common import seeds
+from common.arrays import Named
+from common.data.prepared import Indices
+from common.errors import InputError
+from server.strategies.base import Surroundings
+from server.strategies.competition.contest import Contest
+from server.strategies.competition.lines import Lines
+
+Numbers = NDArray[np.float64]
+
+_SETTING = "setting."
+_SHARES = ("optimizer.momentum", "optimizer.beta1", "optimizer.beta2", "optimizer.decay")
+"""Settings that are shares: they are changed in 1 − share, and so stay between 0 and 1."""
+
+
+class Population(Lines):
+    """Each network has settings of its own; the worst take those of one of the best, and change them."""
+
+    def __init__(self, options: Any, surroundings: Surroundings) -> None:
+        super().__init__(options, surroundings)
+        draw = seeds.generator(surroundings.seed, "population")
+        self.settings: Named = {}
+        """Each network's own value of each setting, (clients,)."""
+        for key in options.settings:
+            powers = draw.uniform(-1, 1, len(surroundings.clients))
+            self.settings[key] = _changed(key, np.full(len(powers), self._base(key)), options.spread**powers)
+
+    def values(self, cohort: Indices) -> Named:
+        """The settings of the clients at the positions `cohort`."""
+        return {key: array[cohort] for key, array in self.settings.items()}
+
+    def givers(self, contest: Contest) -> Indices:
+        """Each of the worst goes on with one of the best, drawn at random; at least one where there are two."""
+        networks = len(contest.scores)
+        count = min(max(1, round(self.options.replaced * networks)), networks // 2)
+        givers = np.arange(networks)
+        draw = seeds.generator(self.surroundings.seed, "population", contest.round)
+        losers, winners = contest.ranking[networks - count :], contest.ranking[:count]
+        if not count:
+            return givers
+        givers[losers] = draw.choice(winners, count)
+        losing, giving = contest.positions[losers], contest.positions[givers[losers]]
+        for key, array in self.settings.items():
+            changes = self.options.factor ** draw.choice([-1.0, 1.0], count)
+            array[losing] = _changed(key, array[giving], changes)
+        return givers
+
+    def state(self) -> Named:
+        """Everything, as named arrays."""
+        return super().state() | {_SETTING + key: array for key, array in self.settings.items()}
+
+    def restore(self, state: Named) -> None:
+        """Take back what `state` gave."""
+        super().restore(state)
+        self.settings = {key: np.array(state[_SETTING + key]) for key in self.settings}
+
+    def _base(self, key: str) -> float:
+        """The scenario's own value of a setting."""
+        value: Any = self.surroundings.scenario.training
+        for part in key.split("."):
+            value = getattr(value, part, None)
+        if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+            raise InputError(
+                f"expected settings of training that are numbers above 0 here, such as optimizer.lr; {key} is {value}",
+                "federation.strategy.settings",
+            )
+        return float(value)
+
+
+def _changed(key: str, values: Numbers, factors: Numbers) -> Numbers:
+    return 1 - np.clip((1 - values) * factors, 1e-6, 1) if key in _SHARES else np.multiply(values, factors)

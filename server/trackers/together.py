@@ -1,0 +1,53 @@
+"""All of a run's trackers as one observer; one that fails is let go, and the run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from server.observers import Metrics, Observer
+from server.trackers import TRACKERS
+from server.trackers.base import Ending, Tracked, Tracker
+
+
+class Trackers(Observer):
+    """Used as a context: leaving it tells the trackers how the run ended."""
+
+    def __init__(self, run: Tracked, recorder: Observer) -> None:
+        """Start every tracker of the run's scenario. Raises InputError where one cannot write.
+
+        `recorder` is told of trackers that fail.
+        """
+        self._recorder, self._round = recorder, 0
+        self._trackers = [TRACKERS[spec.kind](spec, run) for spec in run.scenario.tracking]
+
+    def __enter__(self) -> Trackers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        how: Ending = "complete" if kind is None else "failed"
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            how = "interrupted"
+        self._each(lambda tracker: tracker.ended(how))
+
+    def round_ended(self, metrics: Metrics) -> None:
+        """Pass the round's numbers on."""
+        self._round = metrics["round"]
+        self._each(lambda tracker: tracker.round_ended(metrics))
+
+    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
+        """Pass the event on."""
+        self._each(lambda tracker: tracker.happened(event, round_number, details))
+
+    def _each(self, act: Callable[[Tracker], None]) -> None:
+        for tracker in list(self._trackers):
+            try:
+                act(tracker)
+            except Exception as error:
+                # The run is worth more than its copy elsewhere.
+                self._trackers.remove(tracker)
+                reason = f"{type(tracker).__name__}: {type(error).__name__}: {error}"
+                self._recorder.happened("tracking failed", self._round, {"reason": reason})

@@ -1,0 +1,65 @@
+"""Augmentations of tables: noise in the unit of each column, values that go missing as others do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from clients.augmentation import TABLES
+from common.data.table import Column
+from common.scenario import augmentation as specs
+from common.scenario.base import name_of
+from tests.federations import plain_meta
+from tests.pipelines import keys, pipeline
+
+RNG = np.random.default_rng(6)
+NUMBERS = replace(plain_meta("classification", [0, 1], 3, 0), filling="federation")
+X = torch.tensor(RNG.normal(size=(4000, 3)) * [1, 10, 0] + 5)
+
+
+def test_every_augmentation_of_tables_is_registered() -> None:
+    assert set(TABLES) == {name_of(part, "kind") for part in specs.TABLES}
+
+
+def test_noise_is_in_the_unit_of_the_column() -> None:
+    made = pipeline(NUMBERS, {"kind": "feature_noise", "sigma": 0.2}, spread=np.array([1.0, 10.0, 0.0]))
+    added = (made.change(keys(4000))(X.clone()) - X).numpy()
+    assert added.mean(axis=0) == pytest.approx(np.zeros(3), abs=0.1)
+    assert added.std(axis=0) == pytest.approx(np.array([0.2, 2.0, 0.0]), rel=0.05)
+    assert abs(np.corrcoef(added[:, 0], added[:, 1])[0, 1]) < 0.05
+
+
+def test_noise_leaves_gaps_and_categories_alone() -> None:
+    x = X.clone()
+    x[::2, 0] = torch.nan
+    made = pipeline(NUMBERS, {"kind": "feature_noise"}, spread=np.array([1.0, 10.0, 0.0]))
+    found = made.change(keys(4000))(x.clone())
+    assert torch.equal(found.isnan(), x.isnan())
+    assert torch.equal(found[:, 2], x[:, 2])
+
+
+def test_values_go_missing_as_often_as_said() -> None:
+    found = pipeline(NUMBERS, {"kind": "feature_dropout", "rate": 0.25}).change(keys(4000))(X.clone())
+    gone = found.isnan().numpy()
+    assert gone.mean(axis=0) == pytest.approx(np.full(3, 0.25), abs=0.025)
+    assert (gone[:, 0] & gone[:, 1]).mean() == pytest.approx(0.0625, abs=0.015)
+    assert torch.equal(found[~found.isnan()], X[~found.isnan()])
+
+
+def test_where_nothing_fills_gaps_a_missing_number_is_0_and_a_missing_category_none() -> None:
+    meta = replace(NUMBERS, filling="none", columns=[Column("a"), Column("b"), Column("c", ("u", "v"))])
+    found = pipeline(meta, {"kind": "feature_dropout", "rate": 1.0}).change(keys(4000))(X.clone())
+    assert bool((found[:, :2] == 0).all())
+    assert bool(found[:, 2].isnan().all())
+
+
+@pytest.mark.parametrize("kind", sorted(TABLES))
+def test_probability_is_how_many_rows_are_changed(kind: str) -> None:
+    rate = {"rate": 1.0} if kind == "feature_dropout" else {}
+    for probability in (0.0, 0.4, 1.0):
+        made = pipeline(NUMBERS, {"kind": kind, "probability": probability, **rate}, spread=np.ones(3))
+        changed = (made.change(keys(4000))(X.clone()) != X).any(dim=1).double().mean()
+        assert float(changed) == pytest.approx(probability, abs=0.03)

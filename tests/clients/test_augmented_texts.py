@@ -1,0 +1,211 @@
+"""Augmentations of texts against examples written by hand, and against how often each thing is to happen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clients.augmentation import TEXTS
+from clients.augmentation.draws import Dice
+from clients.augmentation.texts.characters import neighbours
+from common import seeds
+from common.scenario import augmentation as specs
+from common.scenario.base import name_of
+from tests.pipelines import on_texts
+
+
+class Loaded(Dice):
+    """Dice that fall as they are told to."""
+
+    def __init__(self, *numbers: float) -> None:
+        self._numbers = list(numbers)
+
+    def uniform(self) -> float:
+        return self._numbers.pop(0)
+
+    def hits(self, count: int, rate: float) -> Any:
+        """Each number below `rate` is a hit."""
+        return [at for at in range(count) if self.uniform() < rate]
+
+
+HIT, MISS = 0.0, 0.9
+
+
+def test_every_augmentation_of_texts_is_registered() -> None:
+    assert set(TEXTS) == {name_of(part, "kind") for part in specs.TEXTS}
+
+
+def test_dice_draw_the_numbers_of_their_stream() -> None:
+    key = seeds.streams(3, "augmentation", 1, np.array([5]))
+    dice = Dice(int(key[0]))
+    assert [dice.uniform() for _ in range(10)] == seeds.uniforms(key, 10)[0].tolist()
+
+
+def test_hits_are_independent_and_as_likely_as_said() -> None:
+    counts, both = Counter[int](), 0
+    for key in range(20_000):
+        hits = set(Dice(key * 2**40).hits(4, 0.3))
+        counts.update(hits)
+        both += {1, 2} <= hits
+    for place in range(4):
+        assert counts[place] / 20_000 == pytest.approx(0.3, abs=0.015)
+    assert both / 20_000 == pytest.approx(0.09, abs=0.01)
+    assert list(Dice(1).hits(5, 0.0)) == []
+    assert list(Dice(1).hits(5, 1.0)) == [0, 1, 2, 3, 4]
+
+
+def test_orders_are_permutations_and_even() -> None:
+    orders = Counter(tuple(Dice(key * 2**40).order(3)) for key in range(6000))
+    assert len(orders) == 6
+    # Chi-squared with 5 degrees of freedom: 20.5 is exceeded once in a thousand.
+    assert sum((count - 1000) ** 2 / 1000 for count in orders.values()) < 20.5
+
+
+@pytest.mark.parametrize(
+    ("change", "letter", "expected"),
+    [(0.0, None, "hello wrld"), (0.25, 0.0, "hello wohrld"), (0.5, 0.99, "hello wdrld"), (0.75, None, "hello wrold")],
+)
+def test_character_noise(change: float, letter: float | None, expected: str) -> None:
+    drawn = [MISS] * 7 + [HIT] + [MISS] * 3 + [change] + ([] if letter is None else [letter])
+    assert TEXTS["character_noise"](specs.CharacterNoise(), "hello world", Loaded(*drawn)) == expected
+
+
+def test_character_noise_lets_spaces_alone() -> None:
+    found = on_texts(["a b  c\td"] * 500, {"kind": "character_noise", "rate": 1.0})
+    assert {"".join(char for char in text if char.isspace()) for text in found} == {"   \t"}
+
+
+@pytest.mark.parametrize(
+    ("layout", "key", "near"),
+    [
+        ("qwerty", "g", "tyfhvb"),
+        ("qwerty", "a", "qwsz"),
+        ("qwerty", "p", "0ol"),
+        ("qwertz", "z", "67tughj"),
+        ("azerty", "a", "12zq"),
+    ],
+)
+def test_keys_lie_beside_each_other(layout: str, key: str, near: str) -> None:
+    found = neighbours(layout)
+    assert set(near) >= set(found[key])
+    assert len(found[key]) >= 3
+
+
+@pytest.mark.parametrize("layout", ["qwerty", "qwertz", "azerty"])
+def test_to_lie_beside_each_other_is_mutual(layout: str) -> None:
+    found = neighbours(layout)
+    assert all(key in found[other] for key, others in found.items() for other in others)
+
+
+def test_typos() -> None:
+    text = "Go, now"
+    found = TEXTS["typos"](specs.Typos(), text, Loaded(*[HIT] + [MISS] * 6 + [0.0]))
+    assert found[1:] == "o, now"
+    assert found[0] in "TYFHVB"
+    assert TEXTS["typos"](specs.Typos(), "¡!", Loaded(HIT, HIT)) == "¡!", "no key, no slip"
+
+
+def test_word_deletion() -> None:
+    spec = specs.WordDeletion()
+    assert TEXTS["word_deletion"](spec, "buy it now", Loaded(MISS, HIT, MISS)) == "buy now"
+    assert TEXTS["word_deletion"](spec, "buy it", Loaded(HIT, HIT, 0.5)) == "it"
+    assert TEXTS["word_deletion"](spec, "", Loaded()) == ""
+
+
+def test_word_swap() -> None:
+    spec = specs.WordSwap()
+    assert TEXTS["word_swap"](spec, "a b c d", Loaded(MISS, HIT, MISS, MISS, 0.0)) == "a c b d"
+    assert TEXTS["word_swap"](spec, "a b c d", Loaded(MISS, HIT, MISS, MISS, 0.99)) == "b a c d"
+    assert TEXTS["word_swap"](spec, "a", Loaded(HIT)) == "a"
+
+
+def test_word_repetition() -> None:
+    assert TEXTS["word_repetition"](specs.WordRepetition(), "so it is", Loaded(HIT, MISS, MISS)) == "so so it is"
+
+
+def test_synonyms() -> None:
+    spec = specs.Synonyms(words={"free": ("gratis",), "buy": ("get", "order")})
+    drawn = Loaded(HIT, 0.99, MISS, HIT, 0.0)
+    assert TEXTS["synonyms"](spec, "Buy, free! free freedom", drawn) == "Order, free! gratis freedom"
+    spec = specs.Synonyms(words={"don't": ("do not",)})
+    assert TEXTS["synonyms"](spec, "DON'T! Don't", Loaded(HIT, 0.0, HIT, 0.0)) == "Do not! Do not"
+
+
+def test_clause_shuffle() -> None:
+    spec, text = specs.ClauseShuffle(), "If you win, call 3.50 now; hurry!"
+    assert TEXTS["clause_shuffle"](spec, text, Loaded(0.5, 0.1, 0.9)) == "call 3.50 now, If you win; hurry!"
+    assert TEXTS["clause_shuffle"](spec, text, Loaded(0.3, 0.2, 0.1)) == "hurry, call 3.50 now; If you win!"
+    assert TEXTS["clause_shuffle"](spec, "no marks", Loaded(0.5)) == "no marks"
+    assert TEXTS["clause_shuffle"](spec, "", Loaded()) == ""
+
+
+def test_word_shuffle() -> None:
+    # Places plus numbers in [0, 3): 2.7, 1, 2.3.
+    assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "a b c", Loaded(0.9, 0.0, 0.1)) == "b c a"
+
+
+@pytest.mark.parametrize("window", [1, 2, 5])
+def test_no_word_is_shuffled_further_than_the_window(window: int) -> None:
+    words = [f"w{n}" for n in range(20)]
+    found = on_texts([" ".join(words)] * 300, {"kind": "word_shuffle", "window": window})
+    moves = [abs(text.split().index(word) - at) for text in found for at, word in enumerate(words)]
+    assert max(moves) == window
+
+
+TEXT = "Dear all, we are 12 words long; at least nearly so, I hope!"
+
+
+@pytest.mark.parametrize("kind", sorted(TEXTS))
+def test_probability_is_how_many_texts_are_changed(kind: str) -> None:
+    options: dict[str, Any] = {"kind": kind}
+    if kind == "synonyms":
+        options["words"] = {"dear": ["hello"]}
+    if "rate" in _options(kind):
+        options["rate"] = 1.0
+    texts = [TEXT] * 1000
+    assert on_texts(texts, {**options, "probability": 0.0}) == texts
+    for probability in (0.4, 1.0):
+        changed = sum(text != TEXT for text in on_texts(texts, {**options, "probability": probability}))
+        # Three clauses in another order are in the old one in one case of 24.
+        assert changed / 1000 == pytest.approx(probability, abs=0.06)
+
+
+def _options(kind: str) -> set[str]:
+    return set(next(part for part in specs.TEXTS if name_of(part, "kind") == kind).model_fields)
+
+
+@pytest.mark.parametrize("kind", ["word_deletion", "word_repetition"])
+def test_rate_is_how_many_words_are_hit(kind: str) -> None:
+    words = [f"w{n}" for n in range(40)]
+    counts = Counter(" ".join(on_texts([" ".join(words)] * 1000, {"kind": kind, "rate": 0.2})).split())
+    expected = 800 if kind == "word_deletion" else 1200
+    for word in words:
+        assert counts[word] == pytest.approx(expected, abs=60)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.text(max_size=60), min_size=1, max_size=4),
+    st.sampled_from(sorted(TEXTS)),
+    st.floats(0, 1),
+    st.integers(0, 2**40),
+)
+def test_any_text_stays_a_text_and_depends_on_itself_alone(texts: list[str], kind: str, rate: float, seed: int) -> None:
+    options: dict[str, Any] = {"kind": kind}
+    if "rate" in _options(kind):
+        options["rate"] = rate
+    if kind == "synonyms":
+        options["words"] = {"a": ["b"]}
+    found = on_texts(texts, options, seed=seed)
+    assert len(found) == len(texts)
+    assert on_texts(texts[:1], options, seed=seed) == found[:1]
+    for before, after in zip(texts, found, strict=True):
+        if kind in ("word_swap", "word_shuffle", "word_deletion"):
+            assert not Counter(after.split()) - Counter(before.split())
+        if kind == "clause_shuffle":
+            assert sorted(after) == sorted(before)

@@ -1,0 +1,92 @@
+"""A host's workers in a Ray beside it: the same bits as alone, and the same workers for the next message."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ray.cluster_utils import Cluster
+
+from common.messages import Blocks, TrainReply
+from common.messages.parts import together
+from tests.conftest import REPOSITORY
+from tests.federations import federation
+from tests.processes import commands, ray_processes, until
+
+_MESSAGES = """
+import sys
+import numpy as np
+from pathlib import Path
+from flwr.app import Context, RecordDict
+from clients.crew import train_with
+from clients.faults import Faults
+from common.data import Prepared
+from tests.federations import scenario, train_order
+
+folder, address, out = sys.argv[1:]
+prepared = Prepared(folder)
+order = train_order(scenario(training={"epochs": 2}), prepared, [[0, 1], [2], [3, 4]])
+context = Context(1, 2, {"ray-address": address} if address else {}, RecordDict(), {})
+reply = train_with(context, prepared, order, Faults())
+np.savez(out, weights=reply.weights, **reply.sums["parameters"], **reply.metrics)
+"""
+
+
+class TestRepliesPutTogether:
+    def test_have_every_block_and_client_in_order(self) -> None:
+        one = TrainReply(
+            Blocks(np.array([4, 7]), np.array([2])),
+            np.array([5.0]),
+            {"parameters": {"w": np.array([[1.0, 2.0]])}},
+            {"weights": {"w": np.array([[1.0], [2.0]])}},
+            {"steps": np.array([1, 2])},
+            {},
+            {"m": np.array([[1.0], [2.0]])},
+        )
+        two = TrainReply(
+            Blocks(np.array([9]), np.array([1])),
+            np.array([0.0]),
+            {},
+            {},
+            {"steps": np.array([0])},
+            {9: "it raised"},
+            {},
+        )
+        whole = together(Blocks(np.array([4, 7, 9]), np.array([2, 1])), [one, two])
+        assert whole.weights.tolist() == [5.0, 0.0]
+        assert whole.sums["parameters"]["w"].tolist() == [[1.0, 2.0], [0.0, 0.0]]
+        assert whole.rows["weights"]["w"].tolist() == [[1.0], [2.0], [0.0]]
+        assert whole.metrics["steps"].tolist() == [1, 2, 0]
+        assert whole.excluded == {9: "it raised"}
+        assert whole.state is not None
+        assert whole.state["m"].tolist() == [[1.0], [2.0], [0.0]]
+
+
+@pytest.mark.slow
+def test_workers_beside_a_host_give_its_own_bits_and_stay(tmp_path: Path) -> None:
+    federation(tmp_path / "data", [9, 14, 20, 7, 11])
+    before = ray_processes()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+
+    def message(address: str, name: str) -> dict[str, np.ndarray]:
+        arguments = [str(tmp_path / "data"), address, str(tmp_path / f"{name}.npz")]
+        subprocess.run([sys.executable, "-c", _MESSAGES, *arguments], check=True, cwd=REPOSITORY)
+        return dict(np.load(tmp_path / f"{name}.npz"))
+
+    try:
+        first = message(cluster.address, "first")
+        crew = {process: command for process, command in commands().items() if command.startswith("ray::Member")}
+        second = message(cluster.address, "second")
+        assert len(crew) == 2
+        assert {process for process, command in commands().items() if command.startswith("ray::Member")} == set(crew)
+    finally:
+        cluster.shutdown()
+    until(lambda: not ray_processes() - before, 30)
+    alone = message("", "alone")
+    for reply in (first, second):
+        assert {name: array.tobytes() for name, array in reply.items()} == {
+            name: array.tobytes() for name, array in alone.items()
+        }

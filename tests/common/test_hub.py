@@ -1,0 +1,99 @@
+"""Data sets in the hub's format, from a folder on this machine: images, texts, tables; offline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.data.sources import hub
+from common.data.table import Column, Table
+from common.errors import InputError
+from common.scenario.sources import HubSource
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("hub"))
+
+
+def lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+
+
+def read(folder: Path, **options: Any) -> Table:
+    return hub.read(HubSource(name=str(folder), **options), 0)
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    folder = tmp_path / "reviews"
+    folder.mkdir()
+    rows = [{"text": f"number {n}", "label": n % 2, "author": f"a{n % 3}", "stars": n / 2} for n in range(9)]
+    lines(folder / "train.jsonl", rows)
+    lines(folder / "test.jsonl", rows[:4])
+    return folder
+
+
+def test_texts_with_their_authors(reviews: Path) -> None:
+    table = read(reviews, features=["text"], client="author")
+    assert (table.texts or [])[:2] == ["number 0", "number 1"]
+    assert (table.labels, table.tests, len(table.y)) == ([0, 1], 4, 13)
+    assert table.groups is not None
+    assert (table.group_names, table.groups.tolist()) == (["a0", "a1", "a2"], [0, 1, 2] * 3)
+
+
+def test_tables_of_numbers_and_texts(reviews: Path) -> None:
+    table = read(reviews, features=["stars", "author"], target="label")
+    assert table.columns == [Column("stars"), Column("author", ("a0", "a1", "a2"))]
+    assert table.x[:3].tolist() == [[0.0, 0], [0.5, 1], [1.0, 2]]
+    assert read(reviews, features=["label"], target="stars").task == "regression"
+
+
+def test_a_data_set_without_test_rows(reviews: Path) -> None:
+    assert read(reviews, features=["stars"], test="validation").tests == 0
+    assert read(reviews, features=["stars"], test=None).tests == 0
+
+
+def test_images_in_folders_by_label(tmp_path: Path) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    for split in ("train", "test"):
+        for label in ("cat", "dog"):
+            folder = tmp_path / "pets" / split / label
+            folder.mkdir(parents=True)
+            for n in range(2):
+                pillow.fromarray(np.full((5, 4), n * 100 + 50, np.uint8)).save(folder / f"{n}.png")
+    table = read(tmp_path / "pets")
+    assert (table.x.shape, table.x.dtype, table.row_shape) == ((8, 20), np.uint8, (5, 4))
+    assert (table.labels, table.tests) == (["cat", "dog"], 4)
+    assert sorted(np.unique(table.x)) == [50, 150]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "lable"}, "data.source.target: .* has no column 'lable'; it has text, label, author, stars"),
+        ({"features": ["words"]}, "data.source.features: .* has no column 'words'"),
+        ({"train": "training"}, "data.source.train: .* has no split 'training'"),
+    ],
+)
+def test_what_is_not_there_is_named(reviews: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(reviews, **options)
+
+
+@pytest.mark.slow
+def test_the_hub_out_of_reach_is_said_so() -> None:
+    with pytest.raises(InputError, match=r"data\.source\.name: nobody/nothing cannot be had"):
+        hub.read(HubSource(name="nobody/nothing"), 0)
+
+
+def test_a_folder_is_known_by_its_content(reviews: Path) -> None:
+    spec = HubSource(name=str(reviews))
+    before = hub.fingerprint(spec)
+    lines(reviews / "test.jsonl", [{"text": "new", "label": 0, "author": "a", "stars": 1.0}])
+    assert hub.fingerprint(spec) != before

@@ -1,0 +1,101 @@
+"""Skews change clients' rows, each client's in its own way, and never the server's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.data import Prepared, prepare
+from common.data.skews import SKEWS
+from common.errors import InputError
+from common.scenario import load_scenario
+from common.scenario.base import name_of
+from common.scenario.skews import SKEWS as SPECS
+
+
+def digits(*skew: dict[str, Any], source: str = "digits", clients: int = 4) -> Prepared:
+    data = {
+        "source": {"kind": "sklearn", "name": source},
+        "test_fraction": 0.2,
+        "partition": {"scheme": "iid", "clients": clients},
+        "skew": list(skew),
+    }
+    return prepare(load_scenario({"seed": 3, "data": data}))
+
+
+def client_rows(prepared: Prepared) -> list[np.ndarray]:
+    return [prepared.training_rows(client) for client in prepared.clients.tolist()]
+
+
+def test_every_skew_of_the_schema_is_registered() -> None:
+    assert set(SKEWS) == {name_of(part, "kind") for part in SPECS}
+
+
+@pytest.mark.parametrize("kind", sorted(set(SKEWS) - {"label_permutation"}))
+def test_features_change_and_test_rows_do_not(kind: str) -> None:
+    plain, skewed, again = digits(), digits({"kind": kind}), digits({"kind": kind})
+    assert np.array_equal(skewed.x, again.x)
+    assert np.array_equal(skewed.x[skewed.test], plain.x[plain.test])
+    assert np.array_equal(skewed.y, plain.y)
+    for rows in client_rows(skewed):
+        assert not np.array_equal(skewed.x[rows], plain.x[rows])
+
+
+def test_rotation_turns_images_about_their_middle() -> None:
+    plain, turned = digits(), digits({"kind": "rotation", "degrees": 180.0})
+    for rows in client_rows(plain):
+        before = plain.x[rows].reshape(-1, 8, 8)
+        after = turned.x[rows].reshape(-1, 8, 8)
+        assert np.allclose(after.mean(axis=0)[3:5, 3:5].mean(), before.mean(axis=0)[3:5, 3:5].mean(), rtol=0.15)
+    exact = digits({"kind": "rotation", "degrees": 1e-9})
+    assert np.allclose(exact.x, plain.x, atol=1e-4)
+
+
+def test_noise_grows_from_client_to_client() -> None:
+    plain, noisy = digits(), digits({"kind": "noise", "sigma": 0.5})
+    deviations = np.nan_to_num(plain.x.std(axis=0))
+    seen = deviations > 1
+    for number, rows in enumerate(client_rows(plain), start=1):
+        added = (noisy.x[rows] - plain.x[rows]).std(axis=0)[seen] / deviations[seen]
+        assert added.mean() == pytest.approx(0.5 * number / 4, rel=0.1)
+
+
+def test_channel_shifts_are_constant_within_a_client() -> None:
+    plain, shifted = digits(), digits({"kind": "channel_shift", "amount": 3.0})
+    shifts = [np.unique(np.round(shifted.x[rows] - plain.x[rows], 4)) for rows in client_rows(plain)]
+    assert all(len(shift) == 1 and abs(shift[0]) <= 3 for shift in shifts)
+    assert len({float(shift[0]) for shift in shifts}) == 4
+
+
+def test_label_permutations_go_by_cluster_and_the_first_keeps_the_truth() -> None:
+    plain, permuted = digits(), digits({"kind": "label_permutation", "clusters": 2})
+    assert np.array_equal(plain.x, permuted.x)
+    maps = []
+    for rows in client_rows(plain):
+        pairs = {(int(a), int(b)) for a, b in zip(plain.y[rows], permuted.y[rows], strict=True)}
+        assert len(pairs) == 10
+        maps.append(dict(pairs))
+    assert maps[0] == maps[2] == {label: label for label in range(10)}
+    assert maps[1] == maps[3] != maps[0]
+    assert np.array_equal(permuted.y[permuted.test], plain.y[plain.test])
+
+
+def test_skews_are_applied_in_turn() -> None:
+    both = digits({"kind": "noise"}, {"kind": "label_permutation"})
+    assert not np.array_equal(both.x, digits().x)
+    assert not np.array_equal(both.y, digits().y)
+
+
+@pytest.mark.parametrize(
+    ("skew", "source", "message"),
+    [
+        ({"kind": "rotation"}, "wine", "this skew is for images; rows here have the shape (13,)"),
+        ({"kind": "label_permutation"}, "diabetes", "label_permutation is for labels, and this is a regression"),
+    ],
+)
+def test_a_skew_that_does_not_fit_is_refused(skew: dict[str, Any], source: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        digits(skew, source=source)
+    assert str(caught.value) == f"data.skew: {message}"

@@ -1,0 +1,178 @@
+"""Tables in CSV files: columns are told apart, gaps kept, mistakes named with their line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.data.sources import csv
+from common.data.table import Column, Table
+from common.errors import InputError
+from common.scenario.sources import CsvSource
+from tests.conftest import shared_data
+
+PEOPLE = """age,city,born,score,well
+30,oslo,1990-05-01,1.5,yes
+?,rome,1985-12-24,2,no
+41,oslo,1979-01-30,,yes
+"""
+
+
+def people(tmp_path: Path, text: str = PEOPLE, **options: Any) -> Table:
+    (tmp_path / "people.csv").write_text(text)
+    return csv.read(CsvSource(path=str(tmp_path / "people.csv"), **{"target": "well", **options}), 0)
+
+
+def complaint(tmp_path: Path, text: str = PEOPLE, **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        people(tmp_path, text, **options)
+    return str(caught.value).replace(str(tmp_path / "people.csv"), "FILE")
+
+
+def test_columns_are_numbers_or_categories_and_dates_are_dropped_with_a_hint(tmp_path: Path) -> None:
+    table = people(tmp_path)
+    assert table.columns == [Column("age"), Column("city", ("oslo", "rome")), Column("score")]
+    assert (table.task, table.labels, table.y.tolist()) == ("classification", ["no", "yes"], [1, 0, 1])
+    np.testing.assert_array_equal(table.x, [[30, 0, 1.5], [np.nan, 1, 2], [41, 0, np.nan]])
+    assert table.hints == [
+        "column born: left out, it holds dates; give their parts (month, hour, …) as columns",
+    ]
+
+
+def test_what_a_target_is_follows_from_its_values_or_is_said(tmp_path: Path) -> None:
+    assert people(tmp_path, target="score").task == "regression"
+    assert people(tmp_path, target="score").hints[-1] == "1 rows are left out, their score is missing"
+    assert people(tmp_path, target="age", task="classification").labels == [30, 41]
+    above = people(tmp_path, target="score", threshold=1.5)
+    assert (above.task, above.labels, above.y.tolist()) == ("classification", [0, 1], [0, 1])
+
+
+def test_columns_can_be_dropped_taken_for_categories_or_name_clients(tmp_path: Path) -> None:
+    table = people(tmp_path, drop=["born", "score"], categorical=["age"])
+    assert table.columns == [Column("age", ("30", "41")), Column("city", ("oslo", "rome"))]
+    table = people(tmp_path, client="city")
+    assert table.groups is not None
+    assert (table.groups.tolist(), table.group_names) == ([0, 1, 0], ["oslo", "rome"])
+    assert "city" not in [column.name for column in table.columns]
+
+
+def test_a_category_is_the_same_however_many_zeros_stand_behind_its_point(tmp_path: Path) -> None:
+    (tmp_path / "north.csv").write_text("pain,ill\n4.0,no\n3.0,yes\n?,no\n")
+    (tmp_path / "south.csv").write_text("pain,ill\n4,no\n1.10,yes\n1.1,no\n")
+    table = csv.read(CsvSource(path=str(tmp_path / "*.csv"), target="ill", categorical=("pain",)), 0)
+    assert table.columns == [Column("pain", ("1.1", "1.10", "3", "4"))]
+    np.testing.assert_array_equal(table.x[:, 0], [3, 2, np.nan, 3, 1, 0])
+
+
+def test_files_without_header_are_given_names(tmp_path: Path) -> None:
+    table = people(tmp_path, "1;a\n2;b\n", header=False, names=["n", "l"], target="l", separator=";")
+    assert (table.columns, table.labels) == ([Column("n")], ["a", "b"])
+
+
+def test_several_files_are_several_clients(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("x,y\n1,a\n2,b\n")
+    (tmp_path / "a.csv").write_text("x,y\n3,a\n")
+    for path in (str(tmp_path / "*.csv"), [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]):
+        spec = CsvSource(path=path if isinstance(path, str) else tuple(path), target="y")
+        table = csv.read(spec, 0)
+        assert table.groups is not None
+        assert (table.group_names, table.groups.tolist(), table.x[:, 0].tolist()) == (["a", "b"], [0, 1, 1], [3, 1, 2])
+    (tmp_path / "c.csv").write_text("x,z\n1,2\n")
+    with pytest.raises(InputError, match=r"c\.csv: expected the columns of .*a\.csv; differs in \['y', 'z'\]"):
+        csv.read(CsvSource(path=str(tmp_path / "*.csv"), target="y"), 0)
+
+
+def test_four_hospitals_are_four_clients() -> None:
+    names = [
+        "age",
+        "sex",
+        "cp",
+        "trestbps",
+        "chol",
+        "fbs",
+        "restecg",
+        "thalach",
+        "exang",
+        "oldpeak",
+        "slope",
+        "ca",
+        "thal",
+        "num",
+    ]
+    spec = CsvSource(
+        path=str(shared_data("heart_disease") / "processed.*.data"),
+        header=False,
+        names=tuple(names),
+        target="num",
+        threshold=0.0,
+        categorical=("cp", "thal"),
+    )
+    table = csv.read(spec, 0)
+    assert table.group_names == [f"processed.{town}" for town in ("cleveland", "hungarian", "switzerland", "va")]
+    assert len(table.y) == 920
+    assert np.isnan(table.x).sum() > 1000
+    assert table.labels == [0, 1]
+    assert table.columns[names.index("cp")].categories == ("1", "2", "3", "4"), "in all four hospitals"
+    assert table.columns[names.index("thal")].categories == ("3", "6", "7")
+
+
+def test_hourly_rentals_are_a_regression() -> None:
+    spec = CsvSource(
+        path=str(shared_data("bike_sharing_hour.csv")), target="count", drop=("casual", "registered", "instant")
+    )
+    table = csv.read(spec, 0)
+    assert (table.task, len(table.y)) == ("regression", 17379)
+    assert [hint.split(":")[0] for hint in table.hints] == ["column dateday"]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("a,b\n1,2\n3\n", {"target": "b"}, "FILE:3: expected 2 values, found 1"),
+        ("a,b\n1,2\n3,4,5\n", {"target": "b"}, "FILE:3: expected 2 values, found 3"),
+        ('a,b\n1,"2\n', {"target": "b"}, "FILE:3: not a CSV file: unexpected end of data"),
+        ("a,b\n", {"target": "b"}, "FILE: no rows in it"),
+        ("", {"target": "b"}, "FILE: no rows in it"),
+        ("a,a\n1,2\n", {"target": "a"}, "FILE: two columns are named 'a'"),
+        ("a,b\n1,2\n", {"target": "c"}, "data.source.target: no column 'c'; the file has a, b"),
+        ("alpha,beta\n1,2\n", {"target": "beat"}, "data.source.target: no column 'beat'; did you mean beta?"),
+        ("a,b\n1,2\n", {"target": "b", "drop": ["z"]}, "data.source.drop: no column 'z'"),
+        ("a,b\n1,2\nx,4\n", {"target": "b", "numeric": ["a"]}, "FILE:3: a: expected a number, found 'x'"),
+        ("a,b\n1,2\ninf,4\n", {"target": "b", "numeric": ["a"]}, "FILE:3: a: expected a number, found 'inf'"),
+        ("a,b\n1,2\n1,x\n", {"target": "b", "task": "regression"}, "FILE:3: b: expected a number, found 'x'"),
+        ("a,b\n1,x\n", {"target": "b", "threshold": 1.0}, "FILE:2: b: expected a number, found 'x'"),
+        (
+            "a,b\n1,0.5\n",
+            {"target": "b", "task": "classification"},
+            "expected whole numbers or texts as labels, found fractions",
+        ),
+        ("a,b\n1,?\n", {"target": "b"}, "data.source.target: every b is missing"),
+        ("a,b\n1,2\n", {"target": "b", "drop": ["a"]}, "FILE: no column is left to learn from"),
+        ("a,b\n?,2\n", {"target": "b"}, "FILE: no column is left to learn from"),
+        (
+            "a,b\n" + "".join(f"id{n},1\n" for n in range(1001)),
+            {"target": "b"},
+            "data.source.drop: a: 1001 different texts in 1001 rows are no categories",
+        ),
+    ],
+)
+def test_a_broken_file_is_one_message(tmp_path: Path, text: str, options: dict[str, Any], message: str) -> None:
+    assert message in complaint(tmp_path, text, **options)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"a,b\n1,\xe9\n", "people.csv:2: expected UTF-8 text"), (b"a,b\n1,\0\n", "people.csv:2: a NUL byte")],
+)
+def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "people.csv").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        csv.read(CsvSource(path=str(tmp_path / "people.csv"), target="b"), 0)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_bytes(b"\xef\xbb\xbfa,b\r\n1,x\r\n")
+    assert csv.read(CsvSource(path=str(tmp_path / "people.csv"), target="b"), 0).columns == [Column("a")]

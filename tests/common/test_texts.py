@@ -1,0 +1,103 @@
+"""Texts: read with their labels, and turned into the numbers that scikit-learn would give."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+
+from common.data.agreement import Vocabulary
+from common.data.sources import text
+from common.data.table import Table
+from common.data.text import Featurizer, agreed_vocabulary, document_frequencies
+from common.errors import InputError
+from common.scenario.sources import TextSource
+from tests.conftest import shared_data
+
+SAYINGS = ["the cat sat on the mat", "The dog sat", "a cat, a dog!", "Übung macht den Meister"]
+
+
+def read(path: Path, **options: Any) -> Table:
+    return text.read(TextSource(path=str(path), **options), 0)
+
+
+def test_a_line_is_a_label_and_a_text(tmp_path: Path) -> None:
+    (tmp_path / "sms.tsv").write_text("ham\thello\tyou\n\nspam\tWIN £100\n")
+    table = read(tmp_path / "sms.tsv")
+    assert table.texts == ["hello\tyou", "WIN £100"]
+    assert (table.labels, table.y.tolist()) == (["ham", "spam"], [0, 1])
+
+
+def test_columns_and_separator_can_be_told(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("id,text,label\n1,hello,a\n2,bye,b\n")
+    table = read(tmp_path / "x.csv", separator=",", header=True, label_column=2, text_column=1)
+    assert (table.texts, table.labels) == (["hello", "bye"], ["a", "b"])
+
+
+def test_a_folder_has_a_folder_for_each_label(tmp_path: Path) -> None:
+    for label, words in (("good", "fine"), ("bad", "awful")):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "1.txt").write_text(words)
+    table = read(tmp_path)
+    assert (table.labels, [word.strip() for word in table.texts or []]) == (["bad", "good"], ["awful", "fine"])
+
+
+def test_real_messages() -> None:
+    table = read(shared_data("SMSSpamCollection"))
+    assert (len(table.texts or []), table.labels, int(table.y.sum())) == (5574, ["ham", "spam"], 747)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("ham hello\n", "sms.tsv:1: expected 2 values with '\\t' between them, found 1"),
+        ("\thello\n", "sms.tsv:1: expected a label, found none"),
+        ("\n\n", "sms.tsv: no texts in it"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "sms.tsv").write_text(content)
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / "sms.tsv")
+    assert message in str(caught.value)
+
+
+def test_an_empty_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected folders of \.txt files"):
+        read(tmp_path)
+    with pytest.raises(InputError, match="no file"):
+        read(tmp_path / "nowhere")
+
+
+def agreed(features: str, width: int, texts: list[str], ngrams: tuple[int, int] = (1, 1)) -> Vocabulary:
+    """The vocabulary of texts that lie in two places."""
+    settings = (ngrams, True)
+    parts = [document_frequencies(half, settings) for half in (texts[:1], texts[1:])]
+    return agreed_vocabulary(features, width, settings, sum(parts, Counter()), len(texts), 1)
+
+
+@pytest.mark.parametrize("ngrams", [(1, 1), (1, 2)])
+def test_features_are_scikit_learns_on_all_texts_in_one_place(ngrams: tuple[int, int]) -> None:
+    bag = Featurizer(agreed("bag", 1000, SAYINGS, ngrams)).features(SAYINGS).toarray()
+    theirs = CountVectorizer(ngram_range=ngrams)
+    assert np.array_equal(bag, theirs.fit_transform(SAYINGS).toarray())
+    assert agreed("bag", 1000, SAYINGS, ngrams).terms == tuple(theirs.get_feature_names_out())
+    weighed = Featurizer(agreed("tfidf", 1000, SAYINGS, ngrams)).features(SAYINGS).toarray()
+    assert np.allclose(weighed, TfidfVectorizer(ngram_range=ngrams).fit_transform(SAYINGS).toarray(), atol=1e-6)
+
+
+def test_hashed_features_need_no_vocabulary() -> None:
+    vocabulary = Vocabulary("hashed", 64, ((1, 2), True))
+    theirs = HashingVectorizer(n_features=64, ngram_range=(1, 2)).transform(SAYINGS)
+    assert np.allclose(Featurizer(vocabulary).features(SAYINGS).toarray(), theirs.toarray(), atol=1e-6)
+
+
+def test_the_terms_of_most_texts_are_kept() -> None:
+    assert agreed("bag", 3, SAYINGS).terms == ("cat", "dog", "sat")
+    settings = ((1, 1), True)
+    frequencies = document_frequencies(SAYINGS, settings)
+    assert agreed_vocabulary("bag", 100, settings, frequencies, 4, 2).terms == ("cat", "dog", "sat", "the")

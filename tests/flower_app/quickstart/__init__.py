@@ -1,0 +1,1 @@
+"""An app written the way that Flower's PyTorch quickstart is."""

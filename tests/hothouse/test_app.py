@@ -1,0 +1,121 @@
+"""An ordinary Flower app runs on RayGrid: what comes out is FedAvg, and what Flower's own engine gives."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.deployment import Deployment
+from tests.processes import HOTHOUSE
+
+APP = Path(__file__).parent.parent / "flower_app"
+NODES, ROUNDS = 3, 3
+
+
+def run_app(out: Path, *options: object) -> dict[str, torch.Tensor]:
+    """`hothouse app` on the app; the final model."""
+    command = [HOTHOUSE, "app", APP, "--partitions", NODES, "--workers", 2, "-c", f'out="{out}"', *options]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return weights(out)
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = torch.load(out, weights_only=True)
+    return found
+
+
+@pytest.fixture(scope="module")
+def on_ray(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The app's final model on RayGrid, and the metrics of its rounds."""
+    out = tmp_path_factory.mktemp("app") / "model.pt"
+    return run_app(out), json.loads(Path(f"{out}.json").read_text())
+
+
+def test_the_result_is_fedavg_computed_by_hand(
+    on_ray: tuple[dict[str, torch.Tensor], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(APP)
+    from quickstart.task import Net, load_data, train  # type: ignore[import-not-found]
+
+    torch.manual_seed(0)
+    average = Net().state_dict()
+    for _ in range(ROUNDS):
+        trained, sizes = [], []
+        for partition in range(NODES):
+            net = Net()
+            net.load_state_dict(average)
+            rows, _ = load_data(partition, NODES)
+            train(net, rows, epochs=1, lr=0.1)
+            trained.append(net.state_dict())
+            sizes.append(len(rows.dataset))
+        average = {
+            name: sum(size * one[name] for size, one in zip(sizes, trained, strict=True)) / sum(sizes)
+            for name in average
+        }
+    for name, tensor in on_ray[0].items():
+        assert (tensor - average[name]).abs().max() < 1e-6
+
+
+def test_what_a_node_keeps_in_its_context_is_there_in_the_next_round(
+    on_ray: tuple[dict[str, torch.Tensor], dict[str, Any]],
+) -> None:
+    assert [on_ray[1]["train"][str(number)]["trained"] for number in range(1, ROUNDS + 1)] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.slow
+def test_flowers_own_engine_gives_the_same(
+    on_ray: tuple[dict[str, torch.Tensor], dict[str, Any]], tmp_path: Path
+) -> None:
+    engine = Deployment(tmp_path / "engine", 0)
+    out = tmp_path / "model.pt"
+    try:
+        engine.start_simulation()
+        options = f"num-supernodes={NODES} init-args-num-cpus=2 client-resources-num-cpus=1"
+        engine.flwr("run", APP, "simulation", "--federation-config", options, "--run-config", f'out="{out}"')
+        engine.until(Path(f"{out}.json").exists, "the app does not end", seconds=600)
+        engine.until(lambda: Path(f"{out}.json").read_text().endswith("}"), "its metrics are not written")
+    finally:
+        engine.close()
+    # Flower adds replies up in the order in which they arrive.
+    for name, tensor in weights(out).items():
+        assert (tensor - on_ray[0][name]).abs().max() < 1e-6
+    theirs = json.loads(Path(f"{out}.json").read_text())
+    for number in range(1, ROUNDS + 1):
+        for kind in ("train", "evaluate"):
+            for name, value in theirs[kind][str(number)].items():
+                assert value == pytest.approx(on_ray[1][kind][str(number)][name], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere"], "nowhere: expected the folder of a Flower app"),
+        ([APP, "-c", "rounds=3"], "num-server-rounds"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(arguments: list[object], told: str) -> None:
+    done = subprocess.run([HOTHOUSE, "app", *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_app_that_fails_ends_with_status_1(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        (APP / "pyproject.toml").read_text().replace("quickstart.", "broken.").replace('"1.0.0"', '"1.0.1"')
+    )
+    package = tmp_path / "broken"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "client_app.py").write_text("from flwr.clientapp import ClientApp\napp = ClientApp()\n")
+    (package / "server_app.py").write_text("raise ValueError('it cannot be imported')\n")
+    done = subprocess.run([HOTHOUSE, "app", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "it cannot be imported" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("the run failed: the app in")

@@ -1,0 +1,238 @@
+"""Comparisons: groups, intervals, targets and tests, against SciPy and numbers worked out by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from scipy import stats
+
+import hothouse
+from hothouse.comparison.statistics import estimate, holm, paired
+from tests.browser import Browser
+from tests.processes import HOTHOUSE
+
+
+def made_up(
+    folder: Path, seed: int, accuracies: list[float], lr: float = 0.1, status: str = "complete", **more: Any
+) -> Path:
+    """A run's folder as a run leaves it, with these accuracies; each round takes 2 s and 300 bytes."""
+    folder.mkdir(parents=True)
+    scenario = {"name": "mine", "seed": seed, "training": {"optimizer": {"name": "sgd", "lr": lr}}, **more}
+    (folder / "scenario.yaml").write_text(yaml.safe_dump(scenario))
+    lines = [
+        {
+            "round": number,
+            "clients": 5,
+            "bytes_down": 100 if number else 0,
+            "bytes_up": 200 if number else 0,
+            "seconds": 2.0,
+            "test_accuracy": accuracy,
+            "test_loss": 1 - accuracy,
+        }
+        for number, accuracy in enumerate(accuracies)
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "summary.json").write_text(json.dumps({"status": status, "rounds": len(lines) - 1, "best": None}))
+    return folder
+
+
+@pytest.fixture
+def two_groups(tmp_path: Path) -> Path:
+    """Five seeds of each of two rates."""
+    rng = np.random.default_rng(0)
+    for lr, level in ((0.1, 0.9), (0.2, 0.8)):
+        for seed in range(5):
+            last = round(level + rng.normal(0, 0.02), 4)
+            made_up(tmp_path / "runs" / f"{lr}-{seed}", seed, [0.1, 0.5, last], lr)
+    return tmp_path / "runs"
+
+
+def test_an_interval_is_students() -> None:
+    found = estimate([1.0, 2.0, 3.0, 4.0])
+    assert found.mean == 2.5
+    assert found.half_width == pytest.approx(3.182446 * math.sqrt(5 / 3) / 2, rel=1e-6), "t(0.975; 3) from a table"
+    low, high = stats.t.interval(0.95, 3, 2.5, stats.sem([1, 2, 3, 4]))
+    assert (found.mean - found.half_width, found.mean + found.half_width) == pytest.approx((low, high))
+    assert math.isnan(estimate([3.0]).half_width)
+
+
+def test_numbers_have_as_many_digits_as_their_interval_is_worth() -> None:
+    assert estimate([0.91, 0.92, 0.93]).text() == "0.920 ± 0.025"
+    assert estimate([1000.0, 1200.0, 1100.0]).text() == "1100 ± 248"
+    assert estimate([0.12345]).text() == "0.1235"
+    assert estimate([7.0, 7.0]).text() == "7.0000 ± 0.0000"
+
+
+def test_pairs_are_tested_as_scipy_does() -> None:
+    rng = np.random.default_rng(1)
+    one, other, third = rng.normal(0.9, 0.02, 8), rng.normal(0.87, 0.02, 8), rng.normal(0.9, 0.02, 8)
+    tests = paired([("a", "b", one, other), ("a", "c", one, third)])
+    for test, second in zip(tests, (other, third), strict=True):
+        assert test.t_test == pytest.approx(stats.ttest_rel(one, second).pvalue)
+        assert test.wilcoxon == pytest.approx(stats.wilcoxon(one, second).pvalue)
+        assert test.difference.mean == pytest.approx((one - second).mean())
+        interval = stats.ttest_rel(one, second).confidence_interval(0.95)
+        assert test.difference.mean + test.difference.half_width == pytest.approx(interval.high)
+    assert math.isnan(paired([("a", "b", one[:5], other[:5])])[0].wilcoxon)
+
+
+def test_runs_that_do_not_differ_at_all_and_runs_that_differ_by_a_constant() -> None:
+    same, shifted = paired([("a", "a", [0.5, 0.75], [0.5, 0.75]), ("a", "b", [0.5, 0.75, 1.0], [0.25, 0.5, 0.75])])
+    assert (same.t_test, same.difference.mean) == (1, 0)
+    assert (shifted.t_test, shifted.difference.half_width) == (0, 0)
+
+
+def test_holms_correction_worked_out_by_hand() -> None:
+    # Holm (1979): the smallest times 3, the next times 2, the largest times 1, none below one before it.
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.4, 0.9]) == pytest.approx([0.8, 0.9])
+    assert holm([0.6, 0.6]) == [1, 1]
+    assert holm([]) == []
+
+
+def test_runs_that_differ_in_the_seed_alone_are_a_group(two_groups: Path) -> None:
+    comparison = hothouse.compare(two_groups)
+    assert [(group.label, len(group.runs)) for group in comparison.groups] == [("lr=0.1", 5), ("lr=0.2", 5)]
+    assert comparison.differences == ["training.optimizer.lr"]
+    finals = [run.column("test_accuracy")[1][-1] for run in comparison.groups[0].runs]
+    low, high = stats.t.interval(0.95, 4, np.mean(finals), stats.sem(finals))
+    first = comparison.table.iloc[0]
+    assert first.test_accuracy == pytest.approx(np.mean(finals))
+    assert first.test_accuracy_half_width == pytest.approx((high - low) / 2)
+    (test,) = comparison.tests
+    assert test.difference.runs == 5
+
+
+def test_names_checkpoints_and_trackers_tell_no_groups_apart(tmp_path: Path) -> None:
+    made_up(tmp_path / "a", 1, [0.1, 0.5], checkpoints={"every": 5})
+    made_up(tmp_path / "b", 2, [0.1, 0.6], checkpoints={"every": 7}, tracking=["csv"])
+    (group,) = hothouse.compare([tmp_path / "a", tmp_path / "b"]).groups
+    assert group.label == "mine"
+    assert sorted(group.by_seed) == [1, 2]
+
+
+def test_groups_with_names_of_their_own_are_called_by_them(tmp_path: Path) -> None:
+    made_up(tmp_path / "a", 1, [0.1, 0.5], lr=0.1)
+    other = made_up(tmp_path / "b", 1, [0.1, 0.6], lr=0.2)
+    scenario = yaml.safe_load((other / "scenario.yaml").read_text()) | {"name": "faster"}
+    (other / "scenario.yaml").write_text(yaml.safe_dump(scenario))
+    assert [group.label for group in hothouse.compare(tmp_path).groups] == ["mine", "faster"]
+
+
+def test_when_a_target_was_reached_and_what_it_had_cost(tmp_path: Path) -> None:
+    made_up(tmp_path / "a", 1, [0.1, 0.5, 0.7, 0.6])
+    made_up(tmp_path / "b", 2, [0.1, 0.2, 0.3, 0.7])
+    made_up(tmp_path / "c", 3, [0.1, 0.2, 0.3, 0.4])
+    (row,) = hothouse.compare(tmp_path, target="accuracy=0.7").rows
+    assert [(at.round, at.bytes, at.seconds) for at in row.reached] == [(2, 600, 6), (3, 900, 8)]
+    assert row.runs == 3
+    assert row.to_target("round") == estimate([2.0, 3.0])
+    (row,) = hothouse.compare(tmp_path, target="loss=0.5").rows
+    assert [at.round for at in row.reached] == [1, 3], "less of a loss is better"
+    assert hothouse.compare(tmp_path, target="accuracy=0.99").rows[0].to_target("round") is None
+
+
+def test_by_default_the_target_is_near_the_best(two_groups: Path) -> None:
+    comparison = hothouse.compare(two_groups)
+    assert comparison.target.value == pytest.approx(0.95 * comparison.table.test_accuracy.max())
+    loss = hothouse.compare(two_groups, metric="loss")
+    assert loss.metric == "test_loss"
+    assert loss.target.value == pytest.approx(loss.table.test_loss.min() / 0.95)
+
+
+def test_what_does_not_count_is_named(tmp_path: Path) -> None:
+    made_up(tmp_path / "a", 1, [0.1, 0.5, 0.9])
+    made_up(tmp_path / "again", 1, [0.1, 0.5, 0.9])
+    made_up(tmp_path / "broken", 2, [0.1], status="incomplete")
+    made_up(tmp_path / "empty", 3, [])
+    comparison = hothouse.compare(tmp_path)
+    assert [run.folder.name for run in comparison.groups[0].runs] == ["a"]
+    assert {folder.name: why for folder, why in comparison.found.left_out} == {
+        "again": f"it repeats {tmp_path}/a",
+        "broken": "it is incomplete",
+        "empty": "it has measured nothing",
+    }
+
+
+def test_runs_that_have_not_ended_are_compared_as_far_as_they_got(tmp_path: Path) -> None:
+    made_up(tmp_path / "a", 1, [0.1, 0.5, 0.9], status="incomplete")
+    made_up(tmp_path / "b", 2, [0.1, 0.4], status="incomplete")
+    (group,) = hothouse.compare(tmp_path).groups
+    assert group.rounds("test_accuracy") == [0, 1]
+
+
+def test_of_many_groups_each_is_tested_against_the_first(tmp_path: Path) -> None:
+    for lr in range(1, 11):
+        for seed in (0, 1):
+            made_up(tmp_path / f"{lr}-{seed}", seed, [0.1, 0.5 + lr / 100 + seed / 1000], lr=float(lr))
+    tests = hothouse.compare(sorted(tmp_path.iterdir())).tests
+    assert len(tests) == 9
+    assert len({test.second for test in tests}) == 1
+
+
+def test_tables_for_papers_and_programs(two_groups: Path) -> None:
+    comparison = hothouse.compare(two_groups, target="accuracy=0.5")
+    latex = comparison.latex()
+    assert latex.startswith("\\begin{tabular}{l")
+    assert latex.count(r"\\") == 3
+    assert r"$\mathbf{" in latex.splitlines()[4], "the better of the two"
+    head, rule, *rows = comparison.markdown().splitlines()
+    assert head.startswith("| scenario | runs | test accuracy |")
+    assert {line.count("|") for line in (head, rule, *rows)} == {head.count("|")}
+    first, second = csv.DictReader(io.StringIO(comparison.csv()))
+    assert float(first["test_accuracy"]) == comparison.table.test_accuracy[0]
+    assert (second["label"], second["runs_at_target"], second["rounds_to_target"]) == ("lr=0.2", "5", "1.0")
+
+
+def test_what_means_something_to_latex_is_escaped(tmp_path: Path) -> None:
+    for value in ("a_b", "c&d%"):
+        made_up(tmp_path / value[0], 1, [0.1, 0.5], model={"layers": value})
+    latex = hothouse.compare(tmp_path).latex()
+    assert r"layers=a\_b" in latex
+    assert r"layers=c\&d\%" in latex
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere: expected a run's folder, a folder of runs or a pattern, found no run there"),
+        (["RUNS", "--target", "accuracy"], "--target accuracy: expected METRIC=VALUE"),
+        (["RUNS", "--target", "accuracy=high"], "--target accuracy=high: expected METRIC=VALUE"),
+        (["RUNS", "--target", "rmse=3"], "rmse: not measured by all of these runs; they have test_accuracy, test_loss"),
+        (["RUNS", "--metric", "f1"], "f1: not measured by all of these runs"),
+    ],
+)
+def test_mistakes_are_told(two_groups: Path, arguments: list[str], message: str, tmp_path: Path) -> None:
+    command = [HOTHOUSE, "compare", *(str(two_groups) if word == "RUNS" else word for word in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(message)
+
+
+def test_real_runs_on_the_command_line_and_in_the_browser(quickstart: Path, tmp_path: Path, browser: Browser) -> None:
+    short = ["federation.rounds=3"]
+    for seed in (1, 2):
+        for lr in (0.05, 0.01):
+            changes = [*short, f"training.optimizer.lr={lr}"]
+            hothouse.run(quickstart, overrides=changes, seed=seed, engine="local", out=tmp_path / f"{lr}-{seed}")
+    command = [HOTHOUSE, "compare", str(tmp_path / "0.*"), "--target", "accuracy=0.3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    for words in ("What was reached", "lr=0.05", "Paired over seeds", "training.optimizer.lr", "Page: comparison.html"):
+        assert words in done.stdout
+    browser.open(tmp_path / "comparison.html")
+    assert browser.complaints() == []
+    assert browser.count(".plot .main-svg") >= 5
+    for words in ("What was reached", "Curves", "Paired tests", "What differs", "worst tenth of clients"):
+        assert words in browser.text()
+    done = subprocess.run([*command, "--csv"], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    assert [row["label"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["lr=0.01", "lr=0.05"]

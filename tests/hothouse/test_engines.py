@@ -1,0 +1,82 @@
+"""What trains is chosen once, for all hosts, by the scenario; it is told, and it does not change on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+import clients.app
+import clients.engines
+import hothouse
+from clients.compiled.library import library
+from common.errors import InputError
+from hothouse.progress import LiveProgress
+
+SHORT = ["federation.rounds=3"]
+
+
+@pytest.fixture
+def not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if there had been no compiler when Hothouse was installed."""
+    for module in (clients.app, clients.engines):
+        monkeypatch.setattr(module, "library", lambda: None)
+
+
+def events(run: hothouse.Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run.folder / "events.jsonl").read_text().splitlines()]
+
+
+def run_local(scenario: Path, out: Path, *overrides: str, **more: Any) -> hothouse.Run:
+    return hothouse.run(scenario, overrides=[*SHORT, *overrides], engine="local", out=out, **more)
+
+
+@pytest.mark.skipif(library() is None, reason="the compiled trainer is not built here")
+def test_the_engine_is_recorded(quickstart: Path, tmp_path: Path) -> None:
+    run = run_local(quickstart, tmp_path / "a")
+    assert run.summary["engine"] == "compiled"
+    beyond = run_local(quickstart, tmp_path / "b", "model.normalization=batch")
+    assert beyond.summary["engine"] == "torch"
+    assert beyond.summary["engine_reason"] == "model.normalization batch needs it"
+
+
+@pytest.mark.skipif(library() is None, reason="the compiled trainer is not built here")
+def test_both_engines_learn_the_same(quickstart: Path, tmp_path: Path) -> None:
+    ours = run_local(quickstart, tmp_path / "a", "training.engine=compiled").metrics
+    theirs = run_local(quickstart, tmp_path / "b", "training.engine=torch").metrics
+    assert ours.train_loss.to_list()[1:] == pytest.approx(theirs.train_loss.to_list()[1:], abs=1e-4)
+
+
+@pytest.mark.usefixtures("not_built")
+def test_without_a_compiler_everything_runs_and_that_is_said_once(quickstart: Path, tmp_path: Path) -> None:
+    console = Console(record=True, width=200)
+    run = run_local(quickstart, tmp_path / "run", observers=[LiveProgress(console)])
+    assert run.summary["engine"] == "torch"
+    assert sum(event["event"] == "no compiled trainer" for event in events(run)) == 1
+    assert console.export_text().count("install Hothouse again") == 1
+
+
+@pytest.mark.usefixtures("not_built")
+def test_a_scenario_that_insists_on_it_is_told_what_to_do(quickstart: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"training\.engine.*expected auto or torch.*install Hothouse again"):
+        run_local(quickstart, tmp_path / "run", "training.engine=compiled")
+
+
+def test_a_scenario_that_insists_on_what_it_does_not_do_is_refused(quickstart: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"training\.engine.*auto or torch: training\.mixup is not among"):
+        run_local(quickstart, tmp_path / "run", "training.engine=compiled", "training.mixup=0.2")
+
+
+@pytest.mark.skipif(library() is None, reason="the compiled trainer is not built here")
+def test_a_run_is_not_resumed_with_another_engine(
+    quickstart: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    run_local(quickstart, tmp_path / "run")
+    request.getfixturevalue("not_built")
+    with pytest.raises(InputError, match="compiled trained so far, torch would now"):
+        hothouse.resume(tmp_path / "run", rounds=4, engine="local")
+    resumed = hothouse.resume(tmp_path / "run", rounds=4, engine="local", allow_changes=True)
+    assert resumed.summary["engine"] == "torch"

@@ -1,0 +1,139 @@
+"""One scenario, three places: RayGrid, Flower's simulation engine, a deployment with TLS and node authentication."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from flwr.app import Context, RecordDict
+
+import hothouse
+from common.data import prepare
+from common.data.cut import cut
+from common.scenario import Scenario, load_scenario
+from server.app import build
+from server.grid.base import SERVER_NODE
+from server.grid.ray import RayGrid
+from tests.deployment import Deployment, deployed
+from tests.resuming import TIMES
+
+pytestmark = pytest.mark.slow
+
+NODES = 3
+SCENARIO = """
+name: places
+seed: 5
+data:
+  source: {kind: sklearn, name: digits}
+  test_fraction: 0.2
+  validation_fraction: 0.1
+  partition: {scheme: dirichlet, clients: 8, alpha: 1.0}
+model: {layers: [16]}
+training: {epochs: 1, batch_size: 16, optimizer: {name: sgd, lr: 0.05, momentum: 0.9}, optimizer_state: client}
+federation: {rounds: 3, clients_per_round: 6}
+checkpoints: {every: 2}
+"""
+
+
+@pytest.fixture(scope="module")
+def scenario_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("places") / "places.yaml"
+    path.write_text(SCENARIO)
+    return path
+
+
+@pytest.fixture(scope="module")
+def scenario(scenario_file: Path) -> Scenario:
+    return load_scenario(scenario_file)
+
+
+@pytest.fixture(scope="module")
+def parts(scenario: Scenario, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `hothouse cut` leaves."""
+    out = tmp_path_factory.mktemp("parts")
+    cut(prepare(scenario), NODES, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def deployment(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with deployed(tmp_path_factory.mktemp("deployment"), parts, NODES) as deployment:
+        deployment.kill("node-2", signal.SIGTERM)
+        deployment.start_node(2, parts / "node-2", command=["flower-supernode"])
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def on_ray(scenario: Scenario, two_workers: None, tmp_path_factory: pytest.TempPathFactory) -> hothouse.Run:
+    """On RayGrid, where clients have owners as they have on SuperNodes, so that blocks are cut alike."""
+    prepared, out = prepare(scenario), tmp_path_factory.mktemp("ray") / "run"
+    hosts: list[dict[str, Any]] = [
+        {"data-dir": str(prepared.folder), "partition-id": node, "num-partitions": NODES} for node in range(NODES)
+    ]
+    grid = RayGrid("clients.app:app", hosts, {}, workers=2)
+    context = Context(grid.run.run_id, SERVER_NODE, {}, RecordDict(), {"out": str(out)})
+    build(scenario, prepared, [])(grid, context)
+    grid.close()
+    return hothouse.load(out)
+
+
+def assert_same(one: hothouse.Run, other: hothouse.Run) -> None:
+    """The same weights to the bit, and the same numbers of every round."""
+    ours, theirs = one.model.state_dict(), other.model.state_dict()
+    assert all(np.array_equal(ours[name].numpy(), theirs[name].numpy()) for name in ours)
+    curves = [run.metrics.drop(columns=[name for name in TIMES if name in run.metrics]) for run in (one, other)]
+    pd.testing.assert_frame_equal(*curves, check_exact=True, check_like=True)
+
+
+def test_an_ordinary_run_differs_only_by_the_order_of_its_sums(
+    scenario: Scenario, on_ray: hothouse.Run, tmp_path: Path
+) -> None:
+    ordinary = hothouse.run(scenario, engine="local", out=tmp_path / "run")
+    assert len(on_ray.metrics) == 4
+    for name in ("train_loss", "test_loss", "validation_loss"):
+        np.testing.assert_allclose(ordinary.metrics[name], on_ray.metrics[name], rtol=1e-4)
+
+
+def test_flowers_simulation_engine_gives_the_same_bits(
+    scenario_file: Path, on_ray: hothouse.Run, deployment: Deployment, tmp_path: Path
+) -> None:
+    deployment.start_simulation()
+    options = ("--federation-config", f"num-supernodes={NODES} init-args-num-cpus=2 client-resources-num-cpus=1")
+    deployment.submit(tmp_path / "run", "simulation", options, scenario=scenario_file)
+    assert deployment.finished(tmp_path / "run")["status"] == "complete"
+    deployment.kill("simulation")
+    assert_same(hothouse.load(tmp_path / "run"), on_ray)
+
+
+def test_a_deployment_gives_the_same_bits(
+    scenario_file: Path, parts: Path, on_ray: hothouse.Run, deployment: Deployment, tmp_path: Path
+) -> None:
+    deployment.submit(tmp_path / "run", scenario=scenario_file, nodes=NODES, server_data=parts / "server")
+    assert deployment.finished(tmp_path / "run")["status"] == "complete"
+    assert_same(hothouse.load(tmp_path / "run"), on_ray)
+    assert (tmp_path / "run" / "report.html").exists()
+    started = [deployment.log(f"node-{node}").count("Start `flwr-clientapp` process") for node in range(NODES)]
+    assert started[:2] == [0, 0], "their ClientApps are forked, not started anew"
+    assert started[2] > 0
+
+
+def test_a_deployed_run_goes_on_from_its_checkpoint_with_what_clients_kept(
+    scenario_file: Path, parts: Path, on_ray: hothouse.Run, deployment: Deployment, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    settings = {"scenario": scenario_file, "nodes": NODES, "server_data": parts / "server"}
+    deployment.submit(out, **settings, set="federation.rounds=2")
+    assert deployment.finished(out)["rounds"] == 2
+    (out / "report.html").unlink()
+    (out / "summary.json").unlink()
+    deployment.submit(out, **settings, resume=True)
+    assert deployment.finished(out)["rounds"] == 3
+    assert_same(hothouse.load(out), on_ray)
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    assert "resumed" in [event["event"] for event in events]

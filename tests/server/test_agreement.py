@@ -1,0 +1,160 @@
+"""What a federation agrees on is what all rows in one place would give, however they are spread over hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+
+from common.data import Prepared, prepare
+from common.data.agreement import Agreement
+from common.scenario import Scenario, load_scenario
+from server.agreement import agree
+from server.exchange import Exchange
+from server.federation import discover
+from server.grid.local import LocalGrid
+from server.rounds import Rounds
+from tests.federations import Watcher, named
+
+PEOPLE = "age,city,well\n" + "".join(
+    f"{20 + n % 37},{['oslo', 'rome', 'bern'][n % 3]},{'yes' if n % 4 else 'no'}\n" for n in range(120)
+)
+
+
+def nodes(prepared: Prepared, count: int) -> LocalGrid:
+    """A grid whose nodes each have a share of the clients; with 0 nodes, one that has all."""
+    place: dict[str, Any] = {"data-dir": str(prepared.folder)}
+    shares = [place | {"partition-id": node, "num-partitions": count} for node in range(count)]
+    return LocalGrid("clients.app:app", shares or [place], {})
+
+
+def agreed(scenario: Scenario, count: int) -> Agreement:
+    prepared, grid = prepare(scenario), nodes(prepare(scenario), count)
+    federation = discover(grid)
+    return agree(Exchange(grid, federation.nodes), federation, scenario.federation.blocks, prepared)
+
+
+def scenario(data: dict[str, Any], **parts: Any) -> Scenario:
+    return load_scenario({"seed": 2, "data": data, **parts})
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_scaling_is_that_of_the_pooled_training_rows(count: int) -> None:
+    chosen = scenario(
+        {
+            "source": {"kind": "sklearn", "name": "wine"},
+            "test_fraction": 0.2,
+            "client_holdout": 0.2,
+            "partition": {"scheme": "dirichlet", "clients": 6},
+        }
+    )
+    prepared = prepare(chosen)
+    rows = np.concatenate([prepared.training_rows(client) for client in range(6)])
+    scaler = StandardScaler().fit(prepared.x[rows])
+    found = agreed(chosen, count)
+    assert np.allclose(found.shift, scaler.mean_, rtol=1e-12)
+    assert np.allclose(found.scale, scaler.scale_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_labels_and_categories_that_one_client_alone_has_are_everyones(tmp_path: Path, count: int) -> None:
+    lines = [*PEOPLE.splitlines(), "30,paris,maybe"]
+    (tmp_path / "people.csv").write_text("\n".join(lines))
+    chosen = scenario(
+        {
+            "source": {"kind": "csv", "path": str(tmp_path / "people.csv"), "target": "well"},
+            "partition": {"scheme": "natural", "by": "city"},
+        }
+    )
+    found = agreed(chosen, count)
+    assert found.labels == ("maybe", "no", "yes")
+    assert found.columns[1].categories == ("bern", "oslo", "paris", "rome")
+    assert found.features == 1 + 4
+
+
+def test_gaps_are_filled_by_the_federations_means_and_can_be_shown(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b,y\n1,,u\n3,5,v\n,7,u\n8,9,v\n")
+    data = {
+        "source": {"kind": "csv", "path": str(tmp_path / "x.csv"), "target": "y"},
+        "partition": {"scheme": "iid", "clients": 2},
+        "missing_indicators": True,
+    }
+    found = agreed(scenario(data), 2)
+    assert found.fill.tolist() == [4.0, 7.0]
+    assert found.indicators == (0, 1)
+    assert agreed(scenario({**data, "missing": "client"}), 2).own_fill
+    assert np.isnan(agreed(scenario({**data, "missing": "none"}), 2).fill).all()
+
+
+def test_a_constant_column_becomes_nought() -> None:
+    found = agreed(scenario({"source": {"kind": "sklearn", "name": "digits"}}), 0)
+    assert found.scale[0] == 1.0, "the first pixel is blank in every digit"
+    assert np.isfinite(found.scale).all()
+
+
+def test_a_vocabulary_is_agreed_from_counts(tmp_path: Path) -> None:
+    (tmp_path / "s.tsv").write_text("".join(f"{'ab'[n % 2]}\tword{n % 5} common {n}\n" for n in range(40)))
+    data = {
+        "source": {"kind": "text", "path": str(tmp_path / "s.tsv")},
+        "partition": {"scheme": "iid", "clients": 4},
+        "text": {"features": "tfidf", "min_texts": 2},
+    }
+    one, several = agreed(scenario(data), 0), agreed(scenario(data), 3)
+    assert one.vocabulary == several.vocabulary
+    assert one.vocabulary is not None
+    assert one.vocabulary.terms == ("common", "word0", "word1", "word2", "word3", "word4")
+    assert one.vocabulary.weights[0] == pytest.approx(1.0)
+    assert one.features == 6
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"source": {"kind": "sklearn", "name": "wine"}, "partition": {"scheme": "dirichlet", "clients": 6}},
+        {"source": {"kind": "csv", "target": "well"}, "partition": {"scheme": "natural", "by": "city"}},
+    ],
+    ids=["numbers", "categories"],
+)
+def test_training_does_not_care_where_clients_live(tmp_path: Path, data: dict[str, Any]) -> None:
+    if data["source"]["kind"] == "csv":
+        (tmp_path / "people.csv").write_text(PEOPLE)
+        data = {**data, "source": {**data["source"], "path": str(tmp_path / "people.csv")}}
+    chosen = scenario(
+        {**data, "test_fraction": 0.2, "client_holdout": 0.2},
+        model={"layers": [5], "dtype": "float64"},
+        federation={"rounds": 3},
+    )
+    watchers = []
+    for count in (0, 3):
+        watchers.append(Watcher())
+        Rounds(nodes(prepare(chosen), count), chosen, prepare(chosen), [watchers[-1]]).run()
+    one, several = watchers
+    for name, array in named(one.model.network).items():
+        assert np.allclose(array, named(several.model.network)[name], atol=1e-12)
+    for before, after in zip(one.rounds, several.rounds, strict=True):
+        assert before["holdout_loss"] == pytest.approx(after["holdout_loss"], abs=1e-12)
+
+
+def test_a_model_of_texts_takes_texts(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    words = {"good": ["fine", "nice", "great", "lovely"], "bad": ["awful", "poor", "sad", "grim"]}
+    lines = [f"{label}\tthe {' '.join(rng.choice(words[label], 3))} day" for label in rng.choice(["good", "bad"], 200)]
+    (tmp_path / "days.tsv").write_text("\n".join(lines))
+    chosen = scenario(
+        {
+            "source": {"kind": "text", "path": str(tmp_path / "days.tsv")},
+            "test_fraction": 0.2,
+            "partition": {"scheme": "iid", "clients": 4},
+        },
+        model={"layers": []},
+        training={"epochs": 5, "optimizer": {"name": "sgd", "lr": 1.0}},
+    )
+    watcher = Watcher()
+    Rounds(nodes(prepare(chosen), 2), chosen, prepare(chosen), [watcher]).run()
+    assert watcher.rounds[-1]["test_accuracy"] > 0.95
+    assert watcher.model.predict(["a lovely nice day", "such a grim, sad day"]) == ["good", "bad"]
+    assert watcher.model.features(["fine"]).dtype == torch.float32

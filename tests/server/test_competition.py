@@ -1,0 +1,148 @@
+"""Competition: networks are judged, and the best weights are spread by the rule of each mode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hothouse
+from common.scenario.strategies import Competition as Options
+from server.resume import read_lines
+from server.strategies.competition.contest import Contest
+from server.strategies.competition.layerwise import layerwise
+from server.strategies.competition.means import best, top_k, weighted
+
+NAN = float("nan")
+MODES = ["best", "top_k", "weighted", "tournament", "layerwise", "population"]
+
+
+def contest(scores: list[float], judge: Any = None, **options: Any) -> Contest:
+    """Networks of two layers whose weights are their places."""
+    places = np.arange(len(scores), dtype=np.float64)
+    models = {"layers.0.weight": places[:, None] * np.ones(2), "layers.1.weight": places[:, None] + 10}
+    return Contest(1, Options(**options), np.arange(len(scores)) + 5, models, np.array(scores), judge)
+
+
+class TestMeans:
+    def test_the_winner_takes_all(self) -> None:
+        verdict = best(contest([0.1, 0.9, 0.5]))
+        assert verdict.weights["layers.1.weight"].tolist() == [11]
+        assert verdict.shares.tolist() == [0, 1, 0]
+
+    def test_of_equals_the_first_wins_and_no_number_is_last(self) -> None:
+        assert contest([NAN, 0.5, 0.7, 0.7, NAN]).ranking.tolist() == [2, 3, 1, 0, 4]
+        assert best(contest([NAN, 0.7, 0.7])).shares.tolist() == [0, 1, 0]
+
+    def test_the_k_best_are_averaged(self) -> None:
+        verdict = top_k(contest([0.1, 0.9, 0.5, NAN], k=2))
+        assert verdict.weights["layers.0.weight"].tolist() == [1.5, 1.5]
+        everyone = top_k(contest([0.1, NAN, 0.5], k=9))
+        assert everyone.shares.tolist() == [0.5, 0, 0.5], "those without a score spread nothing"
+
+    def test_a_softmax_of_scores_weighs(self) -> None:
+        scores = np.array([0.1, 0.9, 0.5])
+        verdict = weighted(contest(scores.tolist(), temperature=0.25))
+        expected = np.exp(scores / 0.25) / np.exp(scores / 0.25).sum()
+        assert np.allclose(verdict.shares, expected)
+        assert np.allclose(verdict.weights["layers.1.weight"], (expected * [10, 11, 12]).sum())
+        assert np.allclose(weighted(contest([0.1, 0.9, NAN], temperature=1e-6)).shares, [0, 1, 0])
+
+    def test_weights_that_are_no_numbers_do_not_spread(self) -> None:
+        broken = contest([0.5, NAN])
+        broken.models["layers.0.weight"][1] = NAN
+        assert np.isfinite(weighted(broken).weights["layers.0.weight"]).all()
+
+
+def test_layers_are_exchanged_only_where_the_combination_scores_better() -> None:
+    def judge(models: dict[str, np.ndarray]) -> np.ndarray:
+        # The best network has layer 0 of network 2 and layer 1 of network 0.
+        return -np.abs(models["layers.0.weight"][:, 0] - 2) - np.abs(models["layers.1.weight"][:, 0] - 10)
+
+    three = contest([0.0] * 3)
+    scores = judge(three.models)
+    verdict = layerwise(contest(scores.tolist(), judge))
+    assert verdict.weights["layers.0.weight"].tolist() == [2, 2]
+    assert verdict.weights["layers.1.weight"].tolist() == [10]
+    assert verdict.shares.tolist() == [0.5, 0, 0.5]
+
+
+def ran(quickstart: Path, folder: Path, strategy: str, *more: str, **options: Any) -> hothouse.Run:
+    overrides = ["federation.rounds=4", "training.epochs=1", f"federation.strategy={strategy}", *more]
+    return hothouse.run(quickstart, overrides=overrides, engine="local", out=folder, **options)
+
+
+def weights(run: hothouse.Run) -> bytes:
+    return (run.folder / "model.safetensors").read_bytes()
+
+
+def test_one_client_alone_is_plain_local_training(quickstart: Path, tmp_path: Path) -> None:
+    alone = ["data.partition={scheme: iid, clients: 1}", "federation.clients_per_round=1", "model.dtype=float64"]
+    plain = ran(quickstart, tmp_path / "plain", "fedavg", *alone)
+    for mode in MODES:
+        if mode == "population":
+            continue  # Its settings are drawn, not the scenario's.
+        competing = ran(quickstart, tmp_path / mode, f"{{name: competition, mode: {mode}}}", *alone)
+        for name, tensor in competing.model.network.state_dict().items():
+            assert np.allclose(tensor, plain.model.network.state_dict()[name], atol=1e-12), (mode, name)
+
+
+def test_the_mean_of_the_whole_cohort_is_fedavg(quickstart: Path, tmp_path: Path) -> None:
+    equal = [
+        "data.partition={scheme: size, sizes: [50,50,50,50]}",
+        "federation.clients_per_round=4",
+        "model.dtype=float64",
+    ]
+    one = ran(quickstart, tmp_path / "one", "{name: competition, mode: top_k, k: 4}", *equal)
+    other = ran(quickstart, tmp_path / "other", "fedavg", *equal)
+    for name, tensor in one.model.network.state_dict().items():
+        assert np.allclose(tensor, other.model.network.state_dict()[name], atol=1e-12), name
+
+
+def test_a_tournament_of_two_is_winner_takes_all(quickstart: Path, tmp_path: Path) -> None:
+    two = ["data.partition={scheme: iid, clients: 2}", "federation.clients_per_round=2"]
+    one = ran(quickstart, tmp_path / "one", "{name: competition, mode: tournament}", *two)
+    other = ran(quickstart, tmp_path / "other", "{name: competition, mode: best}", *two)
+    for name, tensor in one.model.network.state_dict().items():
+        assert np.array_equal(tensor, other.model.network.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("judge", ["server", "clients"])
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_learns_and_tells_its_ladder(quickstart: Path, tmp_path: Path, mode: str, judge: str) -> None:
+    run = ran(quickstart, tmp_path / "run", f"{{name: competition, mode: {mode}, judge: {judge}}}", "training.epochs=3")
+    assert run.metrics.test_accuracy.iloc[-1] > run.metrics.test_accuracy.iloc[0] + 0.2
+    ladder = read_lines(run.folder / "ladder.jsonl")
+    assert [line["round"] for line in ladder] == [1, 2, 3, 4]
+    for line, winner in zip(ladder, run.metrics.winner[1:], strict=True):
+        assert len(line["clients"]) == 10
+        assert line["scores"] == sorted(line["scores"], reverse=True)
+        assert sum(line["shares"]) == pytest.approx(1)
+        assert line["clients"][line["shares"].index(max(line["shares"]))] == winner
+    assert set(ladder[0]["parents"]) == {-1}
+
+
+def test_the_final_weights_are_traced_back_to_round_0(quickstart: Path, tmp_path: Path) -> None:
+    everyone = "federation.clients_per_round=1.0"
+    run = ran(quickstart, tmp_path / "run", "{name: competition, mode: tournament}", everyone)
+    ladder = read_lines(run.folder / "ladder.jsonl")
+    wanted = int(run.metrics.winner.iloc[-1])
+    for line in reversed(ladder):
+        assert wanted in line["clients"]
+        wanted = line["parents"][line["clients"].index(wanted)]
+    assert wanted == -1
+
+
+def test_networks_of_a_population_have_settings_of_their_own(quickstart: Path, tmp_path: Path) -> None:
+    options = "{name: competition, mode: population, settings: [optimizer.lr, optimizer.momentum]}"
+    assert ran(quickstart, tmp_path / "run", options).metrics.test_accuracy.iloc[-1] > 0.2
+    with pytest.raises(hothouse.InputError, match=r"optimizer\.nothing is None"):
+        ran(quickstart, tmp_path / "wrong", "{name: competition, mode: population, settings: [optimizer.nothing]}")
+
+
+def test_batch_statistics_follow_their_network(quickstart: Path, tmp_path: Path) -> None:
+    strategy = "{name: competition, mode: tournament}"
+    run = ran(quickstart, tmp_path / "run", strategy, "model.normalization=batch", "training.epochs=3")
+    assert run.metrics.test_accuracy.iloc[-1] > run.metrics.test_accuracy.iloc[0] + 0.2

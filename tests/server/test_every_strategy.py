@@ -1,0 +1,34 @@
+"""What every strategy promises, whatever it does: the same bits after a kill, and with workers on Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import hothouse
+from tests.resuming import assert_resumes, assert_same
+from tests.strategies import every_strategy
+
+SHORT = ["federation.rounds=5", "training.epochs=1"]
+
+
+QUICKLY = ("fedavg", "krum", "scaffold", "fedper", "competition population")
+"""One of each kind: sums, rows, what clients keep, what they have to themselves, their own settings."""
+
+
+@pytest.mark.parametrize("strategy", every_strategy())
+def test_the_same_bits_after_a_kill(quickstart: Path, tmp_path: Path, strategy: str) -> None:
+    # Saved after round 3: round 4 is trained a second time, round 5 for the first time.
+    assert_resumes(quickstart, tmp_path, [*SHORT, *every_strategy()[strategy]], killed_after=[4])
+
+
+@pytest.mark.usefixtures("two_workers")
+@pytest.mark.parametrize(
+    "strategy", [pytest.param(one, marks=[pytest.mark.slow] * (one not in QUICKLY)) for one in every_strategy()]
+)
+def test_the_same_bits_on_ray(quickstart: Path, tmp_path: Path, strategy: str) -> None:
+    overrides = [*SHORT, *every_strategy()[strategy]]
+    local = hothouse.run(quickstart, overrides=overrides, engine="local", out=tmp_path / "local")
+    on_ray = hothouse.run(quickstart, overrides=overrides, workers=2, out=tmp_path / "ray")
+    assert_same(on_ray, local)
