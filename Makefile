@@ -3,24 +3,31 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest
 
-# Which of the slow tests, and in which files: all.
-SLOW ?= slow
+# Which tests of a suite, and in which files: all.
 TESTS ?=
 
 export FLWR_TELEMETRY_ENABLED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: demo test test-slow lint bench docs clean
+.PHONY: demo test test-slow test-faults test-deploy test-compose test-browser lint bench docs clean
 
 demo: $(VENV)/ready
 	$(BIN)/hothouse run scenarios/quickstart.yaml
 
+# What each suite guards and when to run it: docs/testing.md.
 test: $(VENV)/ready-to-test
-	$(BIN)/python -m pytest
+	$(PYTEST) -n 2 --dist loadfile $(TESTS)
 
-test-slow: $(VENV)/ready-to-test
-	$(BIN)/python -m pytest -m '$(SLOW)' $(TESTS)
+test-slow test-faults test-deploy: test-%: $(VENV)/ready-to-test
+	$(PYTEST) -m $* $(TESTS)
+
+test-compose: $(VENV)/ready-to-test
+	docker/with-engine.sh $(PYTEST) -m compose $(TESTS)
+
+test-browser: $(VENV)/ready-to-test
+	$(PYTEST) -m browser $(TESTS)
 
 lint: $(VENV)/ready-to-test
 	$(BIN)/ruff check .

@@ -59,9 +59,9 @@ def ray_cluster(address: str, workers: int | None, verbose: bool = False) -> Ite
     """
     import ray
 
+    place = None if address == "auto" else _place(address)
     if ray.is_initialized():
         raise InputError("Ray runs in this process already; leave the address out to use it")
-    place = None if address == "auto" else _place(address)
     try:
         if place is not None:
             # Ray itself would go on trying for most of a minute.

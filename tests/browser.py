@@ -1,4 +1,4 @@
-"""A real browser for pages: headless Chromium, driven by Selenium; tests are skipped where there is none."""
+"""A real browser for pages: headless Chromium, driven by Selenium."""
 
 from __future__ import annotations
 

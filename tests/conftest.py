@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import processes
 from tests.browser import Browser, available
 
 os.environ.update(FLWR_TELEMETRY_ENABLED="0", RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
@@ -21,9 +22,30 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 # A shell's background jobs begin deaf to Ctrl-C, and what they start stays so.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for _signal in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(_signal, signal.SIG_DFL)
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at pages in a browser belongs to that suite."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _marked() -> Iterator[None]:
+    with processes.marked():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    processes.end_started()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,9 +71,9 @@ def two_workers() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A headless Chromium; the test is skipped where there is none."""
+    """A headless Chromium."""
     if not available():
-        pytest.skip("no chromium and chromedriver here")
+        pytest.fail("no chromium and chromedriver here")
     window = Browser(tmp_path_factory.mktemp("browser"))
     yield window
     window.close()

@@ -1,24 +1,56 @@
-"""Looking at and killing the processes of runs that tests start."""
+"""Looking at and killing the processes that tests start, and no others: each carries a mark in its environment.
+
+What descends from a process has its environment, also in a session of its own and after its parent's death.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 HOTHOUSE = str(Path(sys.executable).parent / "hothouse")
+_MARK = "HOTHOUSE_TESTS"
+_SESSION = uuid.uuid4().hex
+_started: list[str] = []
+"""The marks of what `start` started in the current test."""
 
 
-def commands() -> dict[int, str]:
-    """The running processes and their commands, those in containers left out."""
-    found, here = {}, Path("/proc/self/ns/pid").readlink()
+@contextlib.contextmanager
+def marked() -> Iterator[None]:
+    """Mark what this process starts from now on; end whatever is left of it."""
+    # Ray's processes change their titles, for which they would overwrite their environment otherwise.
+    os.environ.update({_MARK: _SESSION, "SPT_NOENV": "1"})
+    yield
+    end_marked(_SESSION)
+
+
+def end_started() -> None:
+    """End what is left of whatever `start` started, wherever it has gone."""
+    while _started:
+        end_marked(_started.pop())
+
+
+def end_marked(mark: str) -> None:
+    """End every process that carries a mark."""
+    for process in commands(mark):
+        with contextlib.suppress(ProcessLookupError):
+            kill(process)
+
+
+def commands(mark: str = _SESSION) -> dict[int, str]:
+    """The running processes that tests of this session started, and their commands."""
+    found, sign = {}, f"{_MARK}={mark}".encode()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if (folder / "ns/pid").readlink() != here:
+            if sign not in (folder / "environ").read_bytes():
                 continue
             found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
@@ -69,14 +101,13 @@ def proportional_memory(parent: int) -> dict[str, int]:
     return found
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    """`hothouse` with these arguments, in a session of its own."""
+def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    """`hothouse` with these arguments, in a session of its own; it does not outlive the test."""
+    _started.append(f"{_SESSION}-{len(_started)}")
+    environment = os.environ | options.pop("env", {}) | {_MARK: _started[-1]}
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | options
     return subprocess.Popen(
-        [HOTHOUSE, *map(str, arguments)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+        [HOTHOUSE, *map(str, arguments)], text=True, start_new_session=True, env=environment, **pipes
     )
 
 

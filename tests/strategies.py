@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Iterable
+from typing import Any, get_args
+
+import pytest
 
 from common.scenario.base import name_of
 from common.scenario.strategies import STRATEGIES
@@ -21,3 +24,9 @@ def every_strategy() -> dict[str, list[str]]:
             wanted = f"{{name: {name}, mode: {mode}}}" if mode else name
             found[f"{name} {mode}".strip()] = [f"federation.strategy={wanted}", *NEEDS.get(name, [])]
     return found
+
+
+def sampled(every: Iterable[str], *quickly: str) -> list[Any]:
+    """Parameters of a test: those of `quickly` for the ordinary tests, the others for the slow ones."""
+    assert set(quickly) <= set(every)
+    return [pytest.param(one, marks=[pytest.mark.slow] * (one not in quickly)) for one in every]

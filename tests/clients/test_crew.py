@@ -65,7 +65,7 @@ class TestRepliesPutTogether:
         assert whole.state["m"].tolist() == [[1.0], [2.0], [0.0]]
 
 
-@pytest.mark.slow
+@pytest.mark.deploy
 def test_workers_beside_a_host_give_its_own_bits_and_stay(tmp_path: Path) -> None:
     federation(tmp_path / "data", [9, 14, 20, 7, 11])
     before = ray_processes()

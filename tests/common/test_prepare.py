@@ -154,6 +154,7 @@ def test_arithmetic_cuts_as_flower_does(monkeypatch: pytest.MonkeyPatch) -> None
         assert [s.tolist() for s in shards(by_arithmetic)] == [s.tolist() for s in shards(by_flower)]
 
 
+@pytest.mark.slow
 def test_two_hundred_thousand_clients_are_cut_in_seconds() -> None:
     source = {"kind": "teacher", "rows": 400_000, "features": 4}
     started = time.perf_counter()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from tests.conftest import REPOSITORY
 from tests.replay import assert_equal, replayed
 from tests.resuming import assert_same
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.compose
 
 PROJECT = f"hothouse-test-{os.getpid()}"
 RAY = ("--profile", "ray")
@@ -95,11 +94,6 @@ def _succeeds(*command: str) -> bool:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo, up."""
-    if (
-        shutil.which("docker") is None
-        or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
-    ):
-        pytest.skip("no Docker engine can be reached")
     demo = Demo(tmp_path_factory.mktemp("runs"), ROUNDS)
     demo.compose("down", "--volumes", check=False)
     try:

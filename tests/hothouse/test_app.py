@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.command import command
 from tests.deployment import Deployment
 from tests.processes import HOTHOUSE
 
@@ -19,8 +20,8 @@ NODES, ROUNDS = 3, 3
 
 def run_app(out: Path, *options: object) -> dict[str, torch.Tensor]:
     """`hothouse app` on the app; the final model."""
-    command = [HOTHOUSE, "app", APP, "--partitions", NODES, "--workers", 2, "-c", f'out="{out}"', *options]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    words = [HOTHOUSE, "app", APP, "--partitions", NODES, "--workers", 2, "-c", f'out="{out}"', *options]
+    done = subprocess.run([str(part) for part in words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return weights(out)
 
@@ -37,6 +38,7 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Te
     return run_app(out), json.loads(Path(f"{out}.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_result_is_fedavg_computed_by_hand(
     on_ray: tuple[dict[str, torch.Tensor], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,13 +64,14 @@ def test_the_result_is_fedavg_computed_by_hand(
         assert (tensor - average[name]).abs().max() < 1e-6
 
 
+@pytest.mark.slow
 def test_what_a_node_keeps_in_its_context_is_there_in_the_next_round(
     on_ray: tuple[dict[str, torch.Tensor], dict[str, Any]],
 ) -> None:
     assert [on_ray[1]["train"][str(number)]["trained"] for number in range(1, ROUNDS + 1)] == [1.0, 2.0, 3.0]
 
 
-@pytest.mark.slow
+@pytest.mark.deploy
 def test_flowers_own_engine_gives_the_same(
     on_ray: tuple[dict[str, torch.Tensor], dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -100,7 +103,7 @@ def test_flowers_own_engine_gives_the_same(
     ],
 )
 def test_mistakes_are_told_in_a_line(arguments: list[object], told: str) -> None:
-    done = subprocess.run([HOTHOUSE, "app", *map(str, arguments)], capture_output=True, text=True)
+    done = command("app", *arguments)
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr

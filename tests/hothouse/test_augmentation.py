@@ -50,6 +50,7 @@ def scenario(kind: str, folder: Path, augmentation: list[Any]) -> dict[str, Any]
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_workers")
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_the_same_bits_for_any_number_of_workers_and_in_one_process(kind: str, tmp_path: Path) -> None:

@@ -32,7 +32,6 @@ def test_ratios_are_taken_turn_by_turn() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 def test_hothouse_stays_far_ahead_of_a_plain_loop() -> None:
     engines = {name: ENGINES[name] for name in ("hothouse", "plain")}
     results = take_turns(engines, list(LEAST), 1, 2, lambda told: None)
@@ -43,7 +42,6 @@ def test_hothouse_stays_far_ahead_of_a_plain_loop() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @pytest.mark.parametrize(("clients", "cohort"), [(1_000_000, 1000), (100_000, 100_000)])
 def test_memory_is_bounded_however_large_the_federation(clients: int, cohort: int) -> None:
     script = [sys.executable, "benchmarks/scale.py", "--one", str(clients), "--cohort", str(cohort), "--rounds", "5"]

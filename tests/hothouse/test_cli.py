@@ -12,18 +12,19 @@ import pytest
 
 from common.errors import InputError
 from hothouse.supernode import become_supernode
+from tests.command import command
 from tests.processes import HOTHOUSE, ray_processes, rounds_in, start, until
 
 LOCAL = ["--engine", "local", "--set", "federation.rounds=2"]
 
 
-def hothouse(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [HOTHOUSE, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+def process(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """`hothouse` in a process of its own."""
+    return subprocess.run([HOTHOUSE, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def test_a_run_tells_its_rounds_and_ends_in_a_table(quickstart: Path, tmp_path: Path) -> None:
-    done = hothouse("run", quickstart, *LOCAL, cwd=tmp_path)
+    done = process("run", quickstart, *LOCAL, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = done.stdout.splitlines()
@@ -38,12 +39,12 @@ def test_a_run_tells_its_rounds_and_ends_in_a_table(quickstart: Path, tmp_path: 
 
 
 def test_quiet_prints_the_folder_alone(quickstart: Path, tmp_path: Path) -> None:
-    done = hothouse("run", quickstart, *LOCAL, "--quiet", "--out", tmp_path / "run")
+    done = command("run", quickstart, *LOCAL, "--quiet", "--out", tmp_path / "run")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path}/run\n", "")
 
 
 def test_json_is_an_object_per_line(quickstart: Path, tmp_path: Path) -> None:
-    done = hothouse("run", quickstart, *LOCAL, "--json", "--out", tmp_path / "run")
+    done = command("run", quickstart, *LOCAL, "--json", "--out", tmp_path / "run")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     told = [event["event"] for event in events if event["event"] != "checkpoint"]
     assert told == ["opened", "started", "round", "round", "round", "finished"]
@@ -51,7 +52,7 @@ def test_json_is_an_object_per_line(quickstart: Path, tmp_path: Path) -> None:
 
 
 def test_a_supernode_is_told_by_which_options_it_would_not_find_its_clientapps() -> None:
-    done = hothouse("supernode", "--superlink", "127.0.0.1:9092", "--isolation", "subprocess")
+    done = command("supernode", "--superlink", "127.0.0.1:9092", "--isolation", "subprocess")
     assert done.returncode == 2
     assert done.stderr.startswith("--isolation: hothouse supernode chooses this itself")
 
@@ -63,7 +64,7 @@ def test_a_supernode_without_flowers_command_says_where_it_was_looked_for(monkey
 
 
 def test_validate_says_what_a_scenario_is(quickstart: Path) -> None:
-    done = hothouse("validate", quickstart, "--set", "federation.rounds=7")
+    done = command("validate", quickstart, "--set", "federation.rounds=7")
     assert done.returncode == 0
     assert "fine. quickstart: 20 clients of sklearn data, 10 in each of 7 rounds, fedavg" in done.stdout
 
@@ -71,7 +72,7 @@ def test_validate_says_what_a_scenario_is(quickstart: Path) -> None:
 def test_validate_tells_every_mistake_and_exits_with_2(tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text("seed: -1\ndata:\n  source: {kind: sklearn, name: digit}\n")
-    done = hothouse("validate", path)
+    done = command("validate", path)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
@@ -82,7 +83,7 @@ def test_validate_tells_every_mistake_and_exits_with_2(tmp_path: Path) -> None:
 
 
 def test_schema_is_json() -> None:
-    assert json.loads(hothouse("schema").stdout)["title"] == "Scenario"
+    assert json.loads(command("schema").stdout)["title"] == "Scenario"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_schema_is_json() -> None:
     ],
 )
 def test_wrong_input_exits_with_2_and_no_traceback(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = hothouse(*arguments, cwd=tmp_path)
+    done = command(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -107,7 +108,7 @@ def test_wrong_input_exits_with_2_and_no_traceback(arguments: list[str], message
 def test_a_mistake_in_the_data_names_the_scenarios_line(quickstart: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("data:\n  source:\n    kind: idx\n    path: nowhere\n")
-    done = hothouse("run", path, "--out", tmp_path / "run")
+    done = command("run", path, "--out", tmp_path / "run")
     assert done.returncode == 2
     assert done.stderr == f"{path}:4: data.source.path: no folder {tmp_path}/nowhere\n"
     assert not (tmp_path / "run").exists()
@@ -115,7 +116,7 @@ def test_a_mistake_in_the_data_names_the_scenarios_line(quickstart: Path, tmp_pa
 
 def test_a_run_that_cannot_go_on_exits_with_1(quickstart: Path, tmp_path: Path) -> None:
     diverge = ["--set", "training.optimizer.lr=1e30", "--out", tmp_path / "run"]
-    done = hothouse("run", quickstart, *LOCAL, *diverge)
+    done = process("run", quickstart, *LOCAL, *diverge)
     assert done.returncode == 1
     assert done.stderr.startswith("the run failed: round 1: 0 of 10 clients gave a usable answer")
     assert done.stderr.endswith(f"logs/run.log says what happened\nRun folder: {tmp_path}/run\n")
@@ -127,7 +128,7 @@ def test_a_ray_that_does_not_start_is_told_and_leaves_nothing(
 ) -> None:
     monkeypatch.setenv("RAY_TMPDIR", "/dev/null/nowhere")
     before = ray_processes()
-    done = hothouse("run", quickstart, "--workers", 1, "--out", tmp_path / "run")
+    done = process("run", quickstart, "--workers", 1, "--out", tmp_path / "run")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("the run failed: Ray could not be started (")
     assert done.stderr.endswith("; --engine local runs without it\n")
@@ -136,6 +137,7 @@ def test_a_ray_that_does_not_start_is_told_and_leaves_nothing(
     until(lambda: not ray_processes() - before, 20)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_an_interrupted_run_is_marked_incomplete_and_leaves_no_process(
     quickstart: Path, tmp_path: Path, how: signal.Signals, monkeypatch: pytest.MonkeyPatch

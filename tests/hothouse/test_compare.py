@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from scipy import stats
 import hothouse
 from hothouse.comparison.statistics import estimate, holm, paired
 from tests.browser import Browser
-from tests.processes import HOTHOUSE
+from tests.command import command
 
 
 def made_up(
@@ -212,8 +211,7 @@ def test_what_means_something_to_latex_is_escaped(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_told(two_groups: Path, arguments: list[str], message: str, tmp_path: Path) -> None:
-    command = [HOTHOUSE, "compare", *(str(two_groups) if word == "RUNS" else word for word in arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    done = command("compare", *(two_groups if word == "RUNS" else word for word in arguments), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(message)
 
@@ -224,8 +222,8 @@ def test_real_runs_on_the_command_line_and_in_the_browser(quickstart: Path, tmp_
         for lr in (0.05, 0.01):
             changes = [*short, f"training.optimizer.lr={lr}"]
             hothouse.run(quickstart, overrides=changes, seed=seed, engine="local", out=tmp_path / f"{lr}-{seed}")
-    command = [HOTHOUSE, "compare", str(tmp_path / "0.*"), "--target", "accuracy=0.3"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    arguments = ["compare", tmp_path / "0.*", "--target", "accuracy=0.3"]
+    done = command(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     for words in ("What was reached", "lr=0.05", "Paired over seeds", "training.optimizer.lr", "Page: comparison.html"):
         assert words in done.stdout
@@ -234,5 +232,5 @@ def test_real_runs_on_the_command_line_and_in_the_browser(quickstart: Path, tmp_
     assert browser.count(".plot .main-svg") >= 5
     for words in ("What was reached", "Curves", "Paired tests", "What differs", "worst tenth of clients"):
         assert words in browser.text()
-    done = subprocess.run([*command, "--csv"], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    done = command(*arguments, "--csv", cwd=tmp_path)
     assert [row["label"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["lr=0.01", "lr=0.05"]

@@ -26,7 +26,7 @@ from tests.link import Link
 from tests.processes import commands, rounds_in
 from tests.replay import assert_equal, lines, replayed
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.deploy
 
 NODES = 3
 # Enough for nodes to be missed and for one to return.

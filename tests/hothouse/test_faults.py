@@ -65,6 +65,7 @@ def calm(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hothouse
 
 @pytest.mark.usefixtures("two_workers")
 class TestWorkersThatDie:
+    @pytest.mark.faults
     @pytest.mark.parametrize("how_many", [1, 2])
     def test_in_the_middle_of_a_round(
         self, quickstart: Path, tmp_path: Path, calm: hothouse.Run, how_many: int
@@ -74,16 +75,14 @@ class TestWorkersThatDie:
         assert trouble(run) == [("retry", 2)] * how_many
         assert_same(run, calm)
 
-    def test_of_hunger_for_memory_or_of_a_broken_client_once(
-        self, quickstart: Path, tmp_path: Path, calm: hothouse.Run
-    ) -> None:
-        faults = json.dumps([{"what": "kill", "round": 3, "once": str(tmp_path / "mark")}])
-        run = hothouse.run(
-            quickstart, overrides=SLOW_ROUNDS, workers=2, out=tmp_path / "run", node_config={"faults": faults}
-        )
-        assert trouble(run) == [("retry", 3)]
-        assert_same(run, calm)
+    def test_at_a_certain_client_once(self, quickstart: Path, tmp_path: Path) -> None:
+        short = ["federation.rounds=3"]
+        faults = json.dumps([{"what": "kill", "round": 2, "once": str(tmp_path / "mark")}])
+        run = hothouse.run(quickstart, overrides=short, workers=2, out=tmp_path / "run", node_config={"faults": faults})
+        assert trouble(run) == [("retry", 2)]
+        assert_same(run, hothouse.run(quickstart, overrides=short, engine="local", out=tmp_path / "calm"))
 
+    @pytest.mark.faults
     def test_and_what_clients_keep_is_neither_lost_nor_counted_twice(self, quickstart: Path, tmp_path: Path) -> None:
         kept = [
             *SLOW_ROUNDS,
@@ -97,6 +96,7 @@ class TestWorkersThatDie:
         assert trouble(run) == [("retry", 3)]
         assert_same(run, calm)
 
+    @pytest.mark.faults
     def test_of_the_same_client_every_time(self, quickstart: Path, tmp_path: Path) -> None:
         overrides = ["federation.rounds=2", "federation.clients_per_round=1.0"]
         faults = json.dumps([{"what": "kill", "round": 1, "client": 4}])
@@ -138,12 +138,14 @@ class TestClientsThatFail:
         again = self.ran(quickstart, tmp_path / "again", {"what": what, "client": 7, "round": 2})
         assert_same(again, run)
 
+    @pytest.mark.faults
     @pytest.mark.usefixtures("two_workers")
     def test_fail_alike_on_ray(self, quickstart: Path, tmp_path: Path) -> None:
         fault = {"what": "raise", "client": 7, "round": 2}
         local = self.ran(quickstart, tmp_path / "local", fault)
         assert_same(self.ran(quickstart, tmp_path / "ray", fault, engine="ray", workers=2), local)
 
+    @pytest.mark.faults
     @pytest.mark.usefixtures("two_workers")
     def test_to_answer_in_the_right_shape_are_left_out(self, quickstart: Path, tmp_path: Path) -> None:
         fault = {"what": "shape", "client": 7, "round": 2}
@@ -153,6 +155,7 @@ class TestClientsThatFail:
         assert excluded["reason"].startswith("the reply is refused: its layers.0.weight has the shape")
         assert run.metrics.clients.tolist() == [0, 20, 20 - len(excluded["clients"]), 20]
 
+    @pytest.mark.faults
     @pytest.mark.usefixtures("two_workers")
     def test_to_answer_in_time_are_left_out(self, quickstart: Path, tmp_path: Path) -> None:
         started = time.monotonic()
@@ -170,8 +173,7 @@ class TestClientsThatFail:
         assert run.metrics.clients.tolist() == [0, 20, 20 - len(excluded["clients"]), 20]
 
 
-@pytest.mark.slow
-@pytest.mark.alone
+@pytest.mark.faults
 class TestRayItself:
     @pytest.mark.parametrize("victim", ["/raylet", "gcs_server"])
     def test_is_started_again_when_it_dies(self, quickstart: Path, tmp_path: Path, victim: str) -> None:
@@ -222,7 +224,7 @@ class TestRayItself:
         assert_same(run, calm)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 class TestDriversThatDie:
     """kill -9 of the driver at random moments: `hothouse resume` ends with the same bits, and nothing is left."""
 
@@ -255,7 +257,6 @@ class TestDriversThatDie:
         overrides = self.killed(quickstart, tmp_path / "run", number, "--engine", "local")
         self.assert_goes_on(quickstart, tmp_path / "run", overrides)
 
-    @pytest.mark.alone
     @pytest.mark.parametrize("number", range(2))
     def test_on_ray(self, quickstart: Path, tmp_path: Path, number: int) -> None:
         before, memory = ray_processes(), set(Path("/dev/shm").iterdir())
@@ -265,8 +266,7 @@ class TestDriversThatDie:
         self.assert_goes_on(quickstart, tmp_path / "run", overrides)
 
 
-@pytest.mark.slow
-@pytest.mark.alone
+@pytest.mark.faults
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C twice", "SIGTERM, Ctrl-C"])
 def test_a_second_interrupt_loses_nothing(quickstart: Path, tmp_path: Path, first: signal.Signals) -> None:
     before, folder = ray_processes(), tmp_path / "run"
@@ -284,8 +284,7 @@ def test_a_second_interrupt_loses_nothing(quickstart: Path, tmp_path: Path, firs
     assert_same(resumed, calm)
 
 
-@pytest.mark.slow
-@pytest.mark.alone
+@pytest.mark.faults
 def test_two_thousand_rounds_need_no_more_memory_and_no_more_time(quickstart: Path, tmp_path: Path) -> None:
     sizes: dict[int, dict[str, int]] = {}
 

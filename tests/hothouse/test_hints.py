@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 import hothouse
 from hothouse.check import check
-from tests.processes import HOTHOUSE
+from tests.command import command
 
 IRIS = {"source": {"kind": "sklearn", "name": "iris"}, "partition": {"scheme": "iid", "clients": 5}}
 DIABETES = {"source": {"kind": "sklearn", "name": "diabetes"}}
@@ -112,11 +111,10 @@ def test_missing_values_go_better_with_tanh(gaps: Path, change: str, expected: l
 
 
 def test_validate_and_run_tell_it(gaps: Path, tmp_path: Path) -> None:
-    validated = subprocess.run([HOTHOUSE, "validate", gaps], capture_output=True, text=True, check=True, timeout=120)
+    validated = command("validate", gaps)
     hint = next(line for line in validated.stdout.splitlines() if line.startswith("hint: "))
     assert "model.activation: relu with missing values" in hint
-    command = [HOTHOUSE, "run", gaps, "--engine", "local", "--out", tmp_path / "run"]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    run = command("run", gaps, "--engine", "local", "--out", tmp_path / "run")
     assert run.stdout.splitlines().count(hint) == 1
 
 

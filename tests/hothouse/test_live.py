@@ -17,7 +17,8 @@ import pytest
 import hothouse
 from hothouse.live import HOST, LivePage
 from tests.browser import Browser
-from tests.processes import HOTHOUSE, until
+from tests.command import command
+from tests.processes import start, until
 
 ROUNDS = "Number(document.getElementById('at-a-glance').innerText.match(/rounds\\s+(\\d+)/)?.[1] ?? -1)"
 """The rounds that the page says are over."""
@@ -46,9 +47,9 @@ def fetch(address: str, host: str = "") -> tuple[int, str]:
 
 
 def test_a_page_follows_a_run_to_its_end_and_beyond(quickstart: Path, tmp_path: Path, browser: Browser) -> None:
-    command = [HOTHOUSE, "run", str(quickstart), "--live", "--engine", "local", "--out", str(tmp_path / "run")]
+    words = ["run", quickstart, "--live", "--engine", "local", "--out", tmp_path / "run"]
     more = ["--set", "federation.rounds=12", "--set", "training.epochs=60", "--set", "training.engine=torch"]
-    running = subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = start(*words, *more, stdout=subprocess.PIPE)
     assert running.stdout is not None
     address = running.stdout.readline().partition("live: ")[2].strip()
     browser.open(address)
@@ -78,7 +79,7 @@ def test_a_run_is_watched_from_elsewhere_through_interruption_and_resumption(
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
-    watching = subprocess.Popen([HOTHOUSE, "watch", str(folder)], stdout=subprocess.PIPE, text=True)
+    watching = start("watch", folder, stdout=subprocess.PIPE)
     assert watching.stdout is not None
     browser.open(watching.stdout.readline().split()[1])
     browser.wait(f"{ROUNDS} == 6")
@@ -123,15 +124,15 @@ def test_a_taken_port_is_told_where_it_was_asked_for(page: LivePage) -> None:
 
 
 def test_watching_nothing_is_refused(tmp_path: Path) -> None:
-    done = subprocess.run([HOTHOUSE, "watch", str(tmp_path)], capture_output=True, text=True, check=False, timeout=60)
+    done = command("watch", tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "found no summary.json" in done.stderr
 
 
 def test_a_failed_run_gives_its_page_the_reason_and_ends(quickstart: Path, tmp_path: Path, browser: Browser) -> None:
-    command = [HOTHOUSE, "run", str(quickstart), "--live", "--engine", "local", "--out", str(tmp_path / "run")]
+    words = ["run", quickstart, "--live", "--engine", "local", "--out", tmp_path / "run"]
     more = ["--set", "federation.rounds=400", "--set", "training.epochs=20"]
-    running = subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = start(*words, *more, stdout=subprocess.PIPE)
     assert running.stdout is not None
     browser.open(running.stdout.readline().partition("live: ")[2].strip())
     browser.wait(f"{ROUNDS} >= 2")

@@ -18,6 +18,7 @@ import pytest
 import hothouse
 from hothouse.progress import WorkerLights
 from server.observers import Metrics, Observer, Work
+from tests.command import command
 from tests.processes import HOTHOUSE
 
 LOCAL = ["--engine", "local", "--set", "federation.rounds=4"]
@@ -48,6 +49,7 @@ def plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
 
 
+@pytest.mark.slow
 def test_a_terminal_has_a_live_display_that_goes_away(quickstart: Path, tmp_path: Path) -> None:
     status, written = on_a_terminal(
         "run", quickstart, *LOCAL, "--set", "training.epochs=2000", "--out", tmp_path / "run"
@@ -83,8 +85,7 @@ def test_a_failure_on_a_terminal_is_one_sentence_and_the_display_is_gone(quickst
 
 
 def test_a_pipe_has_plain_lines_without_colours(quickstart: Path, tmp_path: Path) -> None:
-    command = [HOTHOUSE, "run", str(quickstart), *LOCAL, "--out", str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = command("run", quickstart, *LOCAL, "--out", tmp_path / "run")
     assert "\x1b" not in done.stdout + done.stderr
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("round ")] == [
         f"{number}/4" for number in range(5)
@@ -92,9 +93,8 @@ def test_a_pipe_has_plain_lines_without_colours(quickstart: Path, tmp_path: Path
 
 
 def test_json_lines_are_json_whatever_happens(quickstart: Path, tmp_path: Path) -> None:
-    command = [HOTHOUSE, "run", str(quickstart), *LOCAL, "--json", "--out", str(tmp_path / "run")]
-    command += ["--set", "training.optimizer.lr=1e30", "--set", "federation.min_clients=10"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    astray = ["--set", "training.optimizer.lr=1e30", "--set", "federation.min_clients=10"]
+    done = command("run", quickstart, *LOCAL, *astray, "--json", "--out", tmp_path / "run")
 
     def no_constant(name: str) -> Any:
         raise AssertionError(f"{name} is no JSON")
@@ -107,8 +107,7 @@ def test_json_lines_are_json_whatever_happens(quickstart: Path, tmp_path: Path) 
 
 
 def test_verbose_shows_what_flower_logs(quickstart: Path, tmp_path: Path) -> None:
-    command = [HOTHOUSE, "run", str(quickstart), *LOCAL, "-v", "--out", str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = command("run", quickstart, *LOCAL, "-v", "--out", tmp_path / "run")
     assert "flwr: aggregate_train: Received" in done.stderr
     assert "flwr: aggregate_train: Received" in (tmp_path / "run" / "logs" / "run.log").read_text()
 

@@ -22,10 +22,12 @@ SHORT = ["federation.rounds=7"]
 KEPT = [*SHORT, "training.optimizer_state=client"]
 
 
+@pytest.mark.slow
 def test_a_run_killed_after_any_round_goes_on_with_the_same_bits(quickstart: Path, tmp_path: Path) -> None:
     assert_resumes(quickstart, tmp_path, SHORT)
 
 
+@pytest.mark.slow
 def test_what_clients_keep_is_resumed_too(quickstart: Path, tmp_path: Path) -> None:
     assert_resumes(quickstart, tmp_path, KEPT)
     unkept = hothouse.run(quickstart, overrides=SHORT, engine="local", out=tmp_path / "unkept")
@@ -33,6 +35,7 @@ def test_what_clients_keep_is_resumed_too(quickstart: Path, tmp_path: Path) -> N
     assert kept.metrics.train_loss.iloc[-1] != unkept.metrics.train_loss.iloc[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_workers")
 def test_what_clients_keep_is_the_same_on_ray(quickstart: Path, tmp_path: Path) -> None:
     local = hothouse.run(quickstart, overrides=KEPT, engine="local", out=tmp_path / "local")

@@ -53,6 +53,7 @@ def test_values_lie_in_their_ranges(straight: hothouse.Sweep) -> None:
     assert table[LR].nunique() == 14
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_workers")
 def test_the_number_of_workers_changes_nothing(straight: hothouse.Sweep, tmp_path: Path) -> None:
     on_ray = hothouse.sweep(searched(), workers=2, out=tmp_path / "sweep")
@@ -77,6 +78,7 @@ class Album(Watcher):
             shutil.copytree(self.folder, self.album / f"{self.ticks:03d}")
 
 
+@pytest.mark.slow
 def test_a_search_killed_anywhere_goes_on_as_if_it_had_not_been(straight: hothouse.Sweep, tmp_path: Path) -> None:
     (tmp_path / "album").mkdir()
     hothouse.sweep(searched(), engine="local", out=tmp_path / "sweep", watcher=Album(tmp_path / "album"))
@@ -89,6 +91,7 @@ def test_a_search_killed_anywhere_goes_on_as_if_it_had_not_been(straight: hothou
         assert finished_files(photograph).items() >= before.items()
 
 
+@pytest.mark.slow
 def test_a_prolonged_search_is_a_longer_one(straight: hothouse.Sweep, tmp_path: Path) -> None:
     hothouse.sweep(searched(6), engine="local", out=tmp_path / "sweep")
     done = hothouse.sweep(tmp_path / "sweep", overrides=["search.trials=14"], engine="local")
@@ -142,11 +145,13 @@ def test_a_stopped_trial_is_a_run_that_can_be_resumed(straight: hothouse.Sweep, 
     assert hothouse.resume(folder, engine="local").summary["status"] == "complete"
 
 
+@pytest.mark.slow
 def test_nothing_is_stopped_where_that_is_not_wished(tmp_path: Path) -> None:
     done = hothouse.sweep(searched(10, prune=False), engine="local", out=tmp_path / "sweep")
     assert set(done.table.status) == {"complete"}
 
 
+@pytest.mark.slow
 def test_importance_is_the_share_of_the_variance(tmp_path: Path) -> None:
     """In a full table of values the share of a key is its part of the sum of squares (analysis of variance)."""
     scenario = flowers(matrix={LR: [1e-5, 0.1, 0.5], COHORT: [1, 6]}, seeds=2, federation={"rounds": 12})
@@ -160,6 +165,7 @@ def test_importance_is_the_share_of_the_variance(tmp_path: Path) -> None:
         assert share == pytest.approx(between[key] / sum(between.values()), abs=0.1)
 
 
+@pytest.mark.slow
 def test_less_of_a_loss_is_better(tmp_path: Path) -> None:
     done = hothouse.sweep(searched(8, metric="validation_loss"), engine="local", out=tmp_path / "sweep")
     assert done.goal is not None

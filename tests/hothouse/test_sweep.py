@@ -105,7 +105,7 @@ def test_without_rows_to_judge_by_there_is_no_best(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("two_workers")
-@pytest.mark.parametrize("at_once", [1, 2])
+@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_several_runs_at_once_have_the_same_bits(straight: hothouse.Sweep, tmp_path: Path, at_once: int) -> None:
     """With one run at once its clients are trained by two actors, with two each run has one."""
     scenario = flowers(matrix={LR: [0.1], COHORT: [3]}, seeds=2)
@@ -135,6 +135,7 @@ def finished_files(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_after_any_round_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     (tmp_path / "album").mkdir()
     watcher, out = Album(tmp_path / "album"), tmp_path / "straight"
@@ -246,6 +247,7 @@ def test_paths_are_relative_to_the_scenario_wherever_the_sweep_goes_on(
     assert finished_files(tmp_path / "sweep") == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_workers")
 def test_runs_at_once_are_tracked_in_one_store(tmp_path: Path) -> None:
     from mlflow import MlflowClient
@@ -303,6 +305,7 @@ def written(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.faults
 class TestOnRay:
     """Real processes, killed."""
 
@@ -325,7 +328,7 @@ class TestOnRay:
         resumed = [event for run in done.runs.values() for event in run.events if event["event"] == "resumed"]
         assert resumed
 
-    @pytest.mark.parametrize("how", [pytest.param("kill -9", marks=pytest.mark.slow), "Ctrl-C"])
+    @pytest.mark.parametrize("how", ["kill -9", "Ctrl-C"])
     def test_a_sweep_that_is_ended_goes_on_when_it_is_resumed(
         self, calm: hothouse.Sweep, written: Path, tmp_path: Path, how: str
     ) -> None:
@@ -349,7 +352,6 @@ class TestOnRay:
         assert models(load_sweep(folder)) == models(calm)
         assert finished_files(folder).items() >= complete.items()
 
-    @pytest.mark.slow
     def test_ray_itself_may_die(self, calm: hothouse.Sweep, written: Path, tmp_path: Path) -> None:
         folder = tmp_path / "sweep"
         running = start("sweep", written, "--workers", 2, "--out", folder)
@@ -359,7 +361,6 @@ class TestOnRay:
         assert running.wait(180) == 0, running.stderr
         assert models(load_sweep(folder)) == models(calm)
 
-    @pytest.mark.slow
     def test_a_sweep_killed_at_random_moments_ends_with_the_same_bits(
         self, calm: hothouse.Sweep, written: Path, tmp_path: Path
     ) -> None:

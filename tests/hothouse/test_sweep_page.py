@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -17,14 +16,10 @@ from hothouse.sweeps.display import LiveSweep
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.goal import Goal
 from tests.browser import Browser
+from tests.command import command
 from tests.hothouse.test_sweep import COHORT, LR, flowers
-from tests.processes import HOTHOUSE
 
 RANGE = {LR: {"low": 1e-4, "high": 1.0, "log": True}, COHORT: {"low": 2, "high": 6}}
-
-
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([HOTHOUSE, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120)
 
 
 SWEEPS: dict[str, dict[str, Any]] = {

@@ -23,7 +23,7 @@ from server.grid.ray import RayGrid
 from tests.deployment import Deployment, deployed
 from tests.resuming import TIMES
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.deploy
 
 NODES = 3
 SCENARIO = """

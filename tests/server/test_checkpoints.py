@@ -139,6 +139,7 @@ def test_a_damaged_part_is_named_and_the_checkpoint_before_is_used(tmp_path: Pat
     assert part.name in told[0][1]
 
 
+@pytest.mark.slow
 def test_states_beyond_memory_are_saved_and_given_back_part_by_part(tmp_path: Path) -> None:
     """2,000 clients keep 200 MB, of which 20 MB may stay in memory."""
     clients, weights = np.arange(2000), {"w": np.zeros((1 << 19,), np.float32)}

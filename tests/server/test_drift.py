@@ -28,6 +28,7 @@ from tests.federations import FEATURES, batches_of, federation, named, scenario,
 from tests.plain import Plain
 from tests.resuming import assert_resumes, assert_same
 from tests.server.test_rounds import ran
+from tests.strategies import sampled
 
 SIZES = [23, 5, 40, 1, 16, 17, 33, 2]
 CLIENTS, COHORT, ROUNDS = len(SIZES), 5, 3
@@ -348,11 +349,13 @@ def small(strategy: str, *more: str) -> list[str]:
     return ["federation.rounds=4", "training.epochs=1", f"federation.strategy={strategy}", *more]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", [*LINEAR, "geometricmedian"])
 def test_killed_and_resumed_it_ends_with_the_same_bits(quickstart: Path, tmp_path: Path, strategy: str) -> None:
     assert_resumes(quickstart, tmp_path, small(strategy))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_workers")
 @pytest.mark.parametrize("strategy", ["scaffold", "centralized"])
 def test_workers_change_no_bit(quickstart: Path, tmp_path: Path, strategy: str) -> None:
@@ -360,7 +363,7 @@ def test_workers_change_no_bit(quickstart: Path, tmp_path: Path, strategy: str) 
     assert_same(hothouse.run(quickstart, overrides=small(strategy), workers=2, out=tmp_path / "ray"), local)
 
 
-@pytest.mark.parametrize("strategy", LINEAR)
+@pytest.mark.parametrize("strategy", sampled(LINEAR, "scaffold"))
 def test_it_trains_with_all_that_training_can_do(tmp_path: Path, strategy: str) -> None:
     """Batch normalization, kept momentum, early stopping, and a first round in which nobody moves."""
     overrides = small(

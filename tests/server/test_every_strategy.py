@@ -8,13 +8,9 @@ import pytest
 
 import hothouse
 from tests.resuming import assert_resumes, assert_same
-from tests.strategies import every_strategy
+from tests.strategies import every_strategy, sampled
 
 SHORT = ["federation.rounds=5", "training.epochs=1"]
-
-
-QUICKLY = ("fedavg", "krum", "scaffold", "fedper", "competition population")
-"""One of each kind: sums, rows, what clients keep, what they have to themselves, their own settings."""
 
 
 @pytest.mark.parametrize("strategy", every_strategy())
@@ -24,9 +20,7 @@ def test_the_same_bits_after_a_kill(quickstart: Path, tmp_path: Path, strategy: 
 
 
 @pytest.mark.usefixtures("two_workers")
-@pytest.mark.parametrize(
-    "strategy", [pytest.param(one, marks=[pytest.mark.slow] * (one not in QUICKLY)) for one in every_strategy()]
-)
+@pytest.mark.parametrize("strategy", sampled(every_strategy(), "competition population"))
 def test_the_same_bits_on_ray(quickstart: Path, tmp_path: Path, strategy: str) -> None:
     overrides = [*SHORT, *every_strategy()[strategy]]
     local = hothouse.run(quickstart, overrides=overrides, engine="local", out=tmp_path / "local")

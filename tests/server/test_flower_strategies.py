@@ -197,6 +197,7 @@ def test_a_robust_strategy_with_too_few_answers_stops() -> None:
         round_of(strategy, [few, results[1]], 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FLOWERS)
 def test_killed_and_resumed_it_ends_with_the_same_bits(npz: Path, tmp_path: Path, name: str) -> None:
     settings = {"data": {"source": {"kind": "npz", "path": str(npz)}, "partition": "iid"}, "model": {"layers": [5]}}

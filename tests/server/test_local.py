@@ -66,5 +66,6 @@ def test_without_held_out_rows_there_is_nothing_to_measure_on(quickstart: Path, 
         )
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_ends_with_the_same_bits(quickstart: Path, tmp_path: Path) -> None:
     assert_resumes(quickstart, tmp_path, ["federation.rounds=4", "training.epochs=1", "federation.strategy=local"])

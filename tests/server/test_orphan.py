@@ -26,6 +26,7 @@ def deaf(*arguments: object) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.faults
 def test_it_ends_a_while_after_its_parent_and_not_before() -> None:
     parent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     orphan, other = deaf("--parent-pid", parent.pid), deaf()

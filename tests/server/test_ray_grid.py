@@ -106,6 +106,7 @@ class TestHoweverWorkersAreAsked:
             assert np.array_equal(unpack(records["w"])["w"], np.arange(size, dtype=np.float32))
         assert all(isinstance(message.content["w"], ArrayRecord) for message in sent), "what was pushed is untouched"
 
+    @pytest.mark.faults
     def test_a_round_trip_waits_for_nothing(self, echo: RayGrid) -> None:
         def messages() -> list[Message]:
             return [Message(RecordDict(), node, "query") for node in echo.get_node_ids()]
@@ -197,6 +198,7 @@ class Hidden(Slate):
         Slate(self.place._replace(process=os.getpid()), self.memory).close()
 
 
+@pytest.mark.faults
 def test_workers_that_cannot_open_a_slate_do_without(near: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.grid.slates.Slate", Hidden)
     shared = pack({"w": np.arange(500_000, dtype=np.float32)})
@@ -231,6 +233,7 @@ def test_nobody_elses_processes_are_listened_to(near: RayGrid, monkeypatch: pyte
         assert stranger.recv(1) == b"", "they are hung up on"
 
 
+@pytest.mark.faults
 def test_replies_are_taken_as_they_come(trouble: RayGrid) -> None:
     slow, fast = trouble.push_messages([ask(trouble, sleep=2.0), ask(trouble)])
     assert [reply.metadata.reply_to_message_id for reply in trouble.wait([slow, fast])] == [fast]
@@ -256,6 +259,7 @@ def test_a_message_whose_actor_dies_is_answered_by_another(trouble: RayGrid, tmp
     assert [(event, details["try"]) for event, details in events] == [("retry", 1), ("retry", 2)]
 
 
+@pytest.mark.faults
 def test_a_worker_that_dies_leaves_no_slate(trouble: RayGrid, tmp_path: Path) -> None:
     gc.collect()
     (reply,) = trouble.send_and_receive([ask(trouble, deaths=1, marks=str(tmp_path))])
@@ -265,6 +269,7 @@ def test_a_worker_that_dies_leaves_no_slate(trouble: RayGrid, tmp_path: Path) ->
     assert slates() == []
 
 
+@pytest.mark.faults
 def test_a_worker_of_whose_death_ray_does_not_hear_is_dead_all_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -278,6 +283,7 @@ def test_a_worker_of_whose_death_ray_does_not_hear_is_dead_all_the_same(
     assert reply.has_content()
 
 
+@pytest.mark.faults
 def test_a_message_that_kills_every_actor_is_given_up(trouble: RayGrid, tmp_path: Path) -> None:
     replies = trouble.send_and_receive([ask(trouble, deaths=99, marks=str(tmp_path)), ask(trouble)])
     reasons = [reply.error.reason or "" for reply in replies if reply.has_error()]
@@ -286,6 +292,7 @@ def test_a_message_that_kills_every_actor_is_given_up(trouble: RayGrid, tmp_path
     assert trouble.send_and_receive([ask(trouble), ask(trouble)])[0].has_content()
 
 
+@pytest.mark.faults
 def test_a_question_that_cannot_be_read_costs_no_worker(trouble: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     (before,) = trouble.send_and_receive([ask(trouble)])
     with monkeypatch.context() as once:
@@ -296,6 +303,7 @@ def test_a_question_that_cannot_be_read_costs_no_worker(trouble: RayGrid, monkey
     assert answer(before)["pid"] in [answer(reply)["pid"] for reply in after]
 
 
+@pytest.mark.faults
 def test_actors_killed_while_idle_are_replaced(trouble: RayGrid) -> None:
     for reply in trouble.send_and_receive([ask(trouble, sleep=0.2), ask(trouble, sleep=0.2)]):
         os.kill(int(answer(reply)["pid"]), signal.SIGKILL)  # type: ignore[arg-type]
@@ -324,6 +332,7 @@ class Dying:
         self.restarts += 1
 
 
+@pytest.mark.faults
 @pytest.mark.usefixtures("far")
 @pytest.mark.parametrize("function", ["wait", "get", "put"])
 def test_a_ray_that_hangs_up_in_the_middle_of_a_call_is_started_again(
@@ -341,6 +350,7 @@ def test_a_ray_that_hangs_up_in_the_middle_of_a_call_is_started_again(
     assert session.restarts == 1
 
 
+@pytest.mark.faults
 def test_a_ray_that_cannot_tell_why_a_worker_died_is_started_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -353,6 +363,7 @@ def test_a_ray_that_cannot_tell_why_a_worker_died_is_started_again(
     assert session.restarts == 1
 
 
+@pytest.mark.faults
 @pytest.mark.usefixtures("far")
 def test_a_ray_that_hangs_up_but_lives_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.grid.ray._DYING_SECONDS", 0.1)

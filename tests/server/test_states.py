@@ -95,6 +95,7 @@ def test_states_beyond_memory_go_to_disk_and_come_back() -> None:
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_ten_thousand_clients_are_quick() -> None:
     states = ClientStates()
     clients = np.arange(10_000)
