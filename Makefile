@@ -11,7 +11,7 @@ TESTS ?=
 export FLWR_TELEMETRY_ENABLED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: demo test test-slow test-faults test-deploy test-compose test-browser lint bench docs clean
+.PHONY: demo test test-slow test-faults test-deploy test-compose test-browser lint bench docs constraints clean
 
 demo: $(VENV)/ready
 	$(BIN)/hothouse run scenarios/quickstart.yaml
@@ -56,3 +56,14 @@ $(VENV)/ready-to-test: $(VENV)/ready
 docs: $(VENV)/ready
 	$(BIN)/hothouse schema > docs/scenario.schema.json
 	$(BIN)/hothouse schema --markdown > docs/reference.md
+
+# The newest versions that go together within the ranges of pyproject.toml, extras included; KEEP holds some back:
+# make constraints KEEP='torch==2.13.0 ray==2.55.1'
+constraints:
+	$(PYTHON) -m venv --clear build/fresh
+	build/fresh/bin/python -m pip install --quiet --disable-pip-version-check $(or $(KEEP),torch)
+	build/fresh/bin/python -m pip install --quiet --disable-pip-version-check $(KEEP) '.[test]'
+	sed -n '/^#/!q;p' constraints.txt > build/constraints.txt
+	build/fresh/bin/python -m pip freeze --exclude hothouse | sed 's/+[a-z0-9.]*$$//' >> build/constraints.txt
+	mv build/constraints.txt constraints.txt
+	rm -rf build/fresh

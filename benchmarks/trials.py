@@ -16,7 +16,7 @@ import pandas as pd
 
 import hothouse
 from hothouse.comparison.statistics import estimate
-from server.observers import Metrics, Observer
+from server.record.observers import Metrics, Observer
 
 TUNING_SEEDS = [101, 102]
 """What is tuned is tuned with these seeds, and reported with others."""

@@ -7,15 +7,15 @@ from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from clients.compiled.library import library
-from clients.crew import train_with
-from clients.faults import Faults
-from clients.home import prepared as data_of
-from clients.home import states_folder
-from clients.hosting import hosted
-from clients.scoring import scores
-from clients.states import StateStore
-from clients.statistics import block_statistics
-from clients.summaries import block_moments, block_terms
+from clients.host.crew import train_with
+from clients.host.faults import Faults
+from clients.host.home import prepared as data_of
+from clients.host.home import states_folder
+from clients.host.hosting import hosted
+from clients.host.states import StateStore
+from clients.measuring.scoring import scores
+from clients.measuring.statistics import block_statistics
+from clients.measuring.summaries import block_moments, block_terms
 from common import messages
 from common.arrays import pack, unpack
 from common.data.prepared import Indices

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from clients.augmentation import Pipeline
-from clients.batches import batches
-from clients.inputs import row_keys
+from clients.training.batches import batches
+from clients.training.inputs import row_keys
 from common import seeds
 from common.data import Prepared
 from common.data.augmentable import needs_spread

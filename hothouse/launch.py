@@ -27,9 +27,9 @@ from hothouse.notebook import NotebookProgress, in_notebook
 from hothouse.report.run import write_report
 from hothouse.result import Run, load
 from server.grid.base import SERVER_NODE, DirectGrid
-from server.observers import Observer
-from server.resume import Resumed
-from server.resume import resume as find
+from server.record.observers import Observer
+from server.record.resume import Resumed
+from server.record.resume import resume as find
 from server.trackers import check_trackers
 
 CLIENT_APP = "clients.app:app"

@@ -19,7 +19,7 @@ from common.errors import InputError
 from hothouse.report.page import Page, paragraph
 from hothouse.report.records import Records
 from hothouse.report.run import run_page
-from server.observers import Observer
+from server.record.observers import Observer
 
 HOST = "127.0.0.1"
 PORT = 8642

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from server.observers import Observer
+from server.record.observers import Observer
 
 Warned = Callable[[str, str], None]
 """Told of a warning: who warns, and of what."""

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from common.metrics import PRIMARY
 from hothouse.progress import numbers
-from server.observers import Metrics, Observer
+from server.record.observers import Metrics, Observer
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor

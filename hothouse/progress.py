@@ -16,8 +16,8 @@ from common.data.prepared import Indices
 from common.metrics import PRIMARY
 from hothouse.report.records import FAIRNESS
 from hothouse.result import Run
-from server.journal import as_json
-from server.observers import Metrics, Observer, Work
+from server.record.journal import as_json
+from server.record.observers import Metrics, Observer, Work
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor

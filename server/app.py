@@ -10,17 +10,17 @@ from flwr.serverapp import Grid, ServerApp
 from common.data import Prepared
 from common.determinism import one_thread
 from common.scenario import Scenario
-from server.checkpoints import Checkpoints
-from server.chronicle import Chronicle
 from server.config import RunConfig
 from server.grid.base import DirectGrid
 from server.grid.polled import PolledGrid
-from server.observers import Observer
 from server.orphan import end_with_parent
-from server.recorder import Recorder
-from server.resume import Resumed, about, resume
+from server.record.checkpoints import Checkpoints
+from server.record.chronicle import Chronicle
+from server.record.observers import Observer
+from server.record.recorder import Recorder
+from server.record.resume import Resumed, about, resume
+from server.record.telling import Telling, reported
 from server.rounds import Rounds
-from server.telling import Telling, reported
 from server.trackers import check_trackers
 from server.trackers.base import Tracked
 from server.trackers.together import Trackers

@@ -11,9 +11,9 @@ from common.data.prepared import Indices
 from common.messages import PRIVACY
 from common.scenario.privacy import Privacy
 from server.accounting import epsilon
-from server.blocks import Block
-from server.observers import Metrics
-from server.results import BlockResult, told, total
+from server.exchange.blocks import Block
+from server.exchange.results import BlockResult, told, total
+from server.record.observers import Metrics
 from server.strategies.base import Instructions, Outcome, Strategy, Surroundings
 
 _INNER = "strategy."

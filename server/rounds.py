@@ -22,27 +22,27 @@ from common.models.start import starting_weights
 from common.scenario import Scenario, cohort_size
 from common.scenario.engines import NOT_BUILT, Engine, engine_for, uncovered
 from common.settings import ClientSettings
-from server.agreement import agree
-from server.checkpoints import Checkpoints
-from server.due import is_due
-from server.evaluation import Evaluation, Measured
-from server.exchange import Carrier, Exchange
-from server.federation import discover
+from server.evaluation.due import is_due
+from server.evaluation.judging import Judging
+from server.evaluation.losses import TrainingLosses
+from server.evaluation.measuring import Evaluation, Measured
+from server.evaluation.statistics import Statistics
+from server.exchange.agreement import agree
+from server.exchange.federation import discover
+from server.exchange.sending import Carrier, Exchange
+from server.exchange.training import Trained, Training
 from server.grid.base import DirectGrid
-from server.judging import Judging
-from server.keeper import Keeper
-from server.keeping import Keeping, Kept
-from server.ladder import Ladder
-from server.losses import TrainingLosses
-from server.observers import Metrics, Observer, Roll, Work
 from server.privacy import Private
-from server.resume import Resumed
+from server.record.checkpoints import Checkpoints
+from server.record.client_states import Keeping, Kept
+from server.record.keeper import Keeper
+from server.record.ladder import Ladder
+from server.record.observers import Metrics, Observer, Roll, Work
+from server.record.resume import Resumed
+from server.record.state import RunState
 from server.selection import SELECTIONS
-from server.state import RunState
-from server.statistics import Statistics
 from server.strategies import STRATEGIES
 from server.strategies.base import Instructions, Surroundings
-from server.training import Trained, Training
 
 
 class Rounds:

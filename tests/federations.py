@@ -22,7 +22,7 @@ from common.models.predictor import Predictor
 from common.scenario import Scenario, load_scenario
 from common.settings import ClientSettings
 from server.grid.local import LocalGrid
-from server.observers import Metrics, Observer
+from server.record.observers import Metrics, Observer
 from server.rounds import Rounds
 from tests import plain
 

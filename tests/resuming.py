@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 import hothouse
-from server.observers import Metrics, Observer
+from server.record.observers import Metrics, Observer
 
 TIMES = ("seconds", "training_seconds", "aggregation_seconds", "evaluation_seconds", "checkpoint_seconds")
 

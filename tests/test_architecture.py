@@ -11,7 +11,7 @@ import pytest
 
 import hothouse
 from clients.optimizers import OPTIMIZERS
-from clients.schedules import SCHEDULES
+from clients.training.schedules import SCHEDULES
 from common.losses import LOSSES
 from common.models.activations import ACTIVATIONS
 from common.models.initializations import INITIALIZATIONS

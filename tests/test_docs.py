@@ -53,7 +53,7 @@ def test_yaml_in_the_readme_is_a_scenario() -> None:
             pytest.fail(str(error))
 
 
-FORMULAS = REPOSITORY / "docs" / "equations.md"
+FORMULAS = REPOSITORY / "docs" / "mathematics.md"
 
 
 def test_every_formula_names_code_and_tests_that_are_there() -> None:

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.course import Course
-from clients.trainer import Stack
-from clients.values import Values
+from clients.training.course import Course
+from clients.training.trainer import Stack
+from clients.training.values import Values
 from common.arrays import Named
 from common.data.prepared import Indices
 from common.models import Weights

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from clients.algorithms.base import OwnRound
 from clients.optimizers import OPTIMIZERS
-from clients.trainer import Stack
-from clients.values import Number
+from clients.training.trainer import Stack
+from clients.training.values import Number
 
 _NAME = "distance"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clients.algorithms.base import Algorithm, Ended, copied
 from clients.algorithms.proximal import hold_near
-from clients.trainer import Stack
+from clients.training.trainer import Stack
 from common.data.prepared import Indices
 from common.models import Weights
 from common.personal import as_kept, own_arrays

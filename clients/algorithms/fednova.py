@@ -6,7 +6,7 @@ import numpy as np
 
 from clients.algorithms.base import Algorithm, Ended
 from clients.algorithms.distance import Distance
-from clients.trainer import Stack
+from clients.training.trainer import Stack
 from common.data.prepared import Indices
 
 

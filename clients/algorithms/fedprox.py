@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clients.algorithms.base import Algorithm
 from clients.algorithms.proximal import hold_near
-from clients.trainer import Stack
+from clients.training.trainer import Stack
 
 
 class FedProx(Algorithm):

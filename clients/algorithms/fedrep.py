@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clients.algorithms.base import Algorithm
-from clients.trainer import Stack
+from clients.training.trainer import Stack
 
 
 class FedRep(Algorithm):

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from clients.algorithms.base import Algorithm, Ended, flattened
-from clients.trainer import Stack
+from clients.training.trainer import Stack
 from common.arrays import tensors
 from common.data.prepared import Indices
 from common.models import Weights

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, softplus
 
 from clients.algorithms.base import Algorithm, Ended, copied, to_keep
-from clients.batches import Batch
-from clients.trainer import Stack
+from clients.training.batches import Batch
+from clients.training.trainer import Stack
 from common.data.prepared import Indices
 
 _PREVIOUS = "previous"

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from clients.algorithms.base import Algorithm, Ended, copied, to_keep
 from clients.algorithms.proximal import hold_near
-from clients.trainer import Stack
-from clients.values import Number
+from clients.training.trainer import Stack
+from clients.training.values import Number
 from common.data.prepared import Indices
 from common.personal import as_kept
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from clients.regularization import Change
-from clients.values import Number
+from clients.regularization.weights import Change
+from clients.training.values import Number
 
 
 def hold_near(origin: list[Tensor], strength: float) -> Change:

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from clients.algorithms.base import Algorithm, Ended, copied, flattened, to_keep
 from clients.algorithms.distance import Distance
-from clients.trainer import Stack
-from clients.values import Number, along
+from clients.training.trainer import Stack
+from clients.training.values import Number, along
 from common.data.prepared import Indices
 
 _CONTROL = "control"

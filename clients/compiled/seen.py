@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.batches import steps_per_epoch
-from clients.inputs import Augment, augmented
+from clients.training.batches import steps_per_epoch
+from clients.training.inputs import Augment, augmented
 from common import seeds
 from common.data.prepared import Indices, Shards
 from common.data.rows import Rows
@@ -42,7 +42,7 @@ def epochs(
     fills: Tensor | None,
     augment: Augment,
 ) -> Iterator[Epoch]:
-    """The epochs of a round: the same rows in the same order, changed by the same draws, as `clients.inputs` gives.
+    """The epochs of a round: the same rows in the same order, changed by the same draws, as those of `inputs`.
 
     `orders` are the clients' streams for the order of their rows, `steps` how many steps each takes in all.
     """

@@ -9,15 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.batches import steps_of, steps_per_epoch
 from clients.compiled.library import Library
 from clients.compiled.recipe import Members, loss_members, network_members, optimizer_members, state_names
 from clients.compiled.seen import epochs
-from clients.inputs import Augment
 from clients.optimizers import OPTIMIZERS
-from clients.schedules import LearningRates
-from clients.stacks import Stacks, Trained
-from clients.values import Values
+from clients.training.batches import steps_of, steps_per_epoch
+from clients.training.inputs import Augment
+from clients.training.schedules import LearningRates
+from clients.training.stacks import Stacks, Trained
+from clients.training.values import Values
 from common import seeds
 from common.data.prepared import Indices, Prepared, Shards
 from common.messages import TrainOrder

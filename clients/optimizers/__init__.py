@@ -14,7 +14,7 @@ from clients.optimizers.adam import Adam, AdamW
 from clients.optimizers.momentum import AveragedMomentum, Momentum
 from clients.optimizers.rmsprop import RmsProp
 from clients.optimizers.sgd import Sgd
-from clients.values import Number, Values
+from clients.training.values import Number, Values
 from common.models import Weights
 
 

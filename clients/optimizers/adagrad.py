@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from clients.values import Number, Values, along, descend
+from clients.training.values import Number, Values, along, descend
 from common.models import Weights
 
 

@@ -16,7 +16,7 @@ from common.errors import InputError, Interrupted, RunError, RunsFailed
 
 if TYPE_CHECKING:
     from hothouse.result import Run
-    from server.observers import Observer
+    from server.record.observers import Observer
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def shown_run(
 
 def _progress(quiet: bool, json_lines: bool, after: ExitStack) -> tuple[Observer, Callable[[Run], None]]:
     from hothouse.progress import JsonProgress, LiveProgress, fairness_table, result_table
-    from server.observers import Observer
+    from server.record.observers import Observer
 
     def as_json(done: Run) -> None:
         print(json.dumps({"event": "finished", "folder": str(done.folder), "summary": done.summary}), flush=True)

@@ -12,7 +12,7 @@ from typing import Any
 from common.errors import InputError
 from common.scenario.flat import flat
 from hothouse.report.records import Records
-from server.journal import Entry
+from server.record.journal import Entry
 
 _FREE = ("seed", "name", "checkpoints", "tracking")
 """Keys in which runs of a group may differ: they change no round."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from common.errors import InputError
 from common.metrics import PRIMARY
-from server.files import read_lines
-from server.journal import Entry
+from server.record.files import read_lines
+from server.record.journal import Entry
 
 SPLITS = ("test", "validation", "holdout", "personal")
 """What is measured on what, the best-founded first."""
@@ -22,7 +22,7 @@ FAIRNESS = {
     "variance": "variance",
     "jain": "Jain's index",
 }
-"""What is quoted of a metric over clients, as `server.fairness` names it, and what it is called."""
+"""What is quoted of a metric over clients, as `server.evaluation.fairness` names it, and what it is called."""
 
 _WORDS = {"holdout": "held-out", "train": "training", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 

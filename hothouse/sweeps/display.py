@@ -18,7 +18,7 @@ from hothouse.report.records import words
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.watcher import Watcher
-from server.observers import Metrics
+from server.record.observers import Metrics
 
 _RECENT = 8
 """Runs that are over which the live table still shows."""

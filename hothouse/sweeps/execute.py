@@ -14,7 +14,7 @@ from common.scenario import Scenario
 from hothouse.launch import Engine, resume, run
 from hothouse.sweeps.pruning import Pruned, Pruner, Rule
 from hothouse.sweeps.result import history_of, summary_of
-from server.observers import Metrics, Observer
+from server.record.observers import Metrics, Observer
 
 Status = Literal["complete", "pruned", "failed", "interrupted"]
 

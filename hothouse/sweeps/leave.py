@@ -5,7 +5,7 @@ from __future__ import annotations
 from common.errors import RunError
 from hothouse.sweeps.page import sweep_page
 from hothouse.sweeps.result import Sweep
-from server.files import write_whole
+from server.record.files import write_whole
 
 TABLE, PAGE = "results.csv", "report.html"
 

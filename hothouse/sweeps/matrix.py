@@ -5,7 +5,7 @@ from __future__ import annotations
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.plan import Plan
 from hothouse.sweeps.search import Trial
-from server.observers import Metrics
+from server.record.observers import Metrics
 
 
 class Matrix:

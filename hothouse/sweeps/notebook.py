@@ -8,7 +8,7 @@ from rich.table import Table
 from hothouse.notebook import Picture
 from hothouse.sweeps.display import LiveSweep
 from hothouse.sweeps.execute import Outcome
-from server.observers import Metrics
+from server.record.observers import Metrics
 
 
 class NotebookSweep(LiveSweep):

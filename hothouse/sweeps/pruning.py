@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.errors import RunError
-from server.observers import Metrics, Observer
+from server.record.observers import Metrics, Observer
 
 _LEAST = 5
 """Earlier trials without which none is stopped."""

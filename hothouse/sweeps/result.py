@@ -13,8 +13,8 @@ from common.errors import InputError
 from common.scenario import Scenario, load_scenario
 from hothouse.result import Run
 from hothouse.sweeps.goal import Goal
-from server.files import read_lines
-from server.observers import Metrics
+from server.record.files import read_lines
+from server.record.observers import Metrics
 
 if TYPE_CHECKING:
     import pandas as pd

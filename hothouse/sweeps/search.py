@@ -18,7 +18,7 @@ from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.names import named_values
 from hothouse.sweeps.plan import Plan, Point
 from hothouse.sweeps.pruning import Rule, quiet_optuna
-from server.observers import Metrics
+from server.record.observers import Metrics
 
 STORE = "study.db"
 

@@ -27,8 +27,8 @@ from hothouse.sweeps.read import read_plan, ready
 from hothouse.sweeps.result import RECORD, RUNS, SCENARIO, SUMMARY, Sweep, history_of, is_sweep, summary_of
 from hothouse.sweeps.search import Search, Trial
 from hothouse.sweeps.watcher import Watcher
-from server.files import read_lines, write_whole
-from server.journal import Journal, as_json
+from server.record.files import read_lines, write_whole
+from server.record.journal import Journal, as_json
 
 _WAIT = 0.5
 """Seconds between two looks at how runs are going, for the display."""

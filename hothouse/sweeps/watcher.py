@@ -10,7 +10,7 @@ from typing import Any
 
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.goal import Goal
-from server.observers import Metrics
+from server.record.observers import Metrics
 
 _TAIL = 8192
 """Bytes at the end of a metrics.jsonl that hold its last line."""

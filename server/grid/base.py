@@ -19,7 +19,7 @@ from common.arrays import pack, unpack
 from common.data.prepared import Indices
 from common.messages import STATE, VERSIONS, Blocks, Content
 from server.grid.states import ClientStates
-from server.observers import Work
+from server.record.observers import Work
 
 SERVER_NODE = 1
 """The id under which the server sends; nodes count from 2."""

@@ -12,11 +12,11 @@ from flwr.app import ArrayRecord
 from common.arrays import Named
 from common.data.prepared import Indices
 from common.scenario import Scenario
-from server.judging import Judging
-from server.ladder import Ladder
-from server.losses import TrainingLosses
-from server.observers import Metrics
-from server.results import BlockResult
+from server.evaluation.judging import Judging
+from server.evaluation.losses import TrainingLosses
+from server.exchange.results import BlockResult
+from server.record.ladder import Ladder
+from server.record.observers import Metrics
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Centralized training, for comparison: the round's clients train as one, `clients.pooled`."""
+"""Centralized training, for comparison: the round's clients train as one, `clients.training.pooled`."""
 
 from __future__ import annotations
 

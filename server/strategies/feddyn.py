@@ -9,7 +9,7 @@ from flwr.app import ArrayRecord
 
 from common.arrays import Named, unpack
 from common.data.prepared import Indices
-from server.results import BlockResult, mean
+from server.exchange.results import BlockResult, mean
 from server.strategies.base import Instructions, Outcome, Strategy, Surroundings
 
 

@@ -7,7 +7,7 @@ from flwr.app import ArrayRecord
 
 from common.arrays import Named, unpack
 from common.data.prepared import Indices
-from server.results import BlockResult, mean, told
+from server.exchange.results import BlockResult, mean, told
 from server.strategies.base import Instructions, Outcome, Strategy
 
 

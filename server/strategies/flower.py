@@ -25,7 +25,7 @@ from common.arrays import LiveArray, Named, pack, unpack
 from common.data.prepared import Indices
 from common.errors import RunError
 from common.messages import Content
-from server.results import BlockResult
+from server.exchange.results import BlockResult
 from server.strategies.base import Instructions, Outcome, Strategy, Surroundings
 
 ALONE: dict[str, Any] = {"min_train_nodes": 1, "min_evaluate_nodes": 1, "min_available_nodes": 1}

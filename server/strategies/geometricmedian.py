@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from common.arrays import Named
 from common.data.prepared import Indices
-from server.results import BlockResult, each, told
+from server.exchange.results import BlockResult, each, told
 from server.strategies.base import Instructions, Outcome, Strategy
 
 

@@ -10,7 +10,7 @@ from flwr.app import ArrayRecord
 from common.arrays import Named, numbers, pack, unpack
 from common.data.prepared import Indices
 from common.messages import BUFFERS
-from server.results import BlockResult
+from server.exchange.results import BlockResult
 from server.strategies.base import Instructions, Outcome, Strategy, Surroundings
 
 

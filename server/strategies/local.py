@@ -9,7 +9,7 @@ from flwr.app import ArrayRecord
 from common.arrays import Named
 from common.data.prepared import Indices
 from common.errors import InputError
-from server.results import BlockResult
+from server.exchange.results import BlockResult
 from server.strategies.base import Instructions, Outcome, Strategy, Surroundings
 
 

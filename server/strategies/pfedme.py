@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.results import BlockResult
+from server.exchange.results import BlockResult
 from server.strategies.base import Outcome
 from server.strategies.fedavg import FedAvg
 

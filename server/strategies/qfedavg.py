@@ -11,7 +11,7 @@ from flwr.serverapp import strategy as flwr
 from common.arrays import Named, unpack
 from common.data.prepared import Indices
 from common.scenario import strategies as spec
-from server.results import BlockResult
+from server.exchange.results import BlockResult
 from server.strategies.base import Instructions
 from server.strategies.flower import ALONE, FlowerStrategy
 

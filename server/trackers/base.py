@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from common.scenario import Scenario
 from common.scenario.flat import flat
-from server.observers import Metrics, Observer
-from server.resume import Resumed
+from server.record.observers import Metrics, Observer
+from server.record.resume import Resumed
 
 Ending = Literal["complete", "interrupted", "failed"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from common.errors import InputError
 from common.scenario.tracking import CsvTracking
-from server.files import write_whole
-from server.observers import Metrics
+from server.record.files import write_whole
+from server.record.observers import Metrics
 from server.trackers.base import Tracked, Tracker
 
 

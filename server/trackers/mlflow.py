@@ -15,8 +15,8 @@ from filelock import FileLock
 
 from common.errors import InputError
 from common.scenario.tracking import MlflowTracking
-from server.files import write_whole
-from server.observers import Metrics
+from server.record.files import write_whole
+from server.record.observers import Metrics
 from server.trackers.base import Ending, Tracked, Tracker, measured
 
 if TYPE_CHECKING:

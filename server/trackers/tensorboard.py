@@ -10,7 +10,7 @@ import yaml
 
 from common.errors import InputError
 from common.scenario.tracking import TensorBoardTracking
-from server.observers import Metrics
+from server.record.observers import Metrics
 from server.trackers.base import Ending, Tracked, Tracker, measured
 
 _SPLITS = ("train", "test", "validation", "holdout", "personal")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from server.observers import Metrics, Observer
+from server.record.observers import Metrics, Observer
 from server.trackers import TRACKERS
 from server.trackers.base import Ending, Tracked, Tracker
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clients.blocks import train_blocks
 from clients.compiled import stacks
 from clients.compiled.library import Library, library
+from clients.training.blocks import train_blocks
 from common import seeds
 from common.arrays import Named
 from common.data import Prepared

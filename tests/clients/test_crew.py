@@ -21,8 +21,8 @@ import sys
 import numpy as np
 from pathlib import Path
 from flwr.app import Context, RecordDict
-from clients.crew import train_with
-from clients.faults import Faults
+from clients.host.crew import train_with
+from clients.host.faults import Faults
 from common.data import Prepared
 from tests.federations import scenario, train_order
 

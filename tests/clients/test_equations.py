@@ -1,6 +1,6 @@
 """The mathematics of training, written out in NumPy with derivatives by hand: no automatic differentiation, no PyTorch.
 
-`docs/equations.md` says which line each part of this file is.
+`docs/mathematics.md` says which line each part of this file is.
 """
 
 from __future__ import annotations

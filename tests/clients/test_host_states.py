@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients.states import StateStore
+from clients.host.states import StateStore
 
 CLIENTS = np.array([3, 8])
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from clients.blocks import train_blocks
 from clients.compiled.library import library
-from clients.stacks import stack_width
+from clients.training.blocks import train_blocks
+from clients.training.stacks import stack_width
 from common.arrays import Named
 from common.data import Prepared
 from common.messages import TrainReply

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from clients.augmentation import Pipeline
-from clients.batches import batches
-from clients.inputs import Augment, fed
+from clients.training.batches import batches
+from clients.training.inputs import Augment, fed
 from common import seeds
 from common.data.rows import open_rows
 from hothouse.augmented import Augmented

@@ -137,6 +137,36 @@ def test_a_ray_that_does_not_start_is_told_and_leaves_nothing(
     until(lambda: not ray_processes() - before, 20)
 
 
+def test_an_interrupt_before_there_is_a_folder_promises_nothing(
+    quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(scenario: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hothouse.launch.prepare", interrupted)
+    done = command("run", quickstart, *LOCAL, "--out", tmp_path / "run")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "interrupted\n")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.faults
+def test_a_run_in_a_scripts_background_stays_deaf_to_ctrl_c(quickstart: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=5000", "--out", folder)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    until(lambda: rounds_in(folder) > 3)
+    os.killpg(running.pid, signal.SIGINT)
+    seen = rounds_in(folder)
+    until(lambda: rounds_in(folder) > seen + 20)
+    running.send_signal(signal.SIGTERM)
+    _, errors = running.communicate()
+    assert running.returncode == 1
+    assert errors == f"interrupted; {folder} is marked incomplete, `hothouse resume {folder}` goes on with it\n"
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_an_interrupted_run_is_marked_incomplete_and_leaves_no_process(

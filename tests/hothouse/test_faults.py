@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import hothouse
-from server.observers import Metrics, Observer, Work
+from server.record.observers import Metrics, Observer, Work
 from tests.processes import kill, processes_of, proportional_memory, ray_processes, rounds_in, start, until, workers
 from tests.resuming import assert_same
 from tests.strategies import every_strategy

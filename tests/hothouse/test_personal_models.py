@@ -12,8 +12,8 @@ import hothouse
 from hothouse.progress import fairness_table
 from hothouse.report.records import read
 from hothouse.report.run import run_page
-from server.fairness import fairness
-from server.files import read_lines
+from server.evaluation.fairness import fairness
+from server.record.files import read_lines
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import hothouse
-from server.observers import Metrics, Observer
+from server.record.observers import Metrics, Observer
 from tests.resuming import Photographer, assert_resumes, assert_same
 
 SHORT = ["federation.rounds=7"]
@@ -179,7 +179,7 @@ def test_changed_data_is_refused(npz: Path, tmp_path: Path) -> None:
 
 
 def test_other_software_is_refused(quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from server import resume
+    from server.record import resume
 
     folder = interrupted(quickstart, tmp_path / "run")
     monkeypatch.setattr(resume, "version", lambda name: "9.9")

@@ -10,7 +10,7 @@ from rich.console import Console
 
 import hothouse
 from hothouse.sweeps.summary import results_table
-from server.files import read_lines
+from server.record.files import read_lines
 from tests.conftest import REPOSITORY
 
 MODES = ("best", "top_k", "weighted", "tournament", "layerwise", "population")

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import hothouse
-from server.observers import Metrics, Observer
+from server.record.observers import Metrics, Observer
 from tests.processes import HOTHOUSE
 from tests.strategies import sampled
 

@@ -13,9 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from common.data import Prepared, prepare
 from common.data.agreement import Agreement
 from common.scenario import Scenario, load_scenario
-from server.agreement import agree
-from server.exchange import Exchange
-from server.federation import discover
+from server.exchange.agreement import agree
+from server.exchange.federation import discover
+from server.exchange.sending import Exchange
 from server.grid.local import LocalGrid
 from server.rounds import Rounds
 from tests.federations import Watcher, named

@@ -7,9 +7,9 @@ import pytest
 from flwr.app import RecordDict
 
 from common.messages import Blocks
-from server.blocks import cut
-from server.costs import training as costs_of_training
-from server.exchange import Exchange, _packed
+from server.exchange.blocks import cut
+from server.exchange.costs import training as costs_of_training
+from server.exchange.sending import Exchange, _packed
 from server.grid.local import LocalGrid
 from server.selection import select
 from tests.federations import scenario

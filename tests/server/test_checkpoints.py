@@ -13,13 +13,13 @@ import pytest
 
 from common.arrays import Named
 from common.data.prepared import Indices
-from server.checkpoints import BEST, Checkpoints, Loaded, latest, name_of, write_whole
-from server.exchange import Exchange
-from server.federation import Federation
+from server.exchange.federation import Federation
+from server.exchange.sending import Exchange
 from server.grid.local import LocalGrid
 from server.grid.states import ClientStates
-from server.keeping import Keeping, Kept
-from server.state import RunState
+from server.record.checkpoints import BEST, Checkpoints, Loaded, latest, name_of, write_whole
+from server.record.client_states import Keeping, Kept
+from server.record.state import RunState
 
 ABOUT = {"scenario": {"seed": 1}, "data": "abc", "versions": {"hothouse": "0"}}
 
@@ -111,7 +111,7 @@ def test_a_part_that_does_not_fit_leaves_the_checkpoint_before_and_nothing_else(
             raise OSError(28, os.strerror(28), str(path))
         write_whole(path, content)
 
-    monkeypatch.setattr("server.checkpoints.write_whole", full)
+    monkeypatch.setattr("server.record.checkpoints.write_whole", full)
     with pytest.raises(OSError, match="No space left"):
         checkpoints.save(state(2), kept(2))
     assert sorted(tmp_path.iterdir()) == before

@@ -12,8 +12,8 @@ import torch
 
 import hothouse
 from common.data import prepare
-from server.files import read_lines
-from server.ladder import Ladder
+from server.record.files import read_lines
+from server.record.ladder import Ladder
 
 
 @pytest.fixture(scope="module")

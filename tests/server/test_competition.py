@@ -10,7 +10,7 @@ import pytest
 
 import hothouse
 from common.scenario.strategies import Competition as Options
-from server.resume import read_lines
+from server.record.resume import read_lines
 from server.strategies.competition.contest import Contest
 from server.strategies.competition.layerwise import layerwise
 from server.strategies.competition.means import best, top_k, weighted

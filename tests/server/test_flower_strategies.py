@@ -17,9 +17,9 @@ from torch import nn
 from common.arrays import Named, pack
 from common.data import Prepared
 from common.scenario import Scenario
-from server.blocks import cut
-from server.losses import Losses
-from server.results import BlockResult
+from server.evaluation.losses import Losses
+from server.exchange.blocks import cut
+from server.exchange.results import BlockResult
 from server.selection import select
 from server.strategies import STRATEGIES
 from server.strategies.base import Surroundings

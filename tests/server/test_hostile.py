@@ -13,7 +13,7 @@ from common.data import Prepared
 from common.scenario import Scenario
 from common.scenario.privacy import Privacy
 from server.grid.local import LocalGrid
-from server.resume import Resumed
+from server.record.resume import Resumed
 from server.rounds import Rounds
 from tests.federations import Watcher, federation, scenario
 

@@ -17,10 +17,10 @@ from common.data.cut import cut
 from common.errors import RunError
 from common.messages import STATES
 from common.scenario import Scenario, load_scenario
-from server.checkpoints import Checkpoints
 from server.grid.local import LocalGrid
 from server.grid.polled import PolledGrid
-from server.resume import Resumed, about, resume
+from server.record.checkpoints import Checkpoints
+from server.record.resume import Resumed, about, resume
 from server.rounds import Rounds
 from tests.federations import Watcher
 from tests.resuming import TIMES

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.files import read_lines
-from server.journal import Journal, short
+from server.record.files import read_lines
+from server.record.journal import Journal, short
 
 ENTRIES = [{"round": number, "text": "ä" * number} for number in range(6)]
 

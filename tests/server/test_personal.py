@@ -11,7 +11,7 @@ import pytest
 from common import seeds
 from common.arrays import Named
 from common.personal import own_arrays
-from server.fairness import fairness
+from server.evaluation.fairness import fairness
 from tests.federations import batches_of, named, starting_weights, trained_alone
 from tests.literal import (
     RATE,

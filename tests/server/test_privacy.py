@@ -14,15 +14,15 @@ from flwr.serverapp import Grid
 from flwr.serverapp import strategy as flwr
 from scipy.stats import kstest
 
-from clients.privacy import Clipping
+from clients.training.privacy import Clipping
 from common import seeds
 from common.arrays import Named, pack
 from common.data import Prepared
 from common.scenario import Scenario
 from common.scenario.privacy import Privacy
-from server.blocks import cut
+from server.exchange.blocks import cut
+from server.exchange.results import BlockResult
 from server.privacy import Private
-from server.results import BlockResult
 from server.selection import select
 from server.strategies import STRATEGIES
 from server.strategies.base import Surroundings

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import hothouse
-from clients.faults import Faults
+from clients.host.faults import Faults
 from tests.conftest import shared_data
 
 MALICIOUS = range(0, 18, 3)

@@ -16,7 +16,7 @@ import hothouse
 from common import seeds
 from common.errors import InputError
 from common.participation import read_participation
-from server.losses import Losses
+from server.evaluation.losses import Losses
 from server.selection import SELECTIONS, Selection
 from server.selection.draws import weighted
 from server.selection.oort import Oort

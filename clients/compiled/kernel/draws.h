@@ -56,7 +56,7 @@ static void shuffle(uint64_t key, Card *cards, Card *spare, long count) {
     sort_cards(cards, spare, count);
 }
 
-/* Drops numbers of rows first, first + 1, … of a batch, scaling the others up, as clients/noise.py does. */
+/* Drops numbers of rows first, first + 1, … of a batch, scaling the others up, as clients/regularization/dropout.py does. */
 static void drop(uint64_t key, double rate, long first, long rows, long width, float *values, float *slopes, long ld) {
     const uint32_t limit = (uint32_t)__builtin_rint(rate * 65536.0);
     const float up = (float)(1.0 / (1.0 - rate));

@@ -10,8 +10,8 @@ from flwr.app import ArrayRecord
 from common.arrays import Named
 from common.data.prepared import Indices
 from common.errors import RunError
-from server.ladder import Ladder
-from server.results import BlockResult
+from server.exchange.results import BlockResult
+from server.record.ladder import Ladder
 from server.strategies.base import Instructions, Outcome, Strategy, Surroundings
 from server.strategies.competition.contest import Contest, Verdict
 from server.strategies.competition.layerwise import layerwise

@@ -1,0 +1,1 @@
+"""What keeps networks from fitting their rows too well."""

@@ -1,0 +1,33 @@
+"""Mixup (Zhang et al. 2018, equation 1): training on mixtures of a batch's rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clients.training.batches import Batch
+from common import seeds
+from common.data.prepared import Indices
+
+
+class Mixup:
+    """Mixes each client's batch with itself in another order; λ and the order are the client's own draws."""
+
+    def __init__(self, alpha: float, seed: int, round_number: int, clients: Indices) -> None:
+        self._alpha = alpha
+        self._keys = seeds.streams(seed, "mixup", round_number, clients)
+
+    def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """λ of Beta(α, α) for each client, (active,), and each row's partner in its batch, (active, rows)."""
+        from scipy.special import betaincinv
+
+        keys = seeds.fork(self._keys[: batch.active], batch.step)
+        # The quantile function of a uniform draw is a draw of the distribution.
+        share = betaincinv(self._alpha, self._alpha, seeds.uniforms(keys, 1)[:, 0])
+        real = (batch.shares > 0).sum(dim=1).numpy()
+        order = seeds.shuffles(seeds.fork(keys, 0), real.astype(np.int64))
+        # Every batch is as wide as the widest; padding stands behind a client's own rows and stays there.
+        padding = np.arange(order.shape[1], batch.shares.shape[1])
+        partners = np.concatenate([order, np.broadcast_to(padding, (len(order), len(padding)))], axis=1)
+        return torch.from_numpy(share).to(batch.shares.dtype), torch.from_numpy(partners)

@@ -1,0 +1,1 @@
+"""Training: blocks of clients, cut into stacks, each advanced at once."""

@@ -1,0 +1,116 @@
+"""Local training of a stack: many clients' networks advance together, one tensor operation for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from clients.optimizers import Optimizer
+from clients.regularization.dropout import Noise
+from clients.regularization.early_stopping import EarlyStopping
+from clients.regularization.mixup import Mixup
+from clients.regularization.weights import Change
+from clients.training.batches import Batch
+from clients.training.inputs import Augment, fed
+from clients.training.schedules import LearningRates
+from common.data.rows import Rows
+from common.losses import Loss
+from common.models import MLP, Weights
+
+Term = Callable[[Batch, Tensor, Tensor], Tensor]
+"""(batch, inputs, what the last hidden layer makes of them) → what each client's loss has added, (active,)."""
+
+
+@dataclass
+class Stack:
+    """A stack of clients ready to be trained, in descending order of their steps."""
+
+    network: MLP
+    parameters: Weights
+    """The clients' weights, (stack, *shape); training moves them in place."""
+    buffers: Weights
+    """Their running statistics, likewise."""
+    fixed: Weights
+    """Weights that have a part in forward passes and are not trained, likewise."""
+    rows: Rows
+    fills: Tensor | None
+    """What takes the place of gaps in each client's rows, (stack, raw features), where that is its own."""
+    loss: Loss
+    optimizer: Optimizer
+    rates: LearningRates
+    noise: Noise
+    before: Sequence[Change] = ()
+    """What is done to gradients before a step of the optimizer."""
+    after: Sequence[Change] = ()
+    """What is done to weights after it."""
+    augment: Augment | None = None
+    mixup: Mixup | None = None
+    stopping: EarlyStopping | None = None
+    term: Term | None = None
+    """What an algorithm adds to the loss."""
+    tally: Weights = field(default_factory=dict)
+    """What an algorithm keeps count of from step to step, (stack, …)."""
+    repeats: int = 1
+    """How many steps of the optimizer are taken on each batch."""
+
+    @property
+    def carried(self) -> Weights:
+        """All that training changes, and what it rests on."""
+        return self.parameters | self.fixed | self.buffers | self.optimizer.state | self.tally
+
+
+def train_stack(stack: Stack, steps: Iterable[Batch]) -> Tensor:
+    """Train every client of a stack in place, each on its own batches only.
+
+    Returns the sum over the steps it took of each client's mean batch loss, shape (stack,). Clients do not mix: a
+    client's weights are what they would be had it been trained alone.
+    """
+    first = next(iter(stack.parameters.values()))
+    losses = first.new_zeros(len(first))
+    active, leaves, weights = 0, {}, {}
+    if stack.stopping is not None:
+        stack.stopping.begin(stack.carried)
+    for batch, x in fed(steps, stack.rows, stack.fills, stack.augment):
+        if batch.active != active:
+            # The leaves share the stack's memory: the optimizer's steps move the weights themselves.
+            active = batch.active
+            leaves = {name: tensor[:active].requires_grad_() for name, tensor in stack.parameters.items()}
+            weights = leaves | {name: tensor[:active] for name, tensor in (stack.fixed | stack.buffers).items()}
+        moving, rate = list(leaves.values()), stack.rates(batch.step)
+        for repeat in range(stack.repeats):
+            each, term = _losses(stack, weights, batch, x)
+            gradients = list(torch.autograd.grad((each if term is None else each + term).sum(), moving))
+            with torch.no_grad():
+                if repeat == 0:
+                    losses[:active] += each if stack.stopping is None else each.where(stack.stopping.going(active), 0)
+                for change in stack.before:
+                    change(active, moving, gradients, rate)
+                stack.optimizer.step(active, moving, gradients, rate)
+                for change in stack.after:
+                    change(active, moving, gradients, rate)
+        if stack.stopping is not None:
+            stack.stopping.after(batch.step, active, stack.carried)
+            if not stack.stopping.going(active).any():
+                break
+    return losses
+
+
+def _losses(stack: Stack, weights: Weights, batch: Batch, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Each client's mean loss on its batch, whose inputs are `x`, and the algorithm's term: (active,) both."""
+    y, step, network = stack.rows.targets(batch.rows), stack.noise.begin(batch.step, batch.shares), stack.network
+    share = None
+    if stack.mixup is not None:
+        share, partners = stack.mixup(batch)
+        client, by = torch.arange(batch.active).unsqueeze(1), share.view(-1, 1, 1)
+        x = by * x + (1 - by) * x[client, partners]
+    hidden = network.hidden_stack(weights, x, step)
+    outputs = network.output_stack(weights, hidden, step)
+    if share is None:
+        losses = stack.loss.mean(outputs, y, batch.shares)
+    else:
+        own, other = (stack.loss.mean(outputs, targets, batch.shares) for targets in (y, y[client, partners]))
+        losses = share * own + (1 - share) * other
+    return losses, None if stack.term is None else stack.term(batch, x, hidden)

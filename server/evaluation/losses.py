@@ -1,0 +1,49 @@
+"""The losses of weights on clients' own training rows, which some rules of selection and aggregation go by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common import messages
+from common.arrays import Named
+from common.data.agreement import Agreement
+from common.data.prepared import Indices
+from server.evaluation.scores import ask_scores
+from server.exchange.federation import Federation
+from server.exchange.sending import Exchange
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What clients lose with the weights they were asked about; NaN for those that did not answer."""
+
+    mean: NDArray[np.float64]
+    """Each one's mean loss, (clients,)."""
+    root_mean_square: NDArray[np.float64]
+    """The root of its rows' mean squared loss, (clients,)."""
+
+
+class TrainingLosses:
+    """Asks clients how much they lose on their training rows; they tell sums."""
+
+    def __init__(
+        self, federation: Federation, exchange: Exchange, agreement: Agreement, settings: str, blocks: int
+    ) -> None:
+        self._federation, self._exchange, self._blocks = federation, exchange, blocks
+        self._agreement, self._settings = agreement, settings
+
+    def __call__(self, weights: Named, positions: Indices) -> Losses:
+        """The losses of the clients at `positions` of the federation; `weights` are parameters and buffers."""
+        one = {name: array[None] for name, array in weights.items()}
+        shared = messages.evaluate_records(self._settings, self._agreement, one, rows="training")
+        mean, square = np.full((2, len(positions)), np.nan)
+        blocks, rows = self._federation.cut(positions, self._blocks), self._federation.training_sizes[positions]
+        for answered, (sums,) in ask_scores(self._exchange, shared, blocks, 1, rows, self._agreement.task):
+            places = np.concatenate([block.places for block in answered])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                mean[places] = sums["loss"] / sums["weight"]
+                square[places] = sums["loss_squared"] / sums["rows"]
+        return Losses(mean, np.sqrt(square))

@@ -1,0 +1,137 @@
+"""Measuring the global model on the server's rows and on the clients' held-out ones, and each client's own model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common import messages
+from common.arrays import Named, pack, tensors
+from common.data import Prepared
+from common.data.agreement import Agreement
+from common.data.prepared import Indices
+from common.data.rows import open_rows
+from common.evaluation import Evaluator
+from common.metrics import PRIMARY, Sums, finish, total
+from common.scenario import Scenario
+from common.settings import ClientSettings
+from server.evaluation.fairness import fairness
+from server.evaluation.scores import ask_scores
+from server.exchange.blocks import Block
+from server.exchange.costs import looking
+from server.exchange.federation import Federation
+from server.exchange.sending import Exchange
+from server.record.observers import Metrics
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How good the global model is, and the clients' own ones."""
+
+    metrics: Metrics = field(default_factory=dict)
+    """Named after their split: test_…, validation_… and, pooled over the clients, holdout_… and personal_…"""
+    holders: Indices = field(default_factory=lambda: np.empty(0, np.int64))
+    """The ids of the clients that measured on their own held-out rows."""
+    holdout: Sums = field(default_factory=dict)
+    """What each of them found of the global model, each metric of shape (holders,)."""
+    personal: Sums = field(default_factory=dict)
+    """What each of them found of its own model, where clients come to models of their own."""
+
+
+class Evaluation:
+    """Everything that is measured after a round."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        prepared: Prepared,
+        agreement: Agreement,
+        federation: Federation,
+        exchange: Exchange,
+        settings: ClientSettings,
+    ) -> None:
+        self._agreement, self._exchange, self._settings = agreement, exchange, settings
+        self._settings_text = settings.model_dump_json()
+        self._evaluator = Evaluator(settings, agreement)
+        self._rows = open_rows(prepared, agreement, self._evaluator.dtype)
+        self._splits = {"test": prepared.test, "validation": prepared.validation}
+        self._holding = np.flatnonzero(federation.holdout_sizes)
+        self._rows_held = federation.holdout_sizes[self._holding]
+        costs = looking(self._evaluator.size, self._rows_held)
+        self._holders = federation.cut(self._holding, scenario.federation.blocks, costs) if len(self._holding) else []
+
+    def __call__(self, weights: Named, versions: Indices, candidates: Named) -> Measured:
+        """A model's metrics: pooled, over the clients, and client by client; `weights` are parameters and buffers.
+
+        `versions` has for every client of the federation the version of its state, `candidates` are the models
+        that clients may choose their own from. Over the clients' own results for the task's primary metric
+        stand holdout_<metric>_mean, _worst_10, _best_10, _variance and _jain: see `fairness`. The same
+        numbers of the clients' own models begin with personal_; a client that has nothing of its own yet uses
+        the global model. Where clients keep all arrays to themselves there is no global model: nothing is measured
+        on the server's rows, and holdout_ is said of their own models too.
+        """
+        measured: Metrics = {}
+        alone = len(self._settings.strategy.personal(weights)) == len(weights)
+        for split, positions in self._splits.items():
+            if len(positions) and not alone:
+                measured |= self._named(split, self._central(weights, positions))
+        nobody: tuple[Indices, list[Sums]] = np.empty(0, np.int64), []
+        holders, found = self._on_clients(weights, versions, candidates) if self._holders else nobody
+        found = found[-1:] * 2 if alone else found
+        of_clients: dict[str, Sums] = {}
+        for split, sums in zip(("holdout", "personal"), found, strict=False):
+            of_clients[split] = finish(sums, self._agreement.task)
+            measured |= self._named(split, total(sums)) | self._spread(split, of_clients[split])
+        return Measured(measured, holders, **of_clients)
+
+    def _central(self, weights: Named, positions: NDArray[np.int64]) -> Sums:
+        one = {name: tensor[None] for name, tensor in tensors(weights).items()}
+        (sums,) = self._evaluator.sums(one, self._rows, positions, np.array([len(positions)]))
+        return sums
+
+    def _on_clients(self, weights: Named, versions: Indices, candidates: Named) -> tuple[Indices, list[Sums]]:
+        """The ids of the clients that answered, and for each model the sums over each one's held-out rows."""
+        models = {name: array[None] for name, array in weights.items()}
+        if candidates:
+            models = {name: np.concatenate([array, candidates[name]]) for name, array in models.items()}
+        personal = self._settings.strategy.personalizes
+        shared = messages.evaluate_records(self._settings_text, self._agreement, models, personal)
+
+        theirs = personal and self._settings.keeps_state
+        kept = sum(array[0].nbytes for array in models.values()) if theirs else 0
+
+        def own(group: list[Block]) -> messages.Records:
+            if not theirs:
+                return {}
+            positions = np.concatenate([self._holding[block.places] for block in group])
+            return {messages.VERSIONS: pack({"committed": versions[positions]})}
+
+        found: dict[int, tuple[Indices, list[Sums]]] = {}
+        number = 2 if personal else len(next(iter(models.values())))
+        for blocks, sums in ask_scores(
+            self._exchange, shared, self._holders, number, self._rows_held, self._agreement.task, own, kept
+        ):
+            start = 0
+            for block in blocks:
+                part = slice(start, start + len(block.clients))
+                found[block.index] = block.clients, [{n: array[part] for n, array in one.items()} for one in sums]
+                start = part.stop
+        # In block order, so that the pooled sums are added in one order whoever answered first.
+        parts = [found[index] for index in sorted(found)]
+        clients = np.concatenate([np.empty(0, np.int64), *(ids for ids, _ in parts)])
+        return clients, [
+            {name: np.concatenate([sums[name] for sums in model]) for name in model[0] if all(name in s for s in model)}
+            for model in zip(*(models for _, models in parts), strict=True)
+        ]
+
+    def _spread(self, split: str, own: Sums) -> Metrics:
+        """How the clients' own results for the primary metric spread."""
+        metric, more_is_better = PRIMARY[self._agreement.task]
+        spread = fairness(own[metric], more_is_better)
+        return {f"{split}_{metric}_{name}": value for name, value in spread.items()}
+
+    def _named(self, split: str, sums: Sums) -> Metrics:
+        pooled = finish(sums, self._agreement.task)
+        return {f"{split}_{name}": float(value[0]) for name, value in pooled.items()}

@@ -1,0 +1,62 @@
+"""Asking clients how good models are on their own rows: sums come back, and those that cannot be right are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from common import messages
+from common.data.prepared import Indices
+from common.data.table import Task
+from common.messages import Records
+from common.metrics import Sums, finish
+from server.exchange.blocks import Block
+from server.exchange.sending import Exchange
+
+
+def ask_scores(
+    exchange: Exchange,
+    shared: Records,
+    blocks: list[Block],
+    models: int,
+    rows: Indices,
+    task: Task,
+    own: Callable[[list[Block]], Records] | None = None,
+    kept: int = 0,
+) -> Iterator[tuple[list[Block], list[Sums]]]:
+    """For each reply its blocks, and each of `models` models' sums over each of their clients' rows.
+
+    `rows` are how many of them each client has, in the order of the blocks' places; `own` and `kept` are as in
+    `Exchange.ask`. Where there is no reply, or one
+    of wrong shapes, that is told, and nothing is yielded.
+    """
+    for arrival in exchange.ask(messages.EVALUATE, shared, blocks, own, kept=kept):
+        reason = arrival.error
+        if arrival.content is not None:
+            try:
+                found = messages.read_scores(arrival.content)
+                _check(found, models, rows[np.concatenate([block.places for block in arrival.blocks])], task)
+            except Exception as error:  # whatever a stranger's bytes do to a parser
+                reason = f"the reply is refused: {type(error).__name__}: {error}"
+            else:
+                yield arrival.blocks, found
+                continue
+        clients = [int(client) for block in arrival.blocks for client in block.clients]
+        exchange.tell("not measured", {"clients": clients, "reason": reason.partition("\n")[0]})
+
+
+def _check(found: list[Sums], models: int, rows: Indices, task: Task) -> None:
+    """Raise ValueError or KeyError where the sums are not those of so many models, and clients with so many rows."""
+    clients = len(rows)
+    for sums in found:
+        if not np.array_equal(sums["rows"], rows):
+            raise ValueError("it claims other numbers of rows than there are")
+        for name, array in sums.items():
+            if array.dtype.kind not in "iuf" or array.shape[:1] != (clients,):
+                raise ValueError(f"its {name} is {array.dtype} of shape {array.shape}, for {clients} clients")
+        for name, metric in finish(sums, task).items():
+            if np.shape(metric) != (clients,):
+                raise ValueError(f"its {name} has the shape {np.shape(metric)}, for {clients} clients")
+    if len(found) != models:
+        raise ValueError(f"it measures {len(found)} models, not {models}")

@@ -1,0 +1,68 @@
+"""The running statistics of the global network: what its batch normalizations are used with."""
+
+from __future__ import annotations
+
+import numpy as np
+from flwr.app import ConfigRecord
+
+from common import messages
+from common.arrays import Named
+from common.data.agreement import Agreement
+from common.data.moments import Moments, combined
+from common.errors import RunError
+from common.messages import BUFFERS
+from common.models import MLP
+from common.settings import ClientSettings
+from server.exchange.blocks import Block
+from server.exchange.results import BlockResult
+from server.exchange.sending import Exchange
+
+
+class Statistics:
+    """Finds the statistics that go with new global weights."""
+
+    def __init__(self, network: MLP, settings: ClientSettings, agreement: Agreement, exchange: Exchange) -> None:
+        self._settings, self._agreement, self._exchange = settings.model_dump_json(), agreement, exchange
+        self._norms = len(network.norms)
+        self._recomputed = getattr(settings.model.normalization, "statistics", "") == "recomputed"
+
+    def __call__(self, parameters: Named, before: Named, results: list[BlockResult]) -> Named:
+        """The statistics after a round, from those before it and the round's results, in block order."""
+        if not before:
+            return {}
+        if self._recomputed:
+            return self._gathered(parameters, before, [result.block for result in results])
+        weight = sum(result.weight for result in results)
+        return before | {
+            name: np.sum([result.sums[BUFFERS][name] for result in results], axis=0) / before[name].dtype.type(weight)
+            for name in results[0].sums.get(BUFFERS, {})
+        }
+
+    def _gathered(self, parameters: Named, before: Named, blocks: list[Block]) -> Named:
+        """The mean and variance of what each normalization gets, over the blocks' training rows.
+
+        One query for each layer: what a layer gets depends on the statistics of those before it.
+        """
+        found = dict(before)
+        for layer in range(self._norms):
+            models = {name: array[None] for name, array in (parameters | found).items()}
+            shared = {
+                **messages.evaluate_records(self._settings, self._agreement, models),
+                "layer": ConfigRecord({"layer": layer}),
+            }
+            moments = self._ask(shared, blocks)
+            like = before[f"norms.{layer}.running_mean"].dtype
+            found[f"norms.{layer}.running_mean"] = moments.mean().astype(like)
+            # As PyTorch's running variance: n − 1 in place of n.
+            variance = moments.spread / np.maximum(moments.count - 1, 1)
+            found[f"norms.{layer}.running_var"] = variance.astype(like)
+        return found
+
+    def _ask(self, shared: messages.Records, blocks: list[Block]) -> Moments:
+        found: dict[int, Moments] = {}
+        for arrival in self._exchange.ask(messages.STATISTICS, shared, blocks):
+            if arrival.content is None:
+                raise RunError(f"the running statistics could not be recomputed: {arrival.error}")
+            indices = [block.index for block in arrival.blocks]
+            found.update(zip(indices, messages.read_moments(arrival.content), strict=True))
+        return combined(found[index] for index in sorted(found))

@@ -1,0 +1,129 @@
+"""Who is there: the nodes, and the clients on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from flwr.app import Message, RecordDict
+from numpy.typing import NDArray
+
+from common import messages
+from common.data.prepared import Indices, Meta
+from common.errors import RunError
+from common.messages import DATA, Hosting, write_data
+from server.exchange.blocks import Block, cut
+from server.exchange.costs import Seconds, looking
+from server.exchange.sending import Carrier, replies
+from server.grid.base import DirectGrid
+
+_NUMBERS = 10_000
+"""Multiply-adds for a row where nothing better is known."""
+
+
+@dataclass(frozen=True)
+class Federation:
+    """The clients of a run and where each of them lives."""
+
+    nodes: list[int]
+    clients: Indices
+    """All client ids, ascending; the arrays below have an entry for each."""
+    training_sizes: Indices
+    holdout_sizes: Indices
+    owners: NDArray[np.int64] | None
+    """The position in `nodes` of each client's node; None where every node has every client."""
+    metas: list[Meta]
+    """What each host's rows are; a single one where every host has the same."""
+    compiled: bool = False
+    """Whether every host has the compiled trainer."""
+
+    def within(self, examples: int) -> tuple[Federation, list[tuple[int, int]]]:
+        """The federation without clients that claim more training rows than `examples`; and these, with their rows."""
+        sound = self.training_sizes <= examples
+        claims = list(zip(self.clients[~sound].tolist(), self.training_sizes[~sound].tolist(), strict=True))
+        kept = {name: getattr(self, name)[sound] for name in ("clients", "training_sizes", "holdout_sizes")}
+        owners = None if self.owners is None else self.owners[sound]
+        return (replace(self, **kept, owners=owners) if claims else self), claims
+
+    def cut(self, chosen: Indices, blocks: int, costs: Seconds | None = None) -> list[Block]:
+        """Blocks of the clients at the positions `chosen`, in that order.
+
+        `costs` has an entry for each of them; without it they cost what looking at their training rows does.
+        """
+        if costs is None:
+            costs = looking(_NUMBERS, self.training_sizes[chosen])
+        owners = None if self.owners is None else self.owners[chosen]
+        return cut(self.clients[chosen], costs, blocks, owners)
+
+
+def discover(grid: Carrier, data: str = "") -> Federation:
+    """Ask every node which clients it has; `data` is the key of the data for those that know no folder of their own.
+
+    Nodes are put in the order of their first clients, which is the same in every run, as their ids are not.
+    Raises RunError where none answers or their data does not match.
+    """
+    asked = [Message(RecordDict({DATA: write_data(data)}), node, messages.HOSTING) for node in grid.get_node_ids()]
+    homes = {}
+    answers = {}
+    sent = grid.push_messages(asked)
+    for message_id, message in zip(sent, asked, strict=True):
+        homes[message_id] = message.metadata.dst_node_id
+    for reply in replies(grid, sent):
+        node = homes[reply.metadata.reply_to_message_id]
+        if reply.has_error():
+            raise RunError(f"node {node} cannot take part: {reply.error.reason}")
+        try:
+            hosting = Hosting.read(reply.content)
+            _check_numbers(hosting)
+        except Exception as error:  # whatever a stranger's bytes do to a parser
+            raise RunError(f"what node {node} says of itself is refused: {type(error).__name__}: {error}") from None
+        if len(hosting.clients):
+            answers[node] = hosting
+    if not answers:
+        raise RunError("no node takes part")
+    nodes = sorted(answers, key=lambda node: (int(answers[node].clients[0]), node))
+    hosts = [answers[node] for node in nodes]
+    for node, host in zip(nodes, hosts, strict=True):
+        _check_same_kind(node, host.meta, hosts[0].meta)
+    compiled = all(host.compiled for host in hosts)
+    owners = None
+    if all(np.array_equal(host.clients, hosts[0].clients) for host in hosts):
+        hosts = hosts[:1]
+        if not isinstance(grid, DirectGrid):
+            # What a client keeps stays on its host, so even here it has one.
+            owners = hosts[0].clients % len(nodes)
+    else:
+        owners = np.repeat(np.arange(len(hosts)), [len(host.clients) for host in hosts])
+    clients = np.concatenate([host.clients for host in hosts])
+    order = np.argsort(clients, kind="stable")
+    twice = clients[order][1:][np.diff(clients[order]) == 0]
+    if len(twice):
+        raise RunError(f"client {twice[0]} lives on more than one node; give every client one home")
+    return Federation(
+        nodes=nodes,
+        clients=clients[order],
+        training_sizes=np.concatenate([host.training_sizes for host in hosts])[order],
+        holdout_sizes=np.concatenate([host.holdout_sizes for host in hosts])[order],
+        owners=None if owners is None else owners[order],
+        metas=[host.meta for host in hosts],
+        compiled=compiled,
+    )
+
+
+def _check_numbers(hosting: Hosting) -> None:
+    """Raise ValueError where a host's numbers cannot be right."""
+    for name in ("clients", "training_sizes", "holdout_sizes"):
+        array = getattr(hosting, name)
+        if array.dtype != np.int64 or array.shape != hosting.clients.shape or array.ndim != 1:
+            raise ValueError(f"its {name} are {array.dtype} of shape {array.shape}")
+        if len(array) and array.min() < 0:
+            raise ValueError(f"its {name} go down to {array.min()}")
+
+
+def _check_same_kind(node: int, meta: Meta, first: Meta) -> None:
+    for name in ("task", "row_shape", "targets", "scaling", "filling", "indicators", "text"):
+        here, there = getattr(meta, name), getattr(first, name)
+        if here != there:
+            raise RunError(f"node {node} has data of another kind: its {name} is {here}, elsewhere {there}")
+    if meta.key and first.key and meta.key != first.key:
+        raise RunError(f"node {node} has a part of other data than the others: cut all parts at once")

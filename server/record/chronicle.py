@@ -1,0 +1,159 @@
+"""What the report shows beyond the rounds' metrics: who the clients are, what became of each, what workers did.
+
+| file | |
+|---|---|
+| `federation.json` | the clients: their names, their rows, their labels |
+| `clients.jsonl` | a line per round: who trained and with what loss, what each measured on its held-out rows |
+| `workers.jsonl` | a line per round: how long each worker worked, in how many messages |
+| `ladder.jsonl` | a line per round in which networks competed: see `server.record.ladder` |
+| `final.json` | what the final model gets wrong on the server's rows: see `server.evaluation.final` |
+
+Of more than 1,000 clients, 1,000 evenly spaced ones are told of, so that files stay small however large the
+federation. Numbers have six digits that count.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from common.data import Prepared
+from common.data.agreement import Agreement
+from common.data.prepared import Indices
+from common.data.statistics import label_counts, target_percentiles
+from common.errors import RunError
+from common.models.predictor import Predictor
+from common.scenario import Scenario
+from server.evaluation.due import is_due
+from server.evaluation.final import final
+from server.exchange.federation import Federation
+from server.record.files import read_lines, write_whole
+from server.record.journal import Entry, Journal, as_json, short
+from server.record.ladder import Ladder
+from server.record.observers import Metrics, Observer, Roll, Work
+from server.record.resume import Resumed
+
+_MOST_CLIENTS = 1000
+_MOST_LABELS = 100
+
+
+class Chronicle(Observer):
+    """Writes the files above into a run's folder as the run goes.
+
+    A resumed run's lines go on after those of the rounds it goes on from, and what is written does not depend on
+    how often the run was resumed or who computed it, workers.jsonl apart.
+    """
+
+    def __init__(self, folder: Path, scenario: Scenario, prepared: Prepared, resumed: Resumed | None = None) -> None:
+        self.folder, self._scenario, self._prepared = folder, scenario, prepared
+        self._after = resumed.state.round if resumed and resumed.state else -1
+        self._shown: Indices = np.empty(0, np.int64)
+        self._files: dict[str, bytes] = {}
+        self._busy: dict[int, tuple[float, int]] = {}
+
+    def __enter__(self) -> Chronicle:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "final.json").unlink(missing_ok=True)
+        self._clients = self._journal("clients")
+        self._workers = self._journal("workers")
+        self._ladder = self._journal("ladder") if self._past("ladder") else None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            for journal in (self._clients, self._workers, self._ladder):
+                if journal is not None:
+                    journal.close()
+            for name, content in self._files.items():
+                if name == "final.json" or not (self.folder / name).exists():
+                    write_whole(self.folder / name, content)
+        except OSError as full:
+            raise RunError(f"the run's results cannot be written: {full.filename}: {full.strerror}") from error
+
+    def agreed(self, federation: Federation, agreement: Agreement) -> None:
+        """Write down who the clients are."""
+        places = np.unique(np.linspace(0, len(federation.clients) - 1, _MOST_CLIENTS).astype(np.int64))
+        self._shown = federation.clients[places]
+        told: Entry = {
+            "clients": len(federation.clients),
+            "shown": self._shown.tolist(),
+            "training_rows": federation.training_sizes[places].tolist(),
+            "holdout_rows": federation.holdout_sizes[places].tolist(),
+            **self._looked_at(),
+        }
+        self._files["federation.json"] = as_json(told).encode()
+        with suppress(OSError):  # a disk that is full now may not be in the end
+            write_whole(self.folder / "federation.json", self._files["federation.json"])
+
+    def worked(self, work: Work) -> None:
+        """Add up how long a worker worked."""
+        if work.seconds is not None:
+            seconds, messages = self._busy.get(work.worker, (0.0, 0))
+            self._busy[work.worker] = seconds + work.seconds, messages + 1
+
+    def called(self, roll: Roll) -> None:
+        """Append a line to clients.jsonl."""
+        here, held = np.isin(roll.clients, self._shown), np.isin(roll.holders, self._shown)
+        entry = {
+            "round": roll.round,
+            "clients": roll.clients[here].tolist(),
+            "train_loss": short(roll.train_loss[here]),
+        }
+        if held.any():
+            entry["holders"] = roll.holders[held].tolist()
+            entry["holdout"] = {name: short(values[held]) for name, values in roll.holdout.items()}
+        if held.any() and roll.personal:
+            entry["personal"] = {name: short(values[held]) for name, values in roll.personal.items()}
+        self._clients.append(entry)
+
+    def ranked(self, round_number: int, ladder: Ladder) -> None:
+        """Append a line to ladder.jsonl."""
+        if self._ladder is None:
+            self._ladder = self._journal("ladder")
+        self._ladder.append(ladder.line(round_number))
+
+    def round_ended(self, metrics: Metrics) -> None:
+        """Append a line to workers.jsonl."""
+        workers = range(max(self._busy, default=-1) + 1)
+        done = [self._busy.get(worker, (0.0, 0)) for worker in workers]
+        self._busy.clear()
+        if done:
+            seconds = [round(seconds, 6) for seconds, _ in done]
+            self._workers.append({"round": metrics["round"], "seconds": seconds, "messages": [n for _, n in done]})
+
+    def finished(self, model: Predictor) -> None:
+        """Look at what the final model gets wrong."""
+        found = final(model, self._prepared, self._scenario.evaluation.batch_size)
+        if found is not None:
+            found = {"round": self._scenario.federation.rounds, **found}
+            self._files["final.json"] = as_json(found).encode()
+
+    def _looked_at(self) -> Entry:
+        """What can be said of rows that are here; a server without its clients' rows says nothing."""
+        prepared, meta = self._prepared, self._prepared.meta
+        if not np.isin(self._shown, prepared.clients).all():
+            return {}
+        told: Entry = {"names": [meta.clients[client] for client in self._shown.tolist()] if meta.clients else []}
+        if not meta.labels:
+            return told | {"targets": target_percentiles(prepared, self._shown).tolist()}
+        counts = label_counts(prepared, self._shown)
+        frequent = np.sort(np.argsort(-counts.sum(axis=0), kind="stable")[:_MOST_LABELS])
+        return told | {
+            "labels": [meta.labels[code] for code in frequent.tolist()],
+            "label_rows": counts[:, frequent].tolist(),
+        }
+
+    def _journal(self, name: str) -> Journal:
+        return Journal(self.folder / f"{name}.jsonl", self._past(name))
+
+    def _past(self, name: str) -> list[Entry]:
+        """The lines of the rounds before this start, as they would be had the run not been meant to end there."""
+        past = [line for line in read_lines(self.folder / f"{name}.jsonl") if line["round"] <= self._after]
+        if past and past[-1]["round"] == self._after and not is_due(self._scenario, self._after):
+            past[-1] = {key: value for key, value in past[-1].items() if key not in ("holders", "holdout", "personal")}
+        return past

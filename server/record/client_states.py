@@ -1,0 +1,110 @@
+"""What clients keep for their next round: fetched for a checkpoint, given back when a run is resumed.
+
+A grid of ours keeps it beside the run; in a deployment it stays on the clients' hosts, which are asked for it. Either
+way it passes through memory a part at a time: all of it may be more than there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.arrays import Named, numbers, pack, unpack
+from common.data.prepared import Indices
+from common.errors import RunError
+from common.messages import RESTORE, STATE, STATES, VERSIONS, Records
+from server.exchange.blocks import Block
+from server.exchange.federation import Federation
+from server.exchange.sending import Exchange
+from server.grid.base import DirectGrid
+
+_PART = 1 << 26
+"""Bytes of global weights that a part has as many clients for: what a client keeps is a few times their size."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What some of the clients kept."""
+
+    places: Indices
+    """The places of these clients among all of the run, (clients,), ascending."""
+    states: Named
+    """(clients, *shape)"""
+
+
+class Keeping:
+    """The way to what the clients of one run keep."""
+
+    def __init__(self, exchange: Exchange, federation: Federation, blocks: int) -> None:
+        """`blocks` is how many blocks a part is cut into at most."""
+        self._exchange, self._federation, self._blocks = exchange, federation, blocks
+
+    def collect(self, versions: Indices, parameters: Named) -> Iterator[Kept]:
+        """What the clients kept, part by part, without those who cannot be asked, who would begin anew.
+
+        `versions`, (clients,), are the committed ones, 0 for none; `parameters` are the global weights.
+        """
+        gone: list[int] = []
+        having = np.flatnonzero(versions)
+        size = max(1, _PART // max(1, numbers(parameters)))
+        for start in range(0, len(having), size):
+            places = having[start : start + size]
+            if isinstance(self._exchange.grid, DirectGrid):
+                states, _ = self._exchange.grid.states.get(self._federation.clients[places], versions[places])
+                yield Kept(places, states)
+            else:
+                kept = self._asked(places, versions)
+                gone += self._federation.clients[np.setdiff1d(places, kept.places)].tolist()
+                yield kept
+        if gone:
+            self._exchange.tell("states missing", {"clients": gone, "reason": "their hosts did not answer"})
+
+    def restore(self, versions: Indices, parts: Iterable[Kept]) -> None:
+        """Give the clients back what they kept. Raises RunError where a host cannot be told."""
+        for kept in parts:
+            if isinstance(self._exchange.grid, DirectGrid):
+                self._put(self._exchange.grid, versions, kept)
+            else:
+                self._tell(versions, kept)
+
+    def _asked(self, places: Indices, versions: Indices) -> Kept:
+        """What the hosts of the clients at these places answer."""
+
+        def named(group: list[Block]) -> Records:
+            return {VERSIONS: pack({"committed": versions[places[_within(group)]]})}
+
+        states: Named = {}
+        there = np.zeros(len(places), dtype=np.bool_)
+        for arrival in self._exchange.ask(STATES, {}, self._federation.cut(places, self._blocks), named):
+            if arrival.content is None:
+                continue
+            within = _within(arrival.blocks)
+            there[within] = True
+            for name, rows in unpack(arrival.content.array_records[STATE]).items():
+                states.setdefault(name, np.zeros((len(places), *rows.shape[1:]), rows.dtype))[within] = rows
+        if there.all():
+            return Kept(places, states)
+        return Kept(places[there], {name: rows[there] for name, rows in states.items()})
+
+    def _put(self, grid: DirectGrid, versions: Indices, kept: Kept) -> None:
+        clients, theirs = self._federation.clients[kept.places], versions[kept.places]
+        for version in np.unique(theirs):
+            chosen = theirs == version
+            grid.states.put(int(version), clients[chosen], {name: rows[chosen] for name, rows in kept.states.items()})
+
+    def _tell(self, versions: Indices, kept: Kept) -> None:
+        def theirs(group: list[Block]) -> Records:
+            within = _within(group)
+            own = {name: rows[within] for name, rows in kept.states.items()}
+            return {VERSIONS: pack({"committed": versions[kept.places[within]]}), STATE: pack(own)}
+
+        for arrival in self._exchange.ask(RESTORE, {}, self._federation.cut(kept.places, self._blocks), theirs):
+            if arrival.content is None:
+                raise RunError(f"what clients kept could not be given back to them: {arrival.error}")
+
+
+def _within(blocks: list[Block]) -> Indices:
+    """Where the blocks' clients stand among those that were cut."""
+    return np.concatenate([block.places for block in blocks])

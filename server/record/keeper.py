@@ -1,0 +1,73 @@
+"""When a run's state is saved: every few rounds, at the best round, at the end and when it breaks off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from common.data.table import Task
+from common.metrics import PRIMARY
+from common.scenario import Scenario
+from server.record.checkpoints import BEST, Checkpoints, name_of
+from server.record.client_states import Kept
+from server.record.observers import Metrics
+from server.record.state import RunState
+
+
+class Keeper:
+    """Saves a run's states into its checkpoints."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        task: Task,
+        checkpoints: Checkpoints | None,
+        collect: Callable[[RunState], Iterable[Kept]],
+        tell: Callable[[str, dict[str, Any]], None],
+        history: list[Metrics],
+    ) -> None:
+        """`collect` fetches what clients kept after a state's round; `history` are the rounds before this start."""
+        self._spec, self._rounds = scenario.checkpoints, scenario.federation.rounds
+        self._checkpoints, self._collect, self._tell = checkpoints, collect, tell
+        metric, more_is_better = PRIMARY[task]
+        personal = scenario.federation.strategy.personalizes and scenario.data.client_holdout
+        self._key = f"{'personal' if personal else 'validation'}_{metric}"
+        self._sign = 1.0 if more_is_better else -1.0
+        self._best = max((self._score(entry) for entry in history), default=float("-inf"))
+        self._saved = -1
+
+    def after(self, state: RunState) -> None:
+        """Save the state after a round where that is due, and where the round is the best so far."""
+        score = self._score(state.metrics)
+        better = self._spec.best and score > self._best
+        self._best = max(self._best, score)
+        if state.round % self._spec.every == 0 or state.round == self._rounds:
+            self._save(state, name_of(state.round))
+            self._saved = state.round
+        if better:
+            self._save(state, BEST)
+
+    def at_the_break(self, state: RunState | None) -> None:
+        """Save the last round that was completed before the run broke off, if that was not done yet."""
+        if state is not None and state.round > self._saved:
+            self._save(state, name_of(state.round))
+            self._saved = state.round
+
+    def _save(self, state: RunState, name: str) -> None:
+        if self._checkpoints is None:
+            return
+        started = time.monotonic()
+        try:
+            size = self._checkpoints.save(state, self._collect(state), name)
+        except OSError as error:
+            # The run is worth more than this checkpoint; the next one may find room again.
+            where = error.filename or self._checkpoints.folder
+            self._tell("checkpoint failed", {"reason": f"{where}: {error.strerror}"})
+            return
+        self._tell("checkpoint", {"file": name, "bytes": size, "seconds": time.monotonic() - started})
+
+    def _score(self, metrics: Metrics) -> float:
+        value = metrics.get(self._key)
+        # A metric that is missing or NaN is never the best.
+        return self._sign * value if value is not None and value == value else float("-inf")

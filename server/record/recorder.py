@@ -1,0 +1,86 @@
+"""The run's folder: what a run leaves behind, complete or marked incomplete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from common.errors import RunError
+from common.models.predictor import Predictor, to_bytes
+from common.scenario import Scenario, dump_scenario
+from server.record.files import write_whole
+from server.record.journal import Journal, as_json
+from server.record.observers import Metrics, Observer
+from server.record.resume import Resumed
+from server.record.summary import summarize
+
+
+class Recorder(Observer):
+    """Writes scenario.yaml, metrics.jsonl, events.jsonl, model.safetensors and summary.json as the run goes.
+
+    Used as a context: until it is left without an error, summary.json says `incomplete`. A resumed run's lines
+    go on after those of the rounds it goes on from. Files that cannot be written while the run goes on are
+    written in the end; where even that fails, RunError says so.
+    """
+
+    def __init__(self, folder: Path, scenario: Scenario, resumed: Resumed | None = None) -> None:
+        self.folder, self._scenario = folder, scenario
+        self._resumed = resumed or Resumed(None, [], [])
+        self._model: bytes | None = None
+        self._facts: dict[str, Any] = {}
+
+    def __enter__(self) -> Recorder:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._describe()
+        self._metrics = Journal(self.folder / "metrics.jsonl", self._resumed.history)
+        self._events = Journal(self.folder / "events.jsonl", self._resumed.events)
+        self._summarize(self._resumed.history, "incomplete", "the run has not ended")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            history = self._metrics.entries()
+            self._metrics.close()
+            self._events.close()
+            if not (self.folder / "scenario.yaml").exists():
+                self._describe()
+            if self._model is not None:
+                write_whole(self.folder / "model.safetensors", self._model)
+            if kind is None:
+                self._summarize(history, "complete")
+            elif issubclass(kind, KeyboardInterrupt):
+                self._summarize(history, "incomplete", "interrupted")
+            else:
+                self._summarize(history, "incomplete", str(error) or kind.__name__)
+        except OSError as full:
+            raise RunError(f"the run's results cannot be written: {full.filename}: {full.strerror}") from error
+
+    def started(self, rounds: int, clients: int, parameters: int) -> None:
+        """Note how large the federation and the model are."""
+        self._facts |= {"clients": clients, "parameters": parameters}
+
+    def settled(self, facts: dict[str, str]) -> None:
+        """Note what was chosen."""
+        self._facts |= facts
+
+    def round_ended(self, metrics: Metrics) -> None:
+        """Append a line to metrics.jsonl."""
+        self._metrics.append(metrics)
+
+    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
+        """Append a line to events.jsonl."""
+        self._events.append({"round": round_number, "event": event, **details})
+
+    def finished(self, model: Predictor) -> None:
+        """Keep the model to be written."""
+        self._model = to_bytes(model)
+
+    def _describe(self) -> None:
+        write_whole(self.folder / "scenario.yaml", dump_scenario(self._scenario).encode())
+
+    def _summarize(self, history: list[Metrics], status: str, reason: str = "") -> None:
+        summary = summarize(self._scenario, history, status, reason) | self._facts
+        write_whole(self.folder / "summary.json", (as_json(summary, indent=2) + "\n").encode())

@@ -1,0 +1,138 @@
+"""Going on with a run: its newest sound checkpoint, and what must not have changed since."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from common.data import Prepared
+from common.errors import InputError
+from common.participation import read_participation
+from common.scenario import Scenario
+from common.scenario.flat import flat
+from common.scenario.selection import Schedule
+from server.evaluation.due import is_due
+from server.record.checkpoints import About, latest
+from server.record.client_states import Kept
+from server.record.files import read_lines
+from server.record.observers import Metrics
+from server.record.state import RunState
+
+_FREE = ("name", "federation.rounds", "checkpoints.every", "checkpoints.keep", "checkpoints.best")
+"""Keys that may change without changing what the finished rounds were."""
+_PACKAGES = ("hothouse", "flwr", "torch", "numpy")
+_MEASURED = ("test_", "validation_", "holdout_", "personal_")
+
+
+@dataclass
+class Resumed:
+    """Where a run goes on."""
+
+    state: RunState | None
+    """The state after the last saved round; None to begin again at round 0."""
+    history: list[Metrics]
+    """The lines of metrics.jsonl up to that round."""
+    events: list[dict[str, Any]]
+    """The lines of events.jsonl up to that round."""
+    excluded: dict[int, dict[int, str]] = field(default_factory=dict)
+    """For each later round that was completed before, the blocks that were left out of it, and why."""
+    notes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Events to tell: damaged checkpoints, changes that were allowed."""
+    engine: str | None = None
+    """What trained so far, where that must not change."""
+    kept: Callable[[], Iterable[Kept]] = tuple
+    """What clients kept after that round, part by part."""
+
+
+def about(scenario: Scenario, prepared: Prepared) -> About:
+    """What a checkpoint of this run belongs to; where its numbers go besides decides nothing."""
+    belongs: About = {
+        "scenario": scenario.model_dump(mode="json", exclude_none=True, exclude={"tracking"}),
+        "data": prepared.key,
+        "versions": versions(),
+    }
+    if isinstance(scenario.federation.selection, Schedule):
+        rounds = read_participation(Path(scenario.federation.selection.path))
+        told = json.dumps({number: sorted(clients) for number, clients in sorted(rounds.items())})
+        belongs["federation.selection.path, what it says"] = hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+    if any(spec.by == "round" and getattr(spec, "length", 1) is None for spec in scenario.training.schedule):
+        # Such a schedule ends with the run: in a longer one, the finished rounds would have had other rates.
+        belongs["training.schedule, as long as federation.rounds"] = scenario.federation.rounds
+    return belongs
+
+
+def versions() -> dict[str, str]:
+    """The versions of the software that the bits depend on."""
+    return {name: version(name) for name in _PACKAGES}
+
+
+def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: bool) -> Resumed:
+    """Where the run in `folder` goes on.
+
+    Raises InputError where the scenario, the data or the software is no longer what it was, unless
+    `allow_changes`; the changes are then noted.
+    """
+    notes: list[tuple[str, dict[str, Any]]] = []
+
+    def damaged(path: Path, reason: str) -> None:
+        notes.append(("damaged", {"file": path.name, "reason": reason}))
+
+    loaded = latest(folder / "checkpoints", damaged)
+    lines, events = read_lines(folder / "metrics.jsonl"), read_lines(folder / "events.jsonl")
+    if loaded is None:
+        return Resumed(None, [], [], _left_out(events, 0, _last(lines)), notes)
+    engine = loaded.about.pop("engine", None)
+    changes = _differences(loaded.about, about(scenario, prepared))
+    if changes and not allow_changes:
+        raise InputError(
+            "\n".join([f"{folder}: cannot go on as it began:", *changes, "--allow-changes goes on all the same"])
+        )
+    if changes:
+        notes.append(("changed", {"differences": changes}))
+    at = loaded.state.round
+    if scenario.federation.rounds < at:
+        raise InputError(f"{folder}: the run is at round {at} already; --rounds must be at least that")
+    history = [entry for entry in lines if entry["round"] < at]
+    # A run killed between a checkpoint and the round's line has lost how long the round took.
+    now = next((entry for entry in lines if entry["round"] == at), {"seconds": 0.0, **loaded.state.metrics})
+    history.append(_as_if_it_went_on(now, scenario))
+    kept = [event for event in events if event.get("round", 0) <= at]
+    left_out, same = _left_out(events, at, _last(lines)), None if allow_changes else engine
+    return Resumed(loaded.state, history, kept, left_out, notes, same, loaded.kept)
+
+
+def _last(lines: list[Metrics]) -> int:
+    return max((entry["round"] for entry in lines), default=0)
+
+
+def _left_out(events: list[dict[str, Any]], after: int, until: int) -> dict[int, dict[int, str]]:
+    """The blocks that were left out of the rounds after `after` that were completed, up to `until`."""
+    left_out: dict[int, dict[int, str]] = {}
+    for event in events:
+        if event.get("event") == "excluded" and "blocks" in event and after < event["round"] <= until:
+            blocks = left_out.setdefault(event["round"], {})
+            blocks.update(dict.fromkeys(event["blocks"], event["reason"]))
+    return left_out
+
+
+def _as_if_it_went_on(entry: Metrics, scenario: Scenario) -> Metrics:
+    """The line of a run's last round without the evaluation that only a last round gets."""
+    if is_due(scenario, entry["round"]):
+        return entry
+    return {name: value for name, value in entry.items() if not name.startswith(_MEASURED)}
+
+
+def _differences(before: About, now: About) -> list[str]:
+    """What differs, a line each."""
+    old, new = flat(before), flat(now)
+    differing = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+    return [
+        f"  {name.removeprefix('scenario.')}: was {old.get(name, 'not set')}, is {new.get(name, 'not set')}"
+        for name in differing
+        if name.removeprefix("scenario.") not in _FREE
+    ]

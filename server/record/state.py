@@ -1,0 +1,28 @@
+"""Where a run stands after a round: everything that the next rounds depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from common.arrays import Named
+from common.data.prepared import Indices
+from server.record.observers import Metrics
+
+
+@dataclass
+class RunState:
+    """The state after a round. Draws are keyed by round and client, so their position is the round itself."""
+
+    round: int
+    parameters: Named
+    """The global weights."""
+    buffers: Named
+    """What the global network has besides: running statistics."""
+    strategy: Named
+    """What the strategy carries from round to round."""
+    selection: Named
+    """What the rule of selection carries."""
+    versions: Indices
+    """For each client, the round whose state of its own is committed; 0 where it has none."""
+    metrics: Metrics
+    """The round's line in metrics.jsonl."""

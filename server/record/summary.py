@@ -1,0 +1,54 @@
+"""summary.json: how a run ended, its last and its best round, its speed, what it ran on."""
+
+from __future__ import annotations
+
+import math
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from common.metrics import PRIMARY
+from common.scenario import Scenario
+from server.record.observers import Metrics
+
+
+def summarize(scenario: Scenario, history: list[Metrics], status: str, reason: str = "") -> dict[str, Any]:
+    """The summary of the rounds so far; `status` is complete or incomplete, the latter for a `reason`."""
+    seconds = sum(entry["seconds"] for entry in history if entry["round"])
+    trained = sum(entry["clients"] for entry in history)
+    return {
+        "name": scenario.name,
+        "status": status,
+        **({"reason": reason} if reason else {}),
+        "rounds": history[-1]["round"] if history else 0,
+        "final": history[-1] if history else {},
+        "best": _best(history),
+        "seconds": round(seconds, 3),
+        "client_updates_per_second": round(trained / seconds, 3) if seconds else 0.0,
+        "seed": scenario.seed,
+        "versions": _versions(),
+    }
+
+
+def _best(history: list[Metrics]) -> Metrics | None:
+    """The round that did best, never on test rows.
+
+    By the clients' own models where they have some, else by the validation rows, else by held-out rows.
+    """
+    for split in ("personal", "validation", "holdout"):
+        for name, more_is_better in PRIMARY.values():
+            key = f"{split}_{name}"
+            rounds = [entry for entry in history if _finite(entry.get(key))]
+            if rounds:
+                sign = -1 if more_is_better else 1
+                return {**min(rounds, key=lambda entry: sign * entry[key]), "by": key}
+    return None
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _versions() -> dict[str, str]:
+    names = ("hothouse", "flwr", "ray", "torch", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
