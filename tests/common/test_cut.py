@@ -33,7 +33,7 @@ def test_every_client_is_on_one_node_with_the_rows_it_had(whole: Prepared, tmp_p
                 assert np.array_equal(node.y[rows_of(node, client)], whole.y[rows_of(whole, client)])
         assert len(node.test) == len(node.validation) == 0
     assert len(server.clients) == 0
-    assert len(server.x) == len(server.test) + len(server.exchange.validation)
+    assert len(server.x) == len(server.test) + len(server.validation)
     assert np.array_equal(server.x[server.test], whole.x[whole.test])
     assert {part.key for part in (server, *nodes)} == {whole.key}
 
