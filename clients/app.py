@@ -15,7 +15,7 @@ from clients.host.hosting import hosted
 from clients.host.states import StateStore
 from clients.measuring.scoring import scores
 from clients.measuring.statistics import block_statistics
-from clients.measuring.summaries import block_moments, block_terms
+from clients.measuring.summaries import block_moments, block_terms, digit_counts
 from common import messages
 from common.arrays import pack, unpack
 from common.data.prepared import Indices
@@ -53,6 +53,15 @@ def terms(message: Message, context: Context) -> Message:
     """For each block of clients, in how many of their training texts each term occurs."""
     blocks = Blocks.read(message.content.array_records["blocks"])
     return Message(messages.write_terms(block_terms(data_of(message, context), blocks)), reply_to=message)
+
+
+@app.query("digits")
+def digits(message: Message, context: Context) -> Message:
+    """Counts over the blocks' training rows, from which columns' medians follow."""
+    blocks = Blocks.read(message.content.array_records["blocks"])
+    order = messages.DigitsOrder.read(message.content)
+    counted = digit_counts(data_of(message, context), blocks, order.columns, order.prefixes, order.known)
+    return Message(messages.write_digits(counted), reply_to=message)
 
 
 @app.query("statistics")

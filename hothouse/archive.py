@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 import shutil
@@ -17,6 +18,7 @@ from hothouse.card import model_card
 from hothouse.report.records import read
 from hothouse.report.run import run_page
 from hothouse.result import Run, load
+from hothouse.writing import written
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _NO_RUN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -29,7 +31,8 @@ def export_run(folder: str | Path, out: str | Path | None = None, onnx: bool = F
     It holds the weights, the resolved scenario, metrics and events, what the report is made of, the environment,
     a model card and checksums, and with `onnx` the model in that format too. The same run gives the same bytes.
 
-    Raises InputError for a folder without a finished model, and for `onnx` without the package.
+    Raises InputError for a folder without a finished model, for `onnx` without the package, and where the file cannot
+    be written.
     """
     run = load(folder)
     path = Path(out) if out is not None else run.folder.with_name(f"{run.folder.name}.hothouse")
@@ -44,18 +47,11 @@ def export_run(folder: str | Path, out: str | Path | None = None, onnx: bool = F
         contents["model.onnx"] = _onnx(run)
     sums = {name: {"bytes": len(content), "blake2b": digest(content)} for name, content in contents.items()}
     manifest = json.dumps({"format": FORMAT, "files": sums}, indent=1).encode()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as temporary:
-            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, content in {MANIFEST: manifest, **contents}.items():
-                    archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
-            temporary.flush()
-        Path(temporary.name).chmod(0o644)
-        Path(temporary.name).replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: the archive cannot be written ({error.strerror})") from None
-    return path
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {MANIFEST: manifest, **contents}.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+    return written(path, packed.getvalue())
 
 
 def import_run(archive: str | Path, out: str | Path | None = None) -> Run:

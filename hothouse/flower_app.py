@@ -60,8 +60,9 @@ def read_app(folder: Path, partitions: int, workers: int | None, changes: list[s
 
 def run_app(folder: Path, app: FlowerApp) -> None:
     """Run the app in a process of its own, which finds its modules as Flower's do. Raises RunError where it fails."""
-    path = os.pathsep.join([str(folder.resolve()), *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", __name__, json.dumps(asdict(app))]
+    ours = str(Path(__file__).parents[1])
+    path = os.pathsep.join([str(folder.resolve()), *filter(None, [os.environ.get("PYTHONPATH")]), ours])
+    command = [sys.executable, "-P", "-m", __name__, json.dumps(asdict(app))]
     status = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}).returncode
     if status:
         raise RunError(f"the app in {folder} ended with status {status}; what it said is above")

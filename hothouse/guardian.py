@@ -33,7 +33,7 @@ class Guardian:
     def __init__(self) -> None:
         # A session of its own, so that Ctrl-C does not reach it.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "hothouse.guardian"],
+            [sys.executable, "-P", __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

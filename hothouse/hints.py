@@ -42,12 +42,7 @@ def _missing_values(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
     # To look through every pixel of many images would take long.
     if not np.issubdtype(x.dtype, np.floating) or not np.isnan(x[: _LOOKED_AT // max(1, x.shape[1])]).any():
         return
-    if prepared.meta.filling == "none":
-        yield (
-            f"data.missing: {scenario.data.missing} leaves gaps in these rows as they are, and what is not a number "
-            "spreads to every weight; federation fills them"
-        )
-    elif name in ("relu", "leaky_relu") and scenario.model.layers:
+    if name in ("relu", "leaky_relu") and scenario.model.layers:
         yield (
             f"model.activation: {name} with missing values: what fills a gap is a guess, and its error grows with the "
             "weights; tanh bounds it"

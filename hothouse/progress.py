@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from common.data.agreement import Agreement, in_words
 from common.data.prepared import Indices
 from common.metrics import PRIMARY
 from hothouse.report.records import FAIRNESS
@@ -21,6 +22,7 @@ from server.record.observers import Metrics, Observer, Work
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor
+    from server.exchange.federation import Federation
 
 _ORDINARY = ("checkpoint", "failed", "resumed")
 """Events that are no news, or told otherwise."""
@@ -51,10 +53,18 @@ class LiveProgress(Observer):
         self._trained = 0
 
     def started(self, rounds: int, clients: int, parameters: int) -> None:
-        """Show what is about to run."""
-        self._rounds = rounds
-        self._console.print(f"{clients:,} clients, a model of {parameters:,} parameters, {rounds} rounds")
-        self._task = self._bar.add_task("rounds", total=rounds, numbers="", left="")
+        """Remember what is about to run."""
+        self._rounds, self._parameters = rounds, parameters
+
+    def agreed(self, federation: Federation, agreement: Agreement) -> None:
+        """Show what is about to run, and on what."""
+        sizes, learned = federation.training_sizes, in_words(agreement.task, agreement.labels, agreement.outputs)
+        self._console.print(
+            f"{len(sizes):,} clients with {int(sizes.sum()):,} rows to train on, {learned}, "
+            f"a model of {self._parameters:,} parameters, {self._rounds} rounds",
+            soft_wrap=True,
+        )
+        self._task = self._bar.add_task("rounds", total=self._rounds, numbers="", left="")
         if self._console.is_terminal:
             self._live.start()
 

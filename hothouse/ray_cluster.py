@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, NoReturn
 
 from common.errors import InputError, RunError
-from hothouse.ray_session import keeping_signals
+from hothouse.ray_session import driver_modules, keeping_signals
 
 _DARK_SECONDS = 30.0
 """How long the cluster's head may be out of reach."""
@@ -67,7 +67,13 @@ def ray_cluster(address: str, workers: int | None, verbose: bool = False) -> Ite
             # Ray itself would go on trying for most of a minute.
             socket.create_connection(place, timeout=_KNOCK_SECONDS).close()
         with keeping_signals():
-            ray.init(address=address, log_to_driver=verbose, logging_level=logging.ERROR, configure_logging=False)
+            ray.init(
+                address=address,
+                log_to_driver=verbose,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+                job_config=driver_modules(),
+            )
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"no Ray cluster can be joined at {address} from this machine: {reason}") from None

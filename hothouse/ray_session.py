@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import site
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import server
 from common.errors import InputError, RunError
 from hothouse.guardian import Guardian, Process, command, descendants, end, look
 from hothouse.logs import Logs
@@ -21,6 +25,9 @@ os.environ["RAY_RAYLET_PID"] = str(os.getpid())
 
 
 _TRIES = 3
+_LONGEST_SOCKET = 107
+_SOCKET = "/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.1"
+"""What Ray appends to a folder to name a socket."""
 _DIRECT = 1 << 20
 """Answers of at most so many bytes, where large arrays are not left on slates, come straight from the actor: Ray's
 object store takes longer for them, and ends a process that holds something of it, without a word, when the raylet
@@ -95,6 +102,8 @@ class RaySession:
                         log_to_driver=self._verbose,
                         logging_level=logging.ERROR,
                         configure_logging=False,
+                        job_config=driver_modules(),
+                        _temp_dir=_short_folder(),
                         _system_config={
                             # Nobody looks at the history of tasks, which would grow with every round.
                             "task_events_report_interval_ms": 0,
@@ -130,6 +139,25 @@ def keeping_signals() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signals)
+
+
+def driver_modules() -> Any:
+    """A Ray JobConfig with which workers find the driver's own modules, and none that lie in the current folder."""
+    from ray.job_config import JobConfig
+
+    home = str(Path(server.__file__).parents[1])
+    # Ray puts the current folder first on the path of a worker, unless the job is a client's.
+    return JobConfig(_client_job=True, _py_driver_sys_path=[] if home in site.getsitepackages() else [home])
+
+
+def _short_folder() -> str | None:
+    """A folder for Ray's sockets where the usual temporary one has too long a name for them."""
+    usual = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) / "ray"
+    if len(os.fsencode(usual)) + len(_SOCKET) <= _LONGEST_SOCKET:
+        return None
+    # What every Unix has, whatever else is set.
+    common = Path(os.sep, "tmp")
+    return str(common / f"ray-{os.getuid()}") if os.access(common, os.W_OK) else None
 
 
 def _is_vital(process: Process) -> bool:

@@ -62,6 +62,7 @@ def plain_meta(task: str, labels: list[str | int], features: int, targets: int) 
         columns=[],
         scaling="none",
         filling="none",
+        own_fill=False,
         indicators=False,
         text=None,
         rows_folder=".",

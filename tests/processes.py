@@ -90,13 +90,13 @@ def processes_of(parent: int, word: str) -> list[int]:
 
 def proportional_memory(parent: int) -> dict[str, int]:
     """The memory of a process and of those below it, in kB, pages that are shared counted in shares."""
-    found = {}
+    found, told = {}, commands()
     for process in [parent, *processes_of(parent, "ray")]:
         try:
             lines = (Path("/proc") / str(process) / "smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        name = commands()[process].split()[0].rpartition("/")[2]
+        name = told[process].split()[0].rpartition("/")[2] if process in told else "the driver"
         found[f"{name} {process}"] = sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return found
 

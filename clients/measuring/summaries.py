@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from numpy.typing import NDArray
 
+from common.data.median import counts
 from common.data.moments import Moments
 from common.data.prepared import Indices, Prepared
 from common.data.text import document_frequencies
@@ -27,6 +29,13 @@ def block_terms(prepared: Prepared, blocks: Blocks) -> list[Counter[str]]:
         document_frequencies((texts[row] for row in _rows(prepared, blocks.clients[part]).tolist()), settings)
         for part in blocks.slices()
     ]
+
+
+def digit_counts(
+    prepared: Prepared, blocks: Blocks, columns: Indices, prefixes: NDArray[np.uint64], known: int
+) -> NDArray[np.int64]:
+    """Over all the blocks' training rows, what `common.data.median.counts` gives for these raw features."""
+    return counts(prepared.x[_rows(prepared, blocks.clients)][:, columns].astype(np.float64), prefixes, known)
 
 
 def _moments(prepared: Prepared, clients: Indices) -> Moments:

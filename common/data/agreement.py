@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.table import Column, Label, Task, read_column
+from common.data.labels import Label
+from common.data.table import Column, Task, read_column
 
 Numbers = NDArray[np.float64]
 """One number per raw feature, shape (features,)."""
@@ -50,7 +51,7 @@ class Agreement:
     fill: Numbers
     """What takes a missing value's place; NaN where nothing does."""
     own_fill: bool
-    """Whether a client's own mean takes a missing value's place, where it has one."""
+    """Whether a client's own mean or median takes a missing value's place, where it has one."""
     indicators: tuple[int, ...]
     """The raw features that get a further feature: 1 where a value is missing, else 0."""
     target_shift: Numbers
@@ -107,6 +108,13 @@ class Agreement:
             rest[name] = tuple(rest[name])
         numbers: dict[str, Any] = {name: np.asarray(arrays[name], dtype=np.float64) for name in _ARRAYS}
         return cls(**rest, **numbers)
+
+
+def in_words(task: Task, labels: Sequence[Label], targets: int) -> str:
+    """What is learned: `a classification of 3 classes`, `a regression of 1 target`."""
+    if task == "classification":
+        return f"a classification of {len(labels)} class{'es' * (len(labels) != 1)}"
+    return f"a regression of {targets} target{'s' * (targets != 1)}"
 
 
 def label_set(tables: Iterable[Iterable[Label]]) -> tuple[Label, ...]:

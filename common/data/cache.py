@@ -25,10 +25,22 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, 
 
 
 def cache_folder() -> Path:
-    """Where prepared data is kept: $HOTHOUSE_CACHE, else hothouse in the user's cache folder."""
+    """Where prepared data is kept: $HOTHOUSE_CACHE, else hothouse in the user's cache folder.
+
+    A user without a home has a folder among the temporary ones. Raises InputError where that is somebody else's.
+    """
     if chosen := os.environ.get("HOTHOUSE_CACHE"):
         return Path(chosen).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hothouse"
+    if chosen := os.environ.get("XDG_CACHE_HOME"):
+        return Path(chosen) / "hothouse"
+    try:
+        return Path.home() / ".cache" / "hothouse"
+    except RuntimeError:
+        folder = Path(tempfile.gettempdir()) / f"hothouse-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise InputError(f"{folder} belongs to somebody else; set HOTHOUSE_CACHE to a folder of yours")
+    return folder
 
 
 def made_once(kind: str, key: str, make: Callable[[Path], None]) -> Path:

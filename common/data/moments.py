@@ -56,3 +56,9 @@ def combined(moments: Iterable[Moments]) -> Moments:
         spread = whole.spread + part.spread + between
         whole = Moments(whole.rows + part.rows, count, whole.total + part.total, spread)
     return whole
+
+
+def means(rows: NDArray[np.float64]) -> Numbers:
+    """The mean of each column of `rows`, shape (rows, columns); NaN for one without numbers."""
+    own = Moments.of(rows)
+    return np.where(own.count > 0, own.mean(), np.nan)

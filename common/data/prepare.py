@@ -10,6 +10,7 @@ import numpy as np
 from common import seeds
 from common.data.augmentable import check_augmentation
 from common.data.cache import made_once
+from common.data.door import admit
 from common.data.images import image_shape
 from common.data.partitions import PARTITIONS
 from common.data.partitions.natural import client_names
@@ -24,9 +25,7 @@ from common.scenario.model import MOST_WEIGHTS, Model
 from common.scenario.objective import check_objective, output_kind
 from common.scenario.partitions import NaturalPartition, clients_of
 
-_FORMAT = 6
-_FEW_UNUSED = 0.01
-"""This share of the rows may be left over by rounding without a word."""
+_FORMAT = 7
 
 
 def prepare(scenario: Scenario) -> Prepared:
@@ -69,7 +68,7 @@ def check_fits(scenario: Scenario, prepared: Prepared) -> None:
 
 def _read(folder: Path, data: Data, seed: int) -> None:
     try:
-        save_table(folder, SOURCES[data.source.kind].read(data.source, seed))
+        save_table(folder, admit(SOURCES[data.source.kind].read(data.source, seed)))
     except MemoryError:
         raise InputError("the data does not fit into this machine's memory", "data.source") from None
 
@@ -94,8 +93,9 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int) -> None:
     shards = cut(data.partition, table, training, seeds.key(seed, "partition") % 2**32)
     unused = len(training) - len(shards.rows)
     hints = list(table.hints)
-    if unused > _FEW_UNUSED * len(training):
-        hints.append(f"data.partition: {unused} of {len(training)} training rows go to no client")
+    if unused:
+        why = getattr(data.partition, "leaves_over", "")
+        hints.append(f"data.partition: {unused} of {len(training)} training rows go to no client{why and f': {why}'}")
     empty = int((shards.sizes == 0).sum())
     if empty:
         raise InputError(
@@ -116,7 +116,8 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int) -> None:
         columns=table.columns,
         scaling=_scaling(table, data),
         filling=_filling(table, data),
-        indicators=data.missing_indicators,
+        own_fill=data.missing_statistics == "client",
+        indicators=data.missing == "indicator",
         text=_text_form(rows, data),
         rows_folder=rows_folder,
         clients=_names(table, training, data),
@@ -197,9 +198,15 @@ def _scaling(table: Table, data: Data) -> Scaling:
 
 
 def _filling(table: Table, data: Data) -> Filling:
-    if data.missing != "auto":
-        return data.missing
-    return "federation" if table.tabular else "none"
+    chosen = ("mean" if table.tabular else "refuse") if data.missing == "auto" else data.missing
+    if chosen == "refuse":
+        if table.gap is not None:
+            raise InputError(
+                f"{table.place('x', *table.gap)}: a value is missing (NaN); mean, median or indicator takes its place",
+                "data.missing",
+            )
+        return "none"
+    return "median" if chosen == "median" else "mean"
 
 
 def _white(table: Table) -> float | None:

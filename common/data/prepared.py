@@ -15,12 +15,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.table import Column, Label, Task, Texts, mapped, read_column
+from common.data.labels import Label
+from common.data.table import Column, Task, Texts, mapped, read_column
 
 Indices = NDArray[np.int64]
 
 Scaling = Literal["standardize", "bytes", "none"]
-Filling = Literal["federation", "client", "none"]
+Filling = Literal["mean", "median", "none"]
 
 META = "meta.json"
 
@@ -52,7 +53,9 @@ class Meta:
     scaling: Scaling
     """How rows are scaled when they are gathered: by agreed statistics, by 1/255, or not."""
     filling: Filling
-    """What takes missing values' places: the federation's mean of the column, the client's own, or nothing."""
+    """What takes missing values' places: the column's mean or median; nothing where there is none missing."""
+    own_fill: bool
+    """Whether a client's own mean or median takes their place, where it has one."""
     indicators: bool
     """Whether columns with missing values get a further feature that says where."""
     text: TextForm | None

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from common.data.agreement import Agreement
-from common.data.moments import Moments
+from common.data.median import medians
+from common.data.moments import means
 from common.data.prepared import Indices, Prepared
 from common.data.text import Featurizer
 from common.data.transform import Transform
@@ -121,14 +122,12 @@ class NumberRows(_Targets):
         return transformed
 
     def fills(self, clients: Indices) -> Tensor | None:
-        """Each client's own column means over its training rows; NaN where it has no number at all."""
+        """Each client's own column means or medians over its training rows; NaN where it has no number at all."""
         if not self._agreement.own_fill:
             return None
-        means = []
-        for client in clients.tolist():
-            own = Moments.of(self._prepared.x[self._prepared.training_rows(client)].astype(np.float64))
-            means.append(np.where(own.count > 0, own.mean(), np.nan))
-        return torch.tensor(np.stack(means), dtype=self._dtype)
+        rows = (self._prepared.x[self._prepared.training_rows(client)] for client in clients.tolist())
+        middle = medians if self._prepared.meta.filling == "median" else means
+        return torch.tensor(np.stack([middle(own.astype(np.float64)) for own in rows]), dtype=self._dtype)
 
     def raw(self) -> Raw | None:
         """The rows as they lie in the data, where the network sees number for number of them."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from common.data.labels import Label, whole_number
+
 Task = Literal["classification", "regression"]
-Label = str | int
-_WHOLE = re.compile(r"-?\d+\.0+")
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,13 @@ class Column:
     name: str
     categories: tuple[str, ...] | None = None
     """The texts that a categorical column's codes stand for; None for a column of numbers."""
+
+
+class Gap(NamedTuple):
+    """Where a value is missing."""
+
+    row: int
+    column: int
 
 
 @dataclass
@@ -54,6 +60,20 @@ class Table:
     """Whether the rows stand in random order as they are, so that neighbours may become a client's."""
     hints: list[str] = field(default_factory=list)
     """What the user should know of how the source was read."""
+    origin: str = ""
+    """What the rows were read from, where its parts have no better name than x and y: an archive."""
+    gap: Gap | None = None
+    """The first missing value among the rows."""
+
+    def place(self, name: str, row: int, column: int) -> str:
+        """How a number of x or y is called: `x_test: row 3, column 2`, with the column's name where it has one."""
+        own = len(self.y) - self.tests
+        split, row = ("test", row - own) if row >= own else ("train", row)
+        at = self.columns[column].name if name == "x" and self.columns else column
+        where = (
+            f"{self.origin}: {name}_{split}" if self.origin else f"{split}ing rows" if split == "train" else "test rows"
+        )
+        return f"{where}: row {row}, column {at}"
 
 
 def category(text: str) -> str:
@@ -61,14 +81,8 @@ def category(text: str) -> str:
 
     Programs write whole numbers as fractions where others of the column are missing, so files differ.
     """
-    return text.partition(".")[0] if _WHOLE.fullmatch(text) else text
-
-
-def encode(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[Label]]:
-    """Labels (whole numbers, booleans or text) as codes 0 … and the sorted list of their names."""
-    names, codes = np.unique(labels, return_inverse=True)
-    as_text = names.dtype.kind in "US"
-    return codes.reshape(-1).astype(np.int64), [str(name) if as_text else int(name) for name in names]
+    number = whole_number(text)
+    return text if number is None else str(number)
 
 
 def save_table(folder: Path, table: Table) -> None:
@@ -90,6 +104,7 @@ def load_table(folder: Path) -> Table:
     rest = json.loads((folder / "table.json").read_text())
     rest["row_shape"] = tuple(rest["row_shape"])
     rest["columns"] = [read_column(column) for column in rest["columns"]]
+    rest["gap"] = None if rest["gap"] is None else Gap(*rest["gap"])
     groups = mapped(folder / "groups.npy") if (folder / "groups.npy").exists() else None
     return Table(mapped(folder / "x.npy"), mapped(folder / "y.npy"), groups=groups, **rest)
 

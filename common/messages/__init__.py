@@ -4,6 +4,7 @@
 |---|---|---|
 | query.hosting | nothing | which clients it hosts, their rows, what their data is |
 | query.moments | clients in blocks | for each block the sums that scaling needs |
+| query.digits | columns, digits known, clients in blocks | how many of all their numbers go on with which digit |
 | query.terms | clients in blocks | for each block in how many texts each term occurs |
 | query.statistics | weights, a layer, clients in blocks | for each block the sums behind its batch normalization |
 | query.states | clients in blocks, versions | what each keeps for its next round |
@@ -22,17 +23,21 @@ from common.messages.content import Content, Records
 from common.messages.evaluate import EVALUATE, EvaluateOrder, evaluate_records, read_scores, write_scores
 from common.messages.queries import (
     DATA,
+    DIGITS,
     HOSTING,
     MOMENTS,
     RESTORE,
     STATES,
     STATISTICS,
     TERMS,
+    DigitsOrder,
     Hosting,
     read_data,
+    read_digits,
     read_moments,
     read_terms,
     write_data,
+    write_digits,
     write_moments,
     write_terms,
 )
@@ -51,6 +56,7 @@ from common.messages.train import (
 __all__ = [
     "BUFFERS",
     "DATA",
+    "DIGITS",
     "EVALUATE",
     "HOSTING",
     "MOMENTS",
@@ -64,6 +70,7 @@ __all__ = [
     "VERSIONS",
     "Blocks",
     "Content",
+    "DigitsOrder",
     "EvaluateOrder",
     "Hosting",
     "Records",
@@ -72,11 +79,13 @@ __all__ = [
     "evaluate_records",
     "own_records",
     "read_data",
+    "read_digits",
     "read_moments",
     "read_scores",
     "read_terms",
     "train_records",
     "write_data",
+    "write_digits",
     "write_moments",
     "write_scores",
     "write_terms",

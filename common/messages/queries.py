@@ -1,4 +1,4 @@
-"""Queries: what a host has, and the sums that preprocessing needs."""
+"""Queries: what a host has, and the sums and counts that preprocessing needs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from flwr.app import ConfigRecord, RecordDict
+from numpy.typing import NDArray
 
 from common.arrays import pack, unpack
 from common.data.moments import Moments
 from common.data.prepared import Indices, Meta
-from common.messages.content import Content
+from common.messages.content import Content, Records
 
 HOSTING = "query.hosting"
 MOMENTS = "query.moments"
 TERMS = "query.terms"
+DIGITS = "query.digits"
 STATISTICS = "query.statistics"
 STATES = "query.states"
 RESTORE = "query.restore"
@@ -73,6 +75,38 @@ def read_moments(content: RecordDict) -> list[Moments]:
     arrays = unpack(content.array_records["moments"])
     columns = (arrays[name] for name in ("rows", "count", "total", "spread"))
     return [Moments(*part) for part in zip(*columns, strict=True)]
+
+
+@dataclass(frozen=True)
+class DigitsOrder:
+    """Which numbers are to be counted: see `common.data.median`."""
+
+    columns: Indices
+    prefixes: NDArray[np.uint64]
+    known: int
+
+    def write(self) -> Records:
+        """This as records."""
+        # As signed numbers, which every array format knows.
+        arrays = {"columns": self.columns, "prefixes": self.prefixes.view(np.int64)}
+        return {"digits": pack(arrays), "known": ConfigRecord({"known": self.known})}
+
+    @classmethod
+    def read(cls, content: RecordDict) -> DigitsOrder:
+        """The order in a message."""
+        arrays = unpack(content.array_records["digits"])
+        known = int(str(content.config_records["known"]["known"]))
+        return cls(arrays["columns"], arrays["prefixes"].view(np.uint64), known)
+
+
+def write_digits(counted: NDArray[np.int64]) -> RecordDict:
+    """Counts by the next digit, as records."""
+    return Content({"counts": pack({"counts": counted})})
+
+
+def read_digits(content: RecordDict) -> NDArray[np.int64]:
+    """The counts in a reply."""
+    return unpack(content.array_records["counts"])["counts"]
 
 
 def write_terms(terms: list[Counter[str]]) -> RecordDict:

@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from common.data.agreement import Agreement
-from common.data.table import Label
+from common.data.labels import Label
 from common.data.text import Featurizer
 from common.data.transform import Transform
 from common.models import DTYPES, MLP, build

@@ -66,12 +66,17 @@ class Data(Part):
         (),
         strict=False,
     )
-    missing: Literal["auto", "federation", "client", "none"] = key(
-        "What takes a missing value's place: the column's mean over all clients' training rows (exchanged as sums), "
-        "or over the client's own, or nothing; auto is federation for tables. A missing text is no category.",
+    missing: Literal["auto", "refuse", "mean", "median", "indicator"] = key(
+        "What is done about missing values (NaN): refuse says where the first is; mean and median of the column take "
+        "their place; indicator is mean and a further feature that says where; auto is mean for tables, else refuse. "
+        "A missing text is no category.",
         "auto",
     )
-    missing_indicators: bool = key("Give columns with missing values a further feature that says where.", False)
+    missing_statistics: Literal["federation", "client"] = key(
+        "Whose mean or median: that of all clients' training rows (found from sums), or the client's own where it has "
+        "one.",
+        "federation",
+    )
     text: Text = key("How texts become numbers.", Text())
     scale: Literal["auto", "standardize", "none"] = key(
         "standardize brings every column of the clients' training rows (and a regression's target) to mean 0 and "

@@ -101,6 +101,9 @@ def read_draft(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
         if not equals or not all(keys):
             raise InputError(f"{told}: expected KEY=VALUE, such as --set federation.rounds=5")
         value = _here(parse_document(text, f"--set {name}").values)
+        if isinstance(value, str) and " #" in text and text.lstrip()[0] not in "'\"|>":
+            # To YAML a comment; on a command line a part of a path.
+            value = _here(text.strip())
         _put(document.values, _whole(keys), value, told, options)
     return Draft(document, folder, options)
 

@@ -11,7 +11,8 @@ from common.scenario.losses import Loss
 from common.scenario.model import Model
 
 if TYPE_CHECKING:
-    from common.data.table import Label, Task
+    from common.data.labels import Label
+    from common.data.table import Task
 
 OutputKind = Literal["softmax", "sigmoid", "linear"]
 

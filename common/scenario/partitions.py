@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,7 @@ class IidPartition(Part):
 class SizePartition(Part):
     """Random shards of the sizes you give, one per client."""
 
+    leaves_over: ClassVar[str] = "the sizes you give add up to fewer"
     scheme: Literal["size"] = key("Shards of given sizes.", "size")
     sizes: tuple[Annotated[int, Field(ge=1)], ...] = key(
         "Rows of each client; together at most the training rows.", unit="rows", min_length=1, strict=False
@@ -40,6 +41,7 @@ class SizePartition(Part):
 class LinearPartition(Part):
     """Random shards whose sizes grow by the same amount from client to client: 1, 2, 3, …"""
 
+    leaves_over: ClassVar[str] = "rounding"
     scheme: Literal["linear"] = key("Sizes in proportion to 1, 2, 3, …", "linear")
     clients: Clients = _clients()
 
@@ -47,6 +49,7 @@ class LinearPartition(Part):
 class SquarePartition(Part):
     """Random shards whose sizes grow with the square of the client's number: 1, 4, 9, …"""
 
+    leaves_over: ClassVar[str] = "rounding"
     scheme: Literal["square"] = key("Sizes in proportion to 1, 4, 9, …", "square")
     clients: Clients = _clients()
 
@@ -54,6 +57,7 @@ class SquarePartition(Part):
 class ExponentialPartition(Part):
     """Random shards whose sizes grow exponentially: e, e², e³, …; for a few clients only."""
 
+    leaves_over: ClassVar[str] = "rounding"
     scheme: Literal["exponential"] = key("Sizes in proportion to e, e², e³, …", "exponential")
     clients: Clients = _clients()
 
@@ -79,6 +83,7 @@ class LogNormalPartition(Part):
 class ShardsPartition(Part):
     """Rows sorted by label and cut into pieces; every client gets a few (McMahan et al. 2017, section 3)."""
 
+    leaves_over: ClassVar[str] = "all pieces are of one size"
     scheme: Literal["shards"] = key("Pieces of the rows sorted by label.", "shards")
     clients: Clients = _clients()
     shards_per_client: int = key("How many pieces each client gets.", 2, unit="pieces", ge=1)
@@ -87,6 +92,7 @@ class ShardsPartition(Part):
 class PathologicalPartition(Part):
     """Every client has rows of a few labels only."""
 
+    leaves_over: ClassVar[str] = "no client has their labels"
     scheme: Literal["pathological"] = key("A fixed number of labels per client.", "pathological")
     clients: Clients = _clients()
     labels_per_client: int = key("How many labels each client has.", 2, unit="labels", ge=1)
@@ -110,6 +116,7 @@ class DirichletPartition(Part):
 class InnerDirichletPartition(Part):
     """Shards of given sizes (equal by default), each with label proportions of its own from a Dirichlet."""
 
+    leaves_over: ClassVar[str] = "the sizes add up to fewer"
     scheme: Literal["inner_dirichlet"] = key("Each client's own label mix, at a given size.", "inner_dirichlet")
     clients: Clients = _clients()
     alpha: float = key("Concentration: small is skewed, large is even.", 0.5, gt=0, unit="none")
@@ -145,6 +152,7 @@ class ContinuousPartition(Part):
 class NaturalPartition(Part):
     """Clients as they come: a column's values, the files of a csv source, an archive's `client`, authors."""
 
+    leaves_over: ClassVar[str] = "their groups are smaller than min_rows"
     scheme: Literal["natural"] = key("One client per group of the source.", "natural")
     by: str = key("The name of a categorical or whole-number column; client takes the source's own groups.", "client")
     min_rows: int = key("Groups with fewer rows are left out.", 1, unit="rows", ge=1)
@@ -153,6 +161,7 @@ class NaturalPartition(Part):
 class GroupedNaturalPartition(Part):
     """Natural groups, several to a client."""
 
+    leaves_over: ClassVar[str] = "their groups are left over by group_size"
     scheme: Literal["grouped_natural"] = key("Several groups of the source per client.", "grouped_natural")
     by: str = key("The name of a categorical or whole-number column; client takes the source's own groups.", "client")
     group_size: int = key("How many groups make a client.", 2, unit="groups", ge=1)

@@ -24,9 +24,9 @@ Results = dict[str, dict[str, list[Turn]]]
 """For each workload and engine the turns it had."""
 
 ENGINES: dict[str, list[str]] = {
-    "hothouse": [sys.executable, "-m", "hothouse.bench.whole_rounds"],
-    "plain": [sys.executable, "-m", "hothouse.bench.plain"],
-    "flower": [sys.executable, "-m", "hothouse.bench.flower"],
+    "hothouse": [sys.executable, "-P", "-m", "hothouse.bench.whole_rounds"],
+    "plain": [sys.executable, "-P", "-m", "hothouse.bench.plain"],
+    "flower": [sys.executable, "-P", "-m", "hothouse.bench.flower"],
 }
 """How each engine's turn is started; it is given the workload's name, the data and the number of workers."""
 

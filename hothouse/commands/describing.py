@@ -15,11 +15,13 @@ from hothouse.commands.options import ScenarioFile, Seed, Set, changes
 
 def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> None:
     """Check a scenario and its data: every mistake with its line, or a word on what it describes."""
+    from common.data.agreement import in_words
     from common.scenario import cohort_size
     from hothouse.check import check
 
     checked = check(scenario, changes(sets, seed))
-    chosen, clients = checked.scenario, len(checked.prepared.clients)
+    chosen, prepared, meta = checked.scenario, checked.prepared, checked.prepared.meta
+    clients = len(prepared.clients)
     runs = ""
     if chosen.sweeps is not None:
         from hothouse.sweeps.read import read_plan, ready
@@ -30,7 +32,9 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> Non
     cohort = min(cohort_size(chosen.federation.clients_per_round, clients), clients)
     print(
         f"{scenario}: fine. {chosen.name}: {runs}{clients} clients of {chosen.data.source.kind} data, "
-        f"{cohort} in each of {chosen.federation.rounds} rounds, {chosen.federation.strategy.name}"
+        f"{cohort} in each of {chosen.federation.rounds} rounds, {chosen.federation.strategy.name}; "
+        f"{in_words(meta.task, meta.labels, meta.targets)}, "
+        f"{int(prepared.training_sizes.sum()):,} rows to train on, {len(prepared.test):,} to test on"
     )
     for hint in checked.hints:
         print(f"hint: {hint}")

@@ -40,13 +40,13 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="Write CSV here, not to the screen.", metavar="FILE")] = None,
 ) -> None:
     """Predict with a run's final model."""
-    from hothouse.predict import predict as write_predictions
+    from hothouse.predict import predict as predictions
     from hothouse.result import load
+    from hothouse.writing import written
 
-    model = load(run_folder).model
+    text, rows = predictions(load(run_folder).model, data)
     if out is None:
-        write_predictions(model, data, sys.stdout)
+        sys.stdout.write(text)
         return
-    with out.open("w") as file:
-        rows = write_predictions(model, data, file)
+    written(out, text.encode())
     print(f"{rows} predictions in {out}")

@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from common.errors import InputError
 from hothouse.report.numbers import numbers_of
+from hothouse.writing import written
 
 Figure = dict[str, Any]
 """A Plotly figure: `data` and `layout`. Colours of text and grid follow the page."""
@@ -100,12 +100,7 @@ class Page:
 
 def write_page(page: Page, path: Path) -> Path:
     """Write a page into a file; returns its path. Raises InputError where it cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page.html(), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: the page cannot be written ({error.strerror})") from None
-    return path
+    return written(path, page.html().encode())
 
 
 def as_script(value: Any) -> str:

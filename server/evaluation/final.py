@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from common.data import Prepared
+from common.data.labels import Label
 from common.data.rows import open_rows
-from common.data.table import Label
 from common.models import DTYPES
 from common.models.predictor import Predictor
 from server.record.journal import short

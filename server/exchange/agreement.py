@@ -8,9 +8,10 @@ from collections import Counter
 import numpy as np
 
 from common import messages
-from common.data.agreement import Agreement, Vocabulary, label_set, merged_columns
+from common.data.agreement import Agreement, Numbers, Vocabulary, label_set, merged_columns
+from common.data.median import DIGITS, Selection
 from common.data.moments import Moments, combined
-from common.data.prepared import Meta, Prepared
+from common.data.prepared import Indices, Meta, Prepared
 from common.data.text import agreed_vocabulary
 from common.errors import RunError
 from server.exchange.blocks import Block
@@ -51,6 +52,9 @@ def agree(
             shift[:features][~numeric], scale[:features][~numeric] = 0.0, 1.0
         if meta.filling != "none":
             fill = np.where(numeric, moments.mean()[:features], np.nan)
+        if meta.filling == "median":
+            chosen = np.flatnonzero(numeric & (moments.count[:features] > 0))
+            fill[chosen] = _medians(exchange, everyone, chosen, moments.count[chosen])
         if with_spread:
             spread = np.where(numeric, moments.deviation(constant=0.0)[:features], 0.0)
         if meta.indicators:
@@ -63,7 +67,7 @@ def agree(
         shift=shift[:features],
         scale=scale[:features],
         fill=fill,
-        own_fill=meta.filling == "client",
+        own_fill=meta.own_fill and meta.filling != "none",
         indicators=tuple(indicators),
         target_shift=shift[features:],
         target_scale=scale[features:],
@@ -81,6 +85,20 @@ def _moments(exchange: Exchange, blocks: list[Block]) -> Moments:
         indices = [block.index for block in arrival.blocks]
         found.update(zip(indices, messages.read_moments(arrival.content), strict=True))
     return combined(found[index] for index in sorted(found))
+
+
+def _medians(exchange: Exchange, blocks: list[Block], columns: Indices, numbers: Numbers) -> Numbers:
+    """The medians of raw features of all clients' training rows, which have so many numbers each."""
+    search = Selection(numbers.astype(np.int64))
+    while len(columns) and search.known < DIGITS:
+        counted = np.zeros((2, len(columns), 256), np.int64)
+        order = messages.DigitsOrder(columns, search.prefixes, search.known)
+        for arrival in exchange.ask(messages.DIGITS, order.write(), blocks):
+            if arrival.content is None:
+                raise RunError(f"the columns' medians could not be agreed: {arrival.error}")
+            counted += messages.read_digits(arrival.content)
+        search.narrow(counted)
+    return search.median()
 
 
 def _vocabulary(exchange: Exchange, blocks: list[Block], meta: Meta, documents: int) -> Vocabulary | None:

@@ -121,7 +121,7 @@ def _check_numbers(hosting: Hosting) -> None:
 
 
 def _check_same_kind(node: int, meta: Meta, first: Meta) -> None:
-    for name in ("task", "row_shape", "targets", "scaling", "filling", "indicators", "text"):
+    for name in ("task", "row_shape", "targets", "scaling", "filling", "own_fill", "indicators", "text"):
         here, there = getattr(meta, name), getattr(first, name)
         if here != there:
             raise RunError(f"node {node} has data of another kind: its {name} is {here}, elsewhere {there}")

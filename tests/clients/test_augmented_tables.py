@@ -16,7 +16,7 @@ from tests.federations import plain_meta
 from tests.pipelines import keys, pipeline
 
 RNG = np.random.default_rng(6)
-NUMBERS = replace(plain_meta("classification", [0, 1], 3, 0), filling="federation")
+NUMBERS = replace(plain_meta("classification", [0, 1], 3, 0), filling="mean")
 X = torch.tensor(RNG.normal(size=(4000, 3)) * [1, 10, 0] + 5)
 
 

@@ -37,7 +37,7 @@ AUGMENTATION = [
 def prepared(tmp_path: Path) -> Prepared:
     """Rows that are images of 2×3."""
     plain = federation(tmp_path, SIZES)
-    (tmp_path / META).write_text(replace(plain.meta, row_shape=[2, 3], filling="client").to_json())
+    (tmp_path / META).write_text(replace(plain.meta, row_shape=[2, 3], filling="mean", own_fill=True).to_json())
     return Prepared(tmp_path)
 
 

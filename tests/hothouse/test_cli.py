@@ -28,7 +28,9 @@ def test_a_run_tells_its_rounds_and_ends_in_a_table(quickstart: Path, tmp_path: 
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    assert lines[0] == "20 clients, a model of 6,570 parameters, 2 rounds"
+    assert lines[0] == (
+        "20 clients with 1,036 rows to train on, a classification of 10 classes, a model of 6,570 parameters, 2 rounds"
+    )
     assert lines[2].startswith("round 1/2  loss ")
     for word in ("test accuracy", "clients/s", "left"):
         assert word in lines[2]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import hothouse
@@ -178,7 +179,7 @@ class TestRayItself:
     @pytest.mark.parametrize("victim", ["/raylet", "gcs_server"])
     def test_is_started_again_when_it_dies(self, quickstart: Path, tmp_path: Path, victim: str) -> None:
         before, folder = ray_processes(), tmp_path / "run"
-        running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=300", "--out", folder)
+        running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=150", "--out", folder)
         until(lambda: rounds_in(folder) > 10)
         for process in processes_of(running.pid, victim):
             kill(process)
@@ -188,7 +189,7 @@ class TestRayItself:
         assert ("retry", "Ray died; it was started again") in [
             (event["event"], event.get("reason")) for event in run.events
         ]
-        calm = hothouse.run(quickstart, overrides=["federation.rounds=300"], engine="local", out=tmp_path / "calm")
+        calm = hothouse.run(quickstart, overrides=["federation.rounds=150"], engine="local", out=tmp_path / "calm")
         assert_same(run, calm)
         until(lambda: not ray_processes() - before, 20)
 
@@ -235,7 +236,7 @@ class TestDriversThatDie:
     def killed(self, quickstart: Path, folder: Path, number: int, *engine: object) -> list[str]:
         """Begin a run with one strategy or another and kill it; returns the overrides it was begun with."""
         moment = random.Random(number)
-        overrides = [*self.LENGTH, *every_strategy()[self.STRATEGIES[number % len(self.STRATEGIES)]]]
+        overrides = [*self.LENGTH, *every_strategy()[self.STRATEGIES[3 * number % len(self.STRATEGIES)]]]
         sets = [word for change in overrides for word in ("--set", change)]
         running = start("run", quickstart, *engine, *sets, "--out", folder)
         first = moment.randrange(1, 12)
@@ -252,7 +253,7 @@ class TestDriversThatDie:
         calm = hothouse.run(quickstart, overrides=prolonged, engine="local", out=folder.with_name("calm"))
         assert_same(hothouse.resume(folder, rounds=self.PROLONGED, engine="local"), calm)
 
-    @pytest.mark.parametrize("number", range(max(18, len(STRATEGIES))))
+    @pytest.mark.parametrize("number", range(20))
     def test_in_process(self, quickstart: Path, tmp_path: Path, number: int) -> None:
         overrides = self.killed(quickstart, tmp_path / "run", number, "--engine", "local")
         self.assert_goes_on(quickstart, tmp_path / "run", overrides)
@@ -286,21 +287,23 @@ def test_a_second_interrupt_loses_nothing(quickstart: Path, tmp_path: Path, firs
 
 @pytest.mark.faults
 def test_two_thousand_rounds_need_no_more_memory_and_no_more_time(quickstart: Path, tmp_path: Path) -> None:
-    sizes: dict[int, dict[str, int]] = {}
+    readings: dict[int, dict[str, int]] = {}
 
     class Watcher(After):
         def round_ended(self, metrics: Metrics) -> None:
-            if metrics["round"] in (200, 2000):
-                sizes[metrics["round"]] = proportional_memory(os.getpid())
+            if metrics["round"] and metrics["round"] % 200 == 0:
+                readings[metrics["round"]] = proportional_memory(os.getpid())
 
     overrides = ["federation.rounds=2000", "training.epochs=1", "training.optimizer_state=client"]
     watcher = Watcher(0, lambda: None)
     run = hothouse.run(quickstart, overrides=overrides, workers=2, out=tmp_path / "run", observers=[watcher])
-    assert set(sizes[2000]) == set(sizes[200])
-    for process, size in sizes[2000].items():
-        assert size < sizes[200][process] * 1.05 + 2_000, f"{process} grew from {sizes[200][process]} to {size} kB"
+    assert set(readings[2000]) == set(readings[200])
+    for process, first in readings[200].items():
+        # By the line through all readings: any one of them may have come at an odd moment.
+        slope = np.polyfit(list(readings), [reading[process] for reading in readings.values()], 1)[0]
+        assert 1800 * slope < 0.05 * first + 2_000, f"{process}, {first} kB, grows by {slope:.2f} kB a round"
     seconds = run.metrics.seconds
-    assert seconds[1600:].median() < 1.5 * seconds[200:600].median()
+    assert seconds[1600:].median() < 2 * seconds[200:600].median()
     assert (run.folder / "metrics.jsonl").stat().st_size < 2_000 * 1_000
     files = [path.name.partition("-")[0] for path in (run.folder / "checkpoints").iterdir()]
     assert sorted(files) == ["best.safetensors", *["clients"] * 3, *["round"] * 2], "each with what clients kept"

@@ -117,7 +117,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     "text for a number": (plain(IRIS + "seed: one"), "FILE:2: seed: expected a whole number, got 'one'"),
     "fraction for a whole number": (plain(IRIS + "seed: 1.5"), "FILE:2: seed: expected a whole number, got 1.5"),
     "number for a text": (plain(IRIS + "name: 3"), "FILE:2: name: expected text, got 3"),
-    "text for true": (plain(DIGITS + "  missing_indicators: ja"), "expected true or false, got 'ja'"),
+    "text for true": (plain(IRIS + "checkpoints: {best: ja}"), "expected true or false, got 'ja'"),
     "list for keys": (plain(IRIS + "model: [1]"), "FILE:2: model: expected keys and values, got [1]"),
     "keys for a list": (plain(IRIS + "model: {layers: {a: 1}}"), "FILE:2: model.layers: expected a list"),
     "NaN rate": (
@@ -508,7 +508,19 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     ),
     "archive with infinite numbers": (
         npz(x_train=np.full((20, 3), np.inf), y_train=Y),
-        "HERE/a.npz: x_train: 60 numbers are infinite; NaN is a missing value",
+        "HERE/a.npz: x_train: row 0, column 0: the number is infinite; a missing value is NaN",
+    ),
+    "archive with a missing number": (
+        npz(x_train=np.where(np.eye(20, 3), np.nan, X), y_train=Y),
+        "HERE/a.npz: x_train: row 0, column 0: a value is missing (NaN); mean, median or indicator takes its place",
+    ),
+    "archive with bytes to train on and fractions to test on": (
+        npz(x_train=X.astype(np.uint8), y_train=Y, x_test=X, y_test=Y),
+        "HERE/a.npz: x_test: expected uint8 as in x_train, found float64; uint8 is divided by 255",
+    ),
+    "labels in no alphabet": (
+        npz(x_train=X, y_train=np.array([b"caf\xe9"] * 20)),
+        "HERE/a.npz: y_train: row 0: b'caf\\xe9' is no UTF-8 text",
     ),
     "archive of one value": (
         npz(x_train=np.float64(3), y_train=Y),
@@ -549,6 +561,10 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     "truncated gzip": (
         idx("t10k-images-idx3-ubyte.gz", gzip.compress(bytes(100))[:-10]),
         "t10k-images-idx3-ubyte.gz: damaged gzip file",
+    ),
+    "another separator": (
+        csv("a;y\n1;2\n"),
+        "FILE:2: data.source.separator: HERE/t.csv:1: expected ',' between values; is it ';'?",
     ),
     "ragged rows": (csv("a,y\n1,2\n1\n"), "HERE/t.csv:3: expected 2 values, found 1"),
     "a text where numbers were promised": (

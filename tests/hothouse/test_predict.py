@@ -13,6 +13,7 @@ from sklearn.datasets import load_diabetes, load_digits
 
 import hothouse
 from hothouse.predict import predict
+from tests.command import command
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +23,10 @@ def digits(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hothou
 
 
 def predicted(run: hothouse.Run, path: Path) -> list[dict[str, str]]:
-    into = io.StringIO()
-    predict(run.model, path, into)
-    return list(csv.DictReader(io.StringIO(into.getvalue())))
+    text, rows = predict(run.model, path)
+    found = list(csv.DictReader(io.StringIO(text)))
+    assert len(found) == rows
+    return found
 
 
 @pytest.mark.parametrize("form", ["npy", "npz", "csv"])
@@ -57,12 +59,53 @@ def test_targets_in_their_own_unit(tmp_path: Path) -> None:
     assert 100 < np.mean(found) < 200
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_no_row_of_a_file_is_lost(digits: hothouse.Run, tmp_path: Path, separator: str) -> None:
+    rows, names = load_digits().data[:5], [column.name for column in digits.model.agreement.columns]
+    np.savetxt(tmp_path / "bare.CSV", rows, delimiter=separator)
+    np.savetxt(tmp_path / "named.csv", rows, delimiter=separator, header=separator.join(names), comments="")
+    expected = digits.model.predict(torch.tensor(rows))
+    for name in ("bare.CSV", "named.csv"):
+        assert [int(line["prediction"]) for line in predicted(digits, tmp_path / name)] == expected
+
+
+def test_columns_of_a_table_are_found_by_name(tmp_path: Path) -> None:
+    lines = [f"{n},{'ab'[n % 2]},{n % 2}" for n in range(40)]
+    (tmp_path / "t.csv").write_text("size,kind,y\n" + "\n".join(lines))
+    source = {"kind": "csv", "path": str(tmp_path / "t.csv"), "target": "y"}
+    run = hothouse.run({"data": {"source": source}, "federation": {"rounds": 1}}, engine="local", out=tmp_path / "run")
+    (tmp_path / "new.csv").write_text('"other";"kind";"size"\n"x; y";b;3\n1;?;\n')
+    assert len(predicted(run, tmp_path / "new.csv")) == 2
+    (tmp_path / "new.csv").write_text("kind\nb\n")
+    with pytest.raises(hothouse.InputError, match=r"new\.csv:1: expected a column size; the first line has kind"):
+        predicted(run, tmp_path / "new.csv")
+
+
+@pytest.mark.parametrize("out", ["/dev/full", "folder"])
+def test_a_place_that_cannot_be_written_is_told(digits: hothouse.Run, tmp_path: Path, out: str) -> None:
+    np.save(tmp_path / "rows.npy", np.zeros((3, 64)))
+    (tmp_path / "folder").mkdir()
+    words = ["predict", digits.folder, "--data", tmp_path / "rows.npy", "--out", tmp_path / out]
+    done = command(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{tmp_path / out}: cannot be written (")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "rows.npy"]
+
+
+HOLES = np.zeros((3, 64))
+HOLES[1, 7] = np.inf
+
+
 @pytest.mark.parametrize(
     ("content", "name", "message"),
     [
+        (HOLES, "rows.npy", "row 1, column pixel_0_7: inf is no usable number"),
+        (b",".join(b"p%d" % n for n in range(64)), "rows.csv", "no rows in it"),
+        (np.zeros((0, 64)), "rows.npy", "no rows in it"),
+        (np.float64(3), "rows.npy", "expected rows of 64 numbers, found 1"),
         (np.zeros((3, 63)), "rows.npy", "expected rows of 64 numbers, found 63"),
         (np.array([["a"] * 64]), "rows.npy", "expected rows of 64 numbers"),
-        (b"a,b\n1,x\n", "rows.csv", "cannot be read as rows of numbers"),
+        (b"a,b\n1,x\n", "rows.csv", "rows.csv:2: cannot be read as rows of numbers"),
         (b"PK garbage", "rows.npz", "cannot be read as rows of numbers"),
         (None, "rows.npy", "no such file"),
     ],

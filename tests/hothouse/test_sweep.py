@@ -365,7 +365,7 @@ class TestOnRay:
         self, calm: hothouse.Sweep, written: Path, tmp_path: Path
     ) -> None:
         folder, rng = tmp_path / "sweep", np.random.default_rng(0)
-        for _ in range(8):
+        for _ in range(3):
             running = start("sweep", written, "--workers", 2, "--out", folder)
             time.sleep(float(rng.uniform(2, 15)))
             if running.poll() is not None:

@@ -81,13 +81,27 @@ def test_gaps_are_filled_by_the_federations_means_and_can_be_shown(tmp_path: Pat
     data = {
         "source": {"kind": "csv", "path": str(tmp_path / "x.csv"), "target": "y"},
         "partition": {"scheme": "iid", "clients": 2},
-        "missing_indicators": True,
+        "missing": "indicator",
     }
     found = agreed(scenario(data), 2)
     assert found.fill.tolist() == [4.0, 7.0]
     assert found.indicators == (0, 1)
-    assert agreed(scenario({**data, "missing": "client"}), 2).own_fill
-    assert np.isnan(agreed(scenario({**data, "missing": "none"}), 2).fill).all()
+    assert agreed(scenario({**data, "missing_statistics": "client"}), 2).own_fill
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_medians_are_those_of_all_rows_to_the_last_bit(tmp_path: Path, count: int) -> None:
+    rng = np.random.default_rng(1)
+    numbers = rng.normal(size=(61, 3)) * [1, 1e-9, 1e9]
+    numbers[rng.random(numbers.shape) < 0.3] = np.nan
+    numbers[:4, 0] = [-0.0, 0.0, 7.5, 7.5]
+    np.savez(tmp_path / "a.npz", x_train=numbers, y_train=np.arange(61) % 2)
+    data = {
+        "source": {"kind": "npz", "path": str(tmp_path / "a.npz")},
+        "partition": {"scheme": "iid", "clients": 7},
+        "missing": "median",
+    }
+    assert np.array_equal(agreed(scenario(data), count).fill, np.nanmedian(numbers, axis=0))
 
 
 def test_a_constant_column_becomes_nought() -> None:

@@ -200,6 +200,7 @@ class Hidden(Slate):
 
 @pytest.mark.faults
 def test_workers_that_cannot_open_a_slate_do_without(near: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.collect()
     monkeypatch.setattr("server.grid.slates.Slate", Hidden)
     shared = pack({"w": np.arange(500_000, dtype=np.float32)})
     for _ in range(3):

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from common.data.labels import encode, whole_number
 from common.data.sources.files import digest, existing_file, expanded, lines_of
-from common.data.table import Column, Table, category, encode
+from common.data.table import Column, Table, category
 from common.errors import InputError
 from common.scenario.sources import CsvSource
 
@@ -97,7 +98,9 @@ def _files(spec: CsvSource) -> list[Path]:
 
 def _sheet(path: Path, spec: CsvSource) -> _Sheet:
     """One file's texts. Raises InputError for a row with more or fewer values than there are columns."""
-    reader = csv.reader(lines_of(path), delimiter=spec.separator, strict=True)
+    texts = list(lines_of(path))
+    _check_separator(path, texts[0], spec)
+    reader = csv.reader(texts, delimiter=spec.separator, strict=True)
     names = list(spec.names or ())
     rows: list[list[str]] = []
     lines: list[tuple[Path, int]] = []
@@ -120,6 +123,15 @@ def _sheet(path: Path, spec: CsvSource) -> _Sheet:
     if twice:
         raise InputError(f"{path}: two columns are named {twice[0]!r}")
     return _Sheet(names, [list(column) for column in zip(*rows, strict=True)], lines)
+
+
+def _check_separator(path: Path, first: str, spec: CsvSource) -> None:
+    if spec.separator not in first:
+        for other in ";\t|,":
+            if other in first:
+                raise InputError(
+                    f"{path}:1: expected {spec.separator!r} between values; is it {other!r}?", "data.source.separator"
+                )
 
 
 def _together(sheets: list[_Sheet]) -> _Sheet:
@@ -229,5 +241,7 @@ def _target(
         raise InputError(
             f"{spec.target}: expected whole numbers or texts as labels, found fractions", "data.source.task"
         )
-    codes, labels = encode(np.asarray(known) if numbers is None else numbers.astype(np.int64))
+    counted = [whole_number(value) for value in known]
+    # Where one is written as 01 or 1e3, all are texts.
+    codes, labels = encode(np.array(known if None in counted else counted, dtype=object))
     return codes, labels, kept

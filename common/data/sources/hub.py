@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.data.labels import encode
 from common.data.sources.files import digest
-from common.data.table import Column, Table, encode
+from common.data.table import Column, Table
 from common.errors import InputError
 from common.scenario.sources import HubSource
 
@@ -73,14 +74,23 @@ def _load(spec: HubSource, split: str) -> Any:
 
 def _targets(answers: NDArray[Any], feature: Any, spec: HubSource) -> tuple[NDArray[Any], list[str | int]]:
     names = getattr(feature, "names", None)
+    gaps = [row for row, answer in enumerate(answers) if answer is None]
     if names is not None and spec.task != "regression":
-        return answers.astype(np.int64), [str(name) for name in names]
+        # The hub writes −1 for a label that is kept secret.
+        gaps += np.flatnonzero((answers < 0) | (answers >= len(names))).tolist()
+        if not gaps:
+            return answers.astype(np.int64), [str(name) for name in names]
+    if gaps:
+        raise InputError(
+            f"row {gaps[0]} of {spec.target} has no label; {len(gaps)} rows have none (test: null leaves a split out)",
+            "data.source.target",
+        )
     counted = answers.dtype.kind in "iubUSO"
     if spec.task == "classification" or (spec.task == "auto" and counted):
-        return encode(answers.astype(str) if answers.dtype.kind == "O" else answers)
+        return encode(answers, spec.target, "data.source.target")
     if answers.dtype.kind not in "iubf":
         raise InputError(f"expected numbers for a regression, found {answers.dtype}", "data.source.target")
-    return answers.astype(np.float64).reshape(len(answers), -1), []
+    return answers.reshape(len(answers), -1), []
 
 
 def _rows(parts: list[Any], names: list[str], features: Any, spec: HubSource) -> Table:

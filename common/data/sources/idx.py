@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.data.labels import encode
 from common.data.sources.files import digest, existing_folder
-from common.data.table import Table, encode
+from common.data.table import Table
 from common.errors import InputError
 from common.scenario.sources import IdxSource
 
@@ -21,6 +22,7 @@ _NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx
 seeded = False
 
 _PIECE = 1 << 20
+_GZIP = b"\x1f\x8b"
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -64,8 +66,10 @@ def _files(spec: IdxSource) -> list[Path]:
 def _array(path: Path) -> NDArray[Any]:
     """The array in an idx file: two zero bytes, a type, a number of dimensions, their sizes, the numbers."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return _numbers(file, path)
+        with path.open("rb") as file:
+            # By its content: browsers unpack a file and leave it its name.
+            zipped = file.peek(2)[:2] == _GZIP
+            return _numbers(gzip.GzipFile(fileobj=file) if zipped else file, path)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: damaged gzip file ({error})") from None
     except OSError as error:

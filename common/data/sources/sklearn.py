@@ -6,7 +6,8 @@ from importlib.metadata import version
 
 import numpy as np
 
-from common.data.table import Column, Table, encode
+from common.data.labels import encode
+from common.data.table import Column, Table
 from common.scenario.sources import SklearnSource
 
 seeded = False

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from common.data.labels import encode
 from common.data.sources.files import digest, existing_file, lines_of
-from common.data.table import Table, encode
+from common.data.table import Table
 from common.errors import InputError
 from common.scenario.sources import TextSource
 

@@ -1,0 +1,162 @@
+"""Rows that a user gives a finished model, read from a file and looked at before the model sees them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from common.data.agreement import Agreement
+from common.data.door import faults, plain_numbers
+from common.data.sources.files import lines_of
+from common.data.table import category
+from common.errors import InputError
+from common.models.predictor import Predictor
+
+_MISSING = ("", "?", "NA", "NaN", "nan", "null")
+_SEPARATORS = ",;\t|"
+
+
+def read_rows(path: Path, model: Predictor) -> Tensor:
+    """The rows in a file, as the model takes them.
+
+    Raises InputError for a file that cannot be read, for one without rows, and for rows of other shape or of numbers
+    that the model has no use for.
+    """
+    agreed, kind = model.agreement, path.suffix.lower()
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if agreed.vocabulary is not None:
+        if kind in (".npy", ".npz"):
+            raise InputError(f"{path}: the model takes texts; expected a .txt with a text to each line")
+        return model.features([line.rstrip("\r\n") for line in lines_of(path) if line.strip()] or _nothing(path))
+    by_name = bool(agreed.columns) and len(agreed.row_shape) == 1
+    rows: NDArray[np.generic]
+    if kind == ".csv":
+        rows = _table(path, agreed) if by_name else _numbers(path)
+    else:
+        rows = _arrays(path)
+    width = len(agreed.shift)
+    if len(rows) == 0:
+        _nothing(path)
+    if rows.dtype.kind not in "iubf" or rows[0].size != width:
+        raise InputError(f"{path}: expected rows of {width} numbers, found {rows[0].size} of type {rows.dtype}")
+    rows = plain_numbers(rows.reshape(len(rows), -1))
+    _check(path, rows, agreed)
+    return torch.from_numpy(rows)
+
+
+def _check(path: Path, rows: NDArray[np.generic], agreed: Agreement) -> None:
+    odd, _ = faults(rows)
+    if odd is not None:
+        raise InputError(f"{path}: row {odd[0]}, column {_name(agreed, odd[1])}: {rows[odd]:g} is no usable number")
+    if rows.dtype.kind == "f":
+        spread_out = np.array([column.categories is not None for column in agreed.columns] or [False] * rows.shape[1])
+        gaps = np.argwhere(np.isnan(rows) & np.isnan(agreed.fill) & ~spread_out)
+        if len(gaps):
+            row, column = gaps[0].tolist()
+            raise InputError(
+                f"{path}: row {row}, column {_name(agreed, column)}: a value is missing, and the model was trained "
+                "without a way to fill it (data.missing)"
+            )
+
+
+def _name(agreed: Agreement, column: int) -> str:
+    return agreed.columns[column].name if agreed.columns else str(column)
+
+
+def _nothing(path: Path) -> list[str]:
+    raise InputError(f"{path}: no rows in it")
+
+
+def _arrays(path: Path) -> NDArray[np.generic]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return np.atleast_1d(loaded)
+        name = next((name for name in ("x", "x_test", "x_train") if name in loaded.files), None)
+        if name is None:
+            raise ValueError(f"expected an array x, x_test or x_train, found {', '.join(loaded.files)}")
+        rows: NDArray[np.generic] = np.atleast_1d(loaded[name])
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as rows of numbers ({error})") from None
+    return rows
+
+
+def _numbers(path: Path) -> NDArray[np.float64]:
+    """Rows of numbers; a first line that is no row of numbers names the columns."""
+    lines = _lines(path, lambda first: max(_SEPARATORS, key=first.count))
+    rows = []
+    for place, (number, values) in enumerate(lines):
+        try:
+            rows.append([np.nan if value.strip() in _MISSING else float(value) for value in values])
+        except ValueError as error:
+            if place:
+                raise InputError(f"{path}:{number}: cannot be read as rows of numbers ({error})") from None
+            continue
+        if len(rows[-1]) != len(rows[0]):
+            raise InputError(f"{path}:{number}: expected {len(rows[0])} values, found {len(values)}")
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(rows[0]) if rows else 0)
+
+
+def _table(path: Path, agreed: Agreement) -> NDArray[np.float64]:
+    """The model's columns, found by name; categories as codes, NaN for what is missing or was never seen."""
+    wanted = [column.name for column in agreed.columns]
+
+    def separator(first: str) -> str:
+        found = {one: _stripped(next(csv.reader([first], delimiter=one))) for one in _SEPARATORS}
+        return max(_SEPARATORS, key=lambda one: len(set(wanted) & set(found[one])))
+
+    lines = _lines(path, separator)
+    if not lines:
+        _nothing(path)
+    names = _stripped(lines[0][1])
+    for name in wanted:
+        if name not in names:
+            found = ", ".join(names[:20])
+            raise InputError(f"{path}:{lines[0][0]}: expected a column {name}; the first line has {found}")
+    places, rows = [names.index(name) for name in wanted], []
+    for number, values in lines[1:]:
+        if len(values) != len(names):
+            raise InputError(f"{path}:{number}: expected {len(names)} values, found {len(values)}")
+        rows.append(
+            [
+                _value(values[place].strip(), column.categories, f"{path}:{number}: {column.name}")
+                for place, column in zip(places, agreed.columns, strict=True)
+            ]
+        )
+    return np.array(rows, dtype=np.float64).reshape(-1, len(wanted))
+
+
+def _lines(path: Path, separator: Callable[[str], str]) -> list[tuple[int, list[str]]]:
+    """The values of each line that is not blank, with its number; `separator` says from the first what parts them."""
+    texts = list(lines_of(path))
+    first = next((text for text in texts if text.strip()), None)
+    if first is None:
+        return []
+    reader = csv.reader(texts, delimiter=separator(first), strict=True)
+    try:
+        return [(reader.line_num, values) for values in reader if any(value.strip() for value in values)]
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: not a CSV file: {error}") from None
+
+
+def _stripped(values: list[str]) -> list[str]:
+    return [value.strip() for value in values]
+
+
+def _value(text: str, categories: tuple[str, ...] | None, where: str) -> float:
+    if text in _MISSING:
+        return float("nan")
+    if categories is not None:
+        name = category(text)
+        return float(categories.index(name)) if name in categories else float("nan")
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{where}: expected a number, found {text!r}") from None
