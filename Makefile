@@ -20,14 +20,14 @@ demo: $(VENV)/ready
 test: $(VENV)/ready-to-test
 	$(PYTEST) -n 2 --dist loadfile $(TESTS)
 
-test-slow test-faults test-deploy: test-%: $(VENV)/ready-to-test
+test-slow: $(VENV)/ready-to-test
+	$(PYTEST) -m slow -n 2 --dist loadfile $(TESTS)
+
+test-faults test-deploy test-browser: test-%: $(VENV)/ready-to-test
 	$(PYTEST) -m $* $(TESTS)
 
 test-compose: $(VENV)/ready-to-test
 	docker/with-engine.sh $(PYTEST) -m compose $(TESTS)
-
-test-browser: $(VENV)/ready-to-test
-	$(PYTEST) -m browser $(TESTS)
 
 lint: $(VENV)/ready-to-test
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from common.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from hothouse.ancestry import lineage
     from hothouse.comparison import compare
     from hothouse.launch import resume, run
     from hothouse.result import Run, load
@@ -25,13 +26,26 @@ if TYPE_CHECKING:
 
 __version__ = version("hothouse")
 
-__all__ = ["InputError", "Run", "RunError", "Sweep", "__version__", "compare", "load", "resume", "run", "sweep"]
+__all__ = [
+    "InputError",
+    "Run",
+    "RunError",
+    "Sweep",
+    "__version__",
+    "compare",
+    "lineage",
+    "load",
+    "resume",
+    "run",
+    "sweep",
+]
 
 _HOMES = {
     "run": "hothouse.launch",
     "resume": "hothouse.launch",
     "sweep": "hothouse.sweeps.sweep",
     "compare": "hothouse.comparison",
+    "lineage": "hothouse.ancestry",
     "Run": "hothouse.result",
     "Sweep": "hothouse.sweeps.result",
     "load": "hothouse.result",

@@ -23,6 +23,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": describing.list_choices,
     "report": reporting.report,
     "watch": reporting.watch,
+    "lineage": reporting.lineage,
     "compare": reporting.compare,
     "export": keeping.export,
     "import": keeping.import_archive,

@@ -203,6 +203,8 @@ class Rounds:
         if self._settings.keeps_state:
             versions = versions.copy()
             versions[took_part] = number
+            if outcome.adoption is not None:
+                self._keeping.adopt(number, versions, outcome.adoption.adopters, outcome.adoption.givers)
         kept = set(scenario.federation.strategy.personal([*parameters, *buffers]))
         traffic = _traffic(parameters, kept, instructions, len(cohort), trained)
         traffic["bytes_down"] += self._selection.asked * numbers(before.parameters)

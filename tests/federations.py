@@ -22,6 +22,7 @@ from common.models.predictor import Predictor
 from common.scenario import Scenario, load_scenario
 from common.settings import ClientSettings
 from server.grid.local import LocalGrid
+from server.record.ladder import Ladder
 from server.record.observers import Metrics, Observer
 from server.rounds import Rounds
 from tests import plain
@@ -151,6 +152,7 @@ class Watcher(Observer):
         self.log: list[tuple[int, str, dict[str, Any]]] = []
         """The events with their rounds."""
         self.cohorts: list[list[int]] = []
+        self.ladders: list[Ladder] = []
 
     def round_started(self, round_number: int, clients: Indices) -> None:
         self.cohorts.append(clients.tolist())
@@ -161,6 +163,9 @@ class Watcher(Observer):
     def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
         self.events.append((event, details))
         self.log.append((round_number, event, details))
+
+    def ranked(self, round_number: int, ladder: Ladder) -> None:
+        self.ladders.append(ladder)
 
     def finished(self, model: Predictor) -> None:
         self.model = model

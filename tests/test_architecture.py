@@ -43,7 +43,7 @@ def test_layers_point_one_way() -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    functions = ["compare", "load", "resume", "run", "sweep"]
+    functions = ["compare", "lineage", "load", "resume", "run", "sweep"]
     assert hothouse.__all__ == ["InputError", "Run", "RunError", "Sweep", "__version__", *functions]
     for name in hothouse.__all__:
         assert getattr(hothouse, name)

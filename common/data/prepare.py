@@ -19,11 +19,14 @@ from common.data.skews import SKEWS, Owned
 from common.data.sources import SOURCES
 from common.data.table import Table, Texts, load_table, save_table, save_texts
 from common.errors import InputError
+from common.metrics import METRICS
 from common.scenario import Scenario
 from common.scenario.data import Data
 from common.scenario.model import MOST_WEIGHTS, Model
 from common.scenario.objective import check_objective, output_kind
 from common.scenario.partitions import NaturalPartition, clients_of
+from common.scenario.strategies import Competition
+from common.scenario.strategies.base import StrategyPart
 
 _FORMAT = 7
 
@@ -64,6 +67,7 @@ def check_fits(scenario: Scenario, prepared: Prepared) -> None:
     check_augmentation(scenario.training.augmentation, prepared.meta)
     task = prepared.meta.task
     check_objective(scenario.training.loss, output_kind(scenario.model, task), task, prepared.meta.labels)
+    _check_score(scenario.federation.strategy, prepared)
 
 
 def _read(folder: Path, data: Data, seed: int) -> None:
@@ -83,6 +87,16 @@ def _check_size(model: Model, prepared: Prepared) -> None:
     if weights > MOST_WEIGHTS:
         raise InputError(
             f"{'-'.join(map(str, widths))} are {weights:,} weights; expected at most {MOST_WEIGHTS:,}", "model.layers"
+        )
+
+
+def _check_score(strategy: StrategyPart, prepared: Prepared) -> None:
+    """Raises InputError where networks are to be judged by what is not measured."""
+    measured = METRICS[prepared.meta.task]
+    if isinstance(strategy, Competition) and strategy.score not in measured:
+        raise InputError(
+            f"{strategy.score} is not measured in a {prepared.meta.task}; use one of {', '.join(measured)}",
+            "federation.strategy.score",
         )
 
 

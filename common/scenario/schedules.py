@@ -22,7 +22,8 @@ def _by() -> By:
 
 def _length() -> int | None:
     length: int | None = key(
-        "How many rounds or steps; all of them if left out (with steps, each client's own number).",
+        "How many rounds or steps; if left out, as many rounds as the run was begun with, or as many steps as "
+        "each client takes.",
         None,
         unit="rounds or steps",
         ge=1,

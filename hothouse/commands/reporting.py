@@ -1,4 +1,4 @@
-"""`report`, `watch`, `compare`: looking at runs."""
+"""`report`, `watch`, `compare`, `lineage`: looking at runs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,32 @@ def report(
     from hothouse.report.run import write_report
 
     print(write_report(run_folder, out))
+
+
+def lineage(
+    run_folder: RunFolder,
+    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+) -> None:
+    """Tell where a competition's final model came from: its line back to round 0."""
+    from rich.table import Table
+
+    from hothouse.ancestry import lineage as ancestry
+    from hothouse.report.records import read
+
+    line = ancestry(run_folder)
+    if csv:
+        sys.stdout.write(line.to_csv(index=False))
+        return
+    records, screen = read(run_folder), Console(highlight=False)
+    table = Table(title=f"{len(line)} generations of the final model", title_justify="left")
+    for name in line.columns:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in line.to_dict("records"):
+        told = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in row.items()}
+        told["client"] = records.name_of(int(row["client"]))
+        told["parent"] = "the start" if row["parent"] == -1 else records.name_of(int(row["parent"]))
+        table.add_row(*told.values())
+    screen.print(table)
 
 
 def watch(run_folder: RunFolder, port: Port = None) -> None:

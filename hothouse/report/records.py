@@ -9,6 +9,7 @@ from pathlib import Path
 
 from common.errors import InputError
 from common.metrics import PRIMARY
+from hothouse.ancestry import CHAMPION
 from server.record.files import read_lines
 from server.record.journal import Entry
 
@@ -125,7 +126,7 @@ class Records:
 
     def name_of(self, client: int) -> str:
         """What a client is called: its natural name, or its id."""
-        return self._names.get(client, str(client))
+        return "the champion" if client == CHAMPION else self._names.get(client, str(client))
 
     @property
     def status(self) -> str:

@@ -13,7 +13,7 @@ from common.data.prepared import Indices
 from common.data.rows import open_rows
 from common.errors import InputError, RunError
 from common.evaluation import Evaluator
-from common.metrics import PRIMARY, Sums, finish, total
+from common.metrics import PRIMARY, Sums, finish, more_is_better, total
 from common.scenario import Scenario
 from common.settings import ClientSettings
 from server.evaluation.scores import ask_scores
@@ -28,7 +28,7 @@ _MODELS_AT_ONCE = 16
 
 
 class Judging:
-    """Scores models by the task's metric: accuracy, or the negative error of a regression."""
+    """Scores models by what the competition says, else by the task's metric; errors with their sign turned."""
 
     def __init__(
         self,
@@ -43,7 +43,8 @@ class Judging:
         self._settings = settings.model_dump_json()
         self._evaluator = Evaluator(settings, agreement)
         self._rows, self._validation = open_rows(prepared, agreement, self._evaluator.dtype), prepared.validation
-        self.metric, self.more_is_better = PRIMARY[agreement.task]
+        self.metric = getattr(scenario.federation.strategy, "score", PRIMARY[agreement.task][0])
+        self.more_is_better = more_is_better(self.metric)
 
     def by_server(self, models: Named) -> Scores:
         """Scores on the validation rows: models (models, *shape).

@@ -51,11 +51,7 @@ class Keeping:
         size = max(1, _PART // max(1, numbers(parameters)))
         for start in range(0, len(having), size):
             places = having[start : start + size]
-            if isinstance(self._exchange.grid, DirectGrid):
-                states, _ = self._exchange.grid.states.get(self._federation.clients[places], versions[places])
-                yield Kept(places, states)
-            else:
-                kept = self._asked(places, versions)
+            for kept in self._kept(places, versions):
                 gone += self._federation.clients[np.setdiff1d(places, kept.places)].tolist()
                 yield kept
         if gone:
@@ -68,6 +64,34 @@ class Keeping:
                 self._put(self._exchange.grid, versions, kept)
             else:
                 self._tell(versions, kept)
+
+    def adopt(self, number: int, versions: Indices, adopters: Indices, givers: Indices) -> None:
+        """Give the clients at the places `adopters` a copy of what those at `givers` kept, as of round `number`.
+
+        Where a giver is negative or keeps nothing, its adopter begins anew. `versions` are brought up to date.
+        """
+        having = np.where(givers >= 0, versions[givers], 0) > 0
+        sources, who = np.unique(givers[having], return_inverse=True)
+        parts = []
+        for kept in self._kept(sources, versions):
+            at = np.searchsorted(kept.places, sources)
+            there = np.isin(sources, kept.places)[who]
+            rows = at[who][there]
+            parts.append(Kept(adopters[having][there], {name: array[rows] for name, array in kept.states.items()}))
+        versions[adopters] = 0
+        for part in parts:
+            versions[part.places] = number
+        self.restore(versions, [part for part in parts if len(part.places)])
+
+    def _kept(self, places: Indices, versions: Indices) -> Iterator[Kept]:
+        """What the clients at these places kept, as far as their hosts answer."""
+        if not len(places):
+            return
+        if isinstance(self._exchange.grid, DirectGrid):
+            states, _ = self._exchange.grid.states.get(self._federation.clients[places], versions[places])
+            yield Kept(places, states)
+        else:
+            yield self._asked(places, versions)
 
     def _asked(self, places: Indices, versions: Indices) -> Kept:
         """What the hosts of the clients at these places answer."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from common.arrays import Named
 from common.data.prepared import Indices
 
 _MOST = 1000
@@ -21,9 +22,10 @@ class Ladder:
     As a line of ladder.jsonl:
 
         {"round": 3, "metric": "validation_accuracy", "more_is_better": true,
-         "clients": [4, 9, 1], "scores": [0.93, 0.91, null], "parents": [9, 9, -1], "shares": [1.0, 0.0, 0.0]}
+         "clients": [4, 9, 1], "scores": [0.93, 0.91, null], "parents": [9, 9, -1], "shares": [1.0, 0.0, 0.0],
+         "adopts": [4, 4, 4], "settings": {"optimizer.lr": [0.1, 0.2, 0.1]}}
 
-    best first, at most 1,000 rungs.
+    best first, at most 1,000 rungs. In a client's place −2 is the champion: what the last round ended with.
     """
 
     metric: str
@@ -40,6 +42,12 @@ class Ladder:
     """How much of each network is in the weights that are spread: 1 for a sole winner, the weights of a mean, the
     share of the layers. (rungs,)"""
 
+    adopts: Indices
+    """The client whose weights each network goes on with: its own id, the winner's, of a mean the one with the largest
+    share. (rungs,)"""
+    settings: Named = field(default_factory=dict)
+    """The settings that were each network's own, (rungs,)."""
+
     def line(self, round_number: int) -> dict[str, Any]:
         """This as a line of ladder.jsonl."""
         scores = np.where(np.isnan(self.scores), -np.inf, self.scores if self.more_is_better else -self.scores)
@@ -52,4 +60,6 @@ class Ladder:
             "scores": self.scores[order].tolist(),
             "parents": self.parents[order].tolist(),
             "shares": self.shares[order].tolist(),
+            "adopts": self.adopts[order].tolist(),
+            **({"settings": {key: own[order].tolist() for key, own in self.settings.items()}} if self.settings else {}),
         }

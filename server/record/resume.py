@@ -60,9 +60,6 @@ def about(scenario: Scenario, prepared: Prepared) -> About:
         rounds = read_participation(Path(scenario.federation.selection.path))
         told = json.dumps({number: sorted(clients) for number, clients in sorted(rounds.items())})
         belongs["federation.selection.path, what it says"] = hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
-    if any(spec.by == "round" and getattr(spec, "length", 1) is None for spec in scenario.training.schedule):
-        # Such a schedule ends with the run: in a longer one, the finished rounds would have had other rates.
-        belongs["training.schedule, as long as federation.rounds"] = scenario.federation.rounds
     return belongs
 
 

@@ -55,6 +55,16 @@ class Instructions:
     """Settings that differ between clients, by dotted key: (cohort,)."""
 
 
+@dataclass(frozen=True)
+class Adoption:
+    """Clients that go on with weights which are not what they trained: what they kept does not go with them."""
+
+    adopters: Indices
+    """Their positions."""
+    givers: Indices
+    """The positions of those whose state is copied for them; negative where they begin anew."""
+
+
 @dataclass
 class Outcome:
     """What a round comes to."""
@@ -67,6 +77,8 @@ class Outcome:
     """What joins the round's line in metrics.jsonl."""
     ladder: Ladder | None = None
     """How the round's networks ranked, where they competed."""
+    adoption: Adoption | None = None
+    """Whose kept state goes with no weights any more."""
 
 
 class Strategy(ABC):

@@ -325,7 +325,7 @@ def sanitized(folder: Path) -> tuple[Path, dict[str, str]]:
 @pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 def test_it_stays_within_its_memory_whatever_the_shapes(tmp_path: Path) -> None:
     made, environment = sanitized(tmp_path)
-    many = [sys.executable, "-m", "tests.clients.odd_work", made, "1500"]
+    many = [sys.executable, "-m", "tests.clients.odd_work", made, "500"]
     done = subprocess.run(many, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:3000]
     # And the sanitizer would notice: here the data ends a row early.

@@ -21,13 +21,7 @@ REACHABLE = "a[href], button, summary, [tabindex='0'], input, select, textarea"
 DRAWN = ".trace, .hm, .boxes, .points path, .bars path"
 
 
-SLOW = ("texts", "personal", "search")
-"""Kinds whose pages differ little from others'."""
-
-
-@pytest.fixture(
-    scope="module", params=[pytest.param(kind, marks=[pytest.mark.slow] * (kind in SLOW), id=kind) for kind in PAGES]
-)
+@pytest.fixture(scope="module", params=PAGES)
 def kind(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page of this kind, open."""
     make, _ = PAGES[request.param]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 import hothouse
 from common.scenario.strategies import Competition as Options
+from hothouse.check import check
 from server.record.resume import read_lines
-from server.strategies.competition.contest import Contest
+from server.strategies.competition.contest import CHAMPION, Contest
 from server.strategies.competition.layerwise import layerwise
 from server.strategies.competition.means import best, top_k, weighted
 
@@ -23,7 +25,8 @@ def contest(scores: list[float], judge: Any = None, **options: Any) -> Contest:
     """Networks of two layers whose weights are their places."""
     places = np.arange(len(scores), dtype=np.float64)
     models = {"layers.0.weight": places[:, None] * np.ones(2), "layers.1.weight": places[:, None] + 10}
-    return Contest(1, Options(**options), np.arange(len(scores)) + 5, models, np.array(scores), judge)
+    positions = np.arange(len(scores))
+    return Contest(1, Options(**options), positions + 5, positions + 1, models, np.array(scores), judge)
 
 
 class TestMeans:
@@ -32,7 +35,7 @@ class TestMeans:
         assert verdict.weights["layers.1.weight"].tolist() == [11]
         assert verdict.shares.tolist() == [0, 1, 0]
 
-    def test_of_equals_the_first_wins_and_no_number_is_last(self) -> None:
+    def test_of_equals_the_lower_id_wins_and_no_number_is_last(self) -> None:
         assert contest([NAN, 0.5, 0.7, 0.7, NAN]).ranking.tolist() == [2, 3, 1, 0, 4]
         assert best(contest([NAN, 0.7, 0.7])).shares.tolist() == [0, 1, 0]
 
@@ -118,7 +121,8 @@ def test_every_mode_learns_and_tells_its_ladder(quickstart: Path, tmp_path: Path
     assert [line["round"] for line in ladder] == [1, 2, 3, 4]
     for line, winner in zip(ladder, run.metrics.winner[1:], strict=True):
         assert len(line["clients"]) == 10
-        assert line["scores"] == sorted(line["scores"], reverse=True)
+        assert line["metric"] == {"server": "validation_loss", "clients": "holdout_loss"}[judge]
+        assert line["scores"] == sorted(line["scores"])
         assert sum(line["shares"]) == pytest.approx(1)
         assert line["clients"][line["shares"].index(max(line["shares"]))] == winner
     assert set(ladder[0]["parents"]) == {-1}
@@ -137,7 +141,7 @@ def test_the_final_weights_are_traced_back_to_round_0(quickstart: Path, tmp_path
 
 def test_networks_of_a_population_have_settings_of_their_own(quickstart: Path, tmp_path: Path) -> None:
     options = "{name: competition, mode: population, settings: [optimizer.lr, optimizer.momentum]}"
-    assert ran(quickstart, tmp_path / "run", options).metrics.test_accuracy.iloc[-1] > 0.2
+    assert ran(quickstart, tmp_path / "run", options, "training.epochs=3").metrics.test_accuracy.iloc[-1] > 0.2
     with pytest.raises(hothouse.InputError, match=r"optimizer\.nothing is None"):
         ran(quickstart, tmp_path / "wrong", "{name: competition, mode: population, settings: [optimizer.nothing]}")
 
@@ -146,3 +150,45 @@ def test_batch_statistics_follow_their_network(quickstart: Path, tmp_path: Path)
     strategy = "{name: competition, mode: tournament}"
     run = ran(quickstart, tmp_path / "run", strategy, "model.normalization=batch", "training.epochs=3")
     assert run.metrics.test_accuracy.iloc[-1] > run.metrics.test_accuracy.iloc[0] + 0.2
+
+
+def test_a_ladder_tells_who_adopted_whom_and_with_which_settings(quickstart: Path, tmp_path: Path) -> None:
+    options = (
+        "{name: competition, mode: population, score: accuracy, replaced: 0.3, ranges: {optimizer.lr: [0.04, 0.06]}}"
+    )
+    ladder = read_lines(
+        ran(quickstart, tmp_path / "run", options, "federation.clients_per_round=1.0").folder / "ladder.jsonl"
+    )
+    for line, following in pairwise(ladder):
+        assert line["scores"] == sorted(line["scores"], reverse=True)
+        adopts = dict(zip(line["clients"], line["adopts"], strict=True))
+        assert sum(giver != client for client, giver in adopts.items()) == 6
+        assert adopts == dict(zip(following["clients"], following["parents"], strict=True))
+        assert set(line["settings"]) == {"optimizer.lr"}
+        assert all(0.04 <= rate <= 0.06 for rate in line["settings"]["optimizer.lr"])
+
+
+def test_a_champion_competes_once_more_where_it_is_kept(quickstart: Path, tmp_path: Path) -> None:
+    for mode in MODES:
+        options = f"{{name: competition, mode: {mode}, keep_champion: true}}"
+        ladder = read_lines(ran(quickstart, tmp_path / mode, options).folder / "ladder.jsonl")
+        assert [CHAMPION in line["clients"] for line in ladder] == [False, True, True, True]
+        for before, line in pairwise(ladder):
+            last = before["clients"][before["shares"].index(max(before["shares"]))]
+            assert line["parents"][line["clients"].index(CHAMPION)] == last
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.validation_fraction=0"], r"data\.validation_fraction: expected above 0: the rows that judge"),
+        (["federation.strategy={name: competition, judge: clients}", "data.client_holdout=0"], r"data\.client_holdout"),
+        (["federation.strategy={name: competition, score: r2}"], "r2 is not measured in a classification; use one of"),
+        (["federation.strategy={name: competition, ranges: {momentum: [0.1, 1]}}"], "momentum is none"),
+    ],
+)
+def test_what_nobody_could_judge_is_refused_before_anything_runs(
+    quickstart: Path, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(hothouse.InputError, match=message):
+        check(quickstart, ["federation.strategy=competition", *overrides])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from common.scenario.base import key
+from pydantic import Field, model_validator
+
+from common.scenario.base import key, refuse
 from common.scenario.strategies.base import StrategyPart
+
+Positive = Annotated[float, Field(gt=0)]
 
 
 class Competition(StrategyPart):
     """Networks compete: the super node judges them and spreads the best weights to the others.
 
     In `best`, `top_k`, `weighted` and `layerwise` all networks start a round from the same weights; in
-    `tournament` and `population` each client's network is a line of its own, kept by the server. A network whose
-    score is not a number ranks last and spreads nothing; of equal ones the first in the cohort wins.
+    `tournament` and `population` each client's network is a line of its own, kept by the server, and the global
+    model is the round's best. A network whose score is not a number ranks last and spreads nothing; of equal ones the
+    client with the lower id wins.
     """
 
     each: ClassVar[bool] = True
@@ -29,9 +34,23 @@ class Competition(StrategyPart):
     judge: Literal["server", "clients"] = key(
         "Who judges: the server on its validation rows, or the cohort's clients on their own held-out rows.", "server"
     )
+    score: Literal["loss", "accuracy", "balanced_accuracy", "macro_f1", "mae", "rmse", "r2"] = key(
+        "What networks are judged by; of losses and errors less is better.", "loss"
+    )
+    keep_champion: bool = key(
+        "Let what the last round ended with compete once more, as it is. In tournament and population it meets nobody, "
+        "but stays the global model until it is beaten.",
+        False,
+    )
+    adopted_state: Literal["reset", "copied"] = key(
+        "What becomes of the optimizer state that a client keeps (training.optimizer_state: client) when it takes over "
+        "another's weights: it begins anew, or is copied with them.",
+        "reset",
+    )
     k: int = key("top_k: how many of the best are averaged.", 3, unit="networks", ge=1)
+    average: Literal["equal", "rows"] = key("top_k: each counts alike, or by its client's rows.", "equal")
     temperature: float = key(
-        "weighted: scores are divided by this before the softmax; near 0 the best takes all.", 0.01, unit="score", gt=0
+        "weighted: scores are divided by this before the softmax; near 0 the best takes all.", 0.1, unit="score", gt=0
     )
     replaced: float = key(
         "population: the share of a round's networks that is replaced, and the share they are replaced by.",
@@ -52,3 +71,16 @@ class Competition(StrategyPart):
         strict=False,
         min_length=1,
     )
+    ranges: dict[str, Annotated[tuple[Positive, Positive], Field(strict=False)]] = key(
+        "population: the least and the most that settings may become, as {optimizer.lr: [0.001, 1]}; of others any.",
+        {},
+    )
+
+    @model_validator(mode="after")
+    def _ranges_of_settings(self) -> Competition:
+        for name, (least, most) in self.ranges.items():
+            if name not in self.settings:
+                raise refuse("ranges", f"ranges of settings, which are {', '.join(self.settings)}; {name} is none")
+            if least > most:
+                raise refuse("ranges", f"the least before the most for {name}")
+        return self

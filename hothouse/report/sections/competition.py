@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hothouse.ancestry import line_back as line_of
+from hothouse.ancestry import winner
 from hothouse.report.curves import curves, line
 from hothouse.report.page import COLOURS, Page, details, facts, paragraph, side_by_side, table
 from hothouse.report.records import Records, words
@@ -16,7 +18,7 @@ def parts(page: Page, records: Records) -> list[str]:
     ladder = [entry for entry in records.ladder if entry["clients"]]
     if not ladder:
         return []
-    last, line_back = ladder[-1], lineage(ladder)
+    last, line_back = ladder[-1], line_of(ladder)
     winners = [winner(entry) for entry in ladder]
     names = [records.name_of(client) for client in winners]
     wins = {name: names.count(name) for name in names}
@@ -47,26 +49,6 @@ def parts(page: Page, records: Records) -> list[str]:
         details(f"The ladder of round {last['round']}", ranking),
         details("The final weights' line", table(["round", "client"], steps)),
     ]
-
-
-def winner(entry: dict[str, Any]) -> int:
-    """The client with the largest share in what a round spread; of several, the one that ranks first."""
-    shares: list[float] = entry["shares"]
-    return int(entry["clients"][shares.index(max(shares))])
-
-
-def lineage(ladder: list[dict[str, Any]]) -> list[tuple[int, int]]:
-    """The final weights' line back to round 0, newest first: (round, client whose network it was)."""
-    line_back: list[tuple[int, int]] = []
-    wanted: int | None = None
-    for entry in reversed(ladder):
-        client = winner(entry) if wanted is None else wanted
-        if client in entry["clients"]:
-            line_back.append((entry["round"], client))
-            wanted = entry["parents"][entry["clients"].index(client)]
-            if wanted < 0:
-                break
-    return line_back
 
 
 def _rungs(entry: dict[str, Any]) -> list[tuple[int, float | None, int, float]]:

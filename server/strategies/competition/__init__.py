@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from flwr.app import ArrayRecord
@@ -10,10 +10,11 @@ from flwr.app import ArrayRecord
 from common.arrays import Named
 from common.data.prepared import Indices
 from common.errors import RunError
+from server.evaluation.judging import Scores
 from server.exchange.results import BlockResult
 from server.record.ladder import Ladder
-from server.strategies.base import Instructions, Outcome, Strategy, Surroundings
-from server.strategies.competition.contest import Contest, Verdict
+from server.strategies.base import Adoption, Instructions, Outcome, Strategy, Surroundings
+from server.strategies.competition.contest import CHAMPION, Contest, Verdict
 from server.strategies.competition.layerwise import layerwise
 from server.strategies.competition.lines import Lines
 from server.strategies.competition.means import best, top_k, weighted
@@ -28,6 +29,19 @@ OWN: dict[str, type[Lines]] = {"tournament": Tournament, "population": Populatio
 """Modes in which each client's network is a line of its own."""
 
 
+class Networks(NamedTuple):
+    """Networks that compete: their clients' positions and rows, their weights."""
+
+    positions: Indices
+    rows: Indices
+    models: Named
+
+    def joined_by(self, champion: Named, rows: int) -> Networks:
+        """These, and last the champion."""
+        models = {name: np.concatenate([array, champion[name][None]]) for name, array in self.models.items()}
+        return Networks(np.append(self.positions, CHAMPION), np.append(self.rows, rows), models)
+
+
 class Competition(Strategy):
     """Judges every network of a round and makes the next weights by the rule of its mode."""
 
@@ -36,8 +50,8 @@ class Competition(Strategy):
         self._lines = OWN[options.mode](options, surroundings) if options.mode in OWN else None
         self._cohort: Indices = np.empty(0, np.int64)
         self._sent: Named = {}
-        self._origin = -1
-        """The client whose network weighs most in the global weights; -1 for the given ones."""
+        self._origin, self._origin_rows = -1, 0
+        """The client whose network weighs most in the global weights, -1 for the given ones; and its rows."""
 
     def instruct(self, round_number: int, parameters: ArrayRecord, buffers: Named, cohort: Indices) -> Instructions:
         """The global weights for all, or each client's own line."""
@@ -52,25 +66,39 @@ class Competition(Strategy):
 
     def aggregate(self, round_number: int, results: list[BlockResult]) -> Outcome:
         """Judge the networks that came back and let the mode decide."""
-        contest = self._contest(round_number, results)
+        networks, judge = self._networks(results), self._judge
+        champion = self.options.keep_champion and self._origin != -1
+        if champion and self._lines is None:
+            networks = networks.joined_by(self._sent, self._origin_rows)
+        contest = Contest(round_number, self.options, *networks, judge(networks.models), judge)
         if not contest.judged.any():
             raise RunError(f"round {round_number}: none of {len(contest.scores)} networks could be judged")
-        verdict = self._lines.decide(contest) if self._lines is not None else SHARED[self.options.mode](contest)
-        ladder = self._ladder(contest, verdict)
+        if self._lines is None:
+            verdict = SHARED[self.options.mode](contest)
+        else:
+            verdict = self._lines.decide(contest)
+            if champion:
+                contest, verdict = self._against_champion(contest, verdict)
         # Of several with equal shares, the one that ranks first.
         top = contest.ranking[np.argmax(verdict.shares[contest.ranking])]
+        ladder = self._ladder(contest, verdict, top)
         self._origin = int(ladder.clients[top])
+        self._origin_rows = int(contest.rows[top])
         weights = dict(verdict.weights)
         parameters = {name: weights[name] for name in results[0].rows["parameters"]}
         judging = self.surroundings.judging
         score = float(contest.scores[contest.ranking[0]])
         metrics = {"winner": self._origin, "winner_score": score if judging.more_is_better else -score}
         return Outcome(
-            parameters, {name: array for name, array in weights.items() if name not in parameters}, metrics, ladder
+            parameters,
+            {name: array for name, array in weights.items() if name not in parameters},
+            metrics,
+            ladder,
+            self._adoption(contest, verdict, top),
         )
 
-    def _contest(self, round_number: int, results: list[BlockResult]) -> Contest:
-        """The networks that took part, in cohort order, and their scores."""
+    def _networks(self, results: list[BlockResult]) -> Networks:
+        """The networks that took part, in cohort order."""
         usable = [result.metrics["examples"] > 0 for result in results]
         rows = [{name: array for kind in result.rows.values() for name, array in kind.items()} for result in results]
         models = {
@@ -79,40 +107,71 @@ class Competition(Strategy):
         }
         places = np.concatenate([result.block.places[chosen] for result, chosen in zip(results, usable, strict=True)])
         order = np.argsort(places, kind="stable")
-        models = {name: array[order] for name, array in models.items()}
         positions = self._cohort[places[order]]
+        return Networks(
+            positions, self.surroundings.sizes[positions], {name: array[order] for name, array in models.items()}
+        )
 
-        def judge(candidates: Named) -> np.ndarray:
-            judging = self.surroundings.judging
-            if self.options.judge == "server":
-                return judging.by_server(candidates)
-            return judging.by_clients(candidates, self._cohort)
+    def _judge(self, candidates: Named) -> Scores:
+        judging = self.surroundings.judging
+        if self.options.judge == "server":
+            return judging.by_server(candidates)
+        return judging.by_clients(candidates, self._cohort)
 
-        return Contest(round_number, self.options, positions, models, judge(models), judge)
+    def _against_champion(self, contest: Contest, verdict: Verdict) -> tuple[Contest, Verdict]:
+        """Lines have met; the champion is the global model still where none of them scores better."""
+        networks = Networks(contest.positions, contest.rows, contest.models).joined_by(self._sent, self._origin_rows)
+        score = self._judge({name: array[None] for name, array in self._sent.items()})
+        scores = np.concatenate([contest.scores, score])
+        joined = Contest(contest.round, self.options, *networks, scores, self._judge)
+        winner, mine = int(joined.ranking[0]), len(contest.scores)
+        settings = {key: np.append(own, np.nan) for key, own in verdict.settings.items()}
+        parents, givers = np.append(verdict.parents, CHAMPION), np.append(verdict.givers, mine)
+        return joined, Verdict(joined.model(winner), np.eye(mine + 1)[winner], parents, givers, settings)
 
-    def _ladder(self, contest: Contest, verdict: Verdict) -> Ladder:
-        judging, clients = self.surroundings.judging, self.surroundings.clients
+    def _ladder(self, contest: Contest, verdict: Verdict, top: int) -> Ladder:
+        judging, clients = self.surroundings.judging, self._ids(contest.positions)
         split = "validation" if self.options.judge == "server" else "holdout"
-        parents = np.full(len(contest.positions), self._origin)
+        parents, adopts = np.full(len(clients), self._origin), np.full(len(clients), clients[top])
         if self._lines is not None:
-            parents = verdict.parents
-            parents = np.where(parents < 0, -1, clients[parents])
+            parents, adopts = self._ids(verdict.parents), clients[verdict.givers]
+            parents[contest.positions == CHAMPION] = self._origin
         return Ladder(
             metric=f"{split}_{judging.metric}",
             more_is_better=judging.more_is_better,
-            clients=clients[contest.positions],
+            clients=clients,
             scores=contest.scores if judging.more_is_better else -contest.scores,
             parents=parents,
             shares=verdict.shares,
+            adopts=adopts,
+            settings=verdict.settings,
         )
+
+    def _ids(self, positions: Indices) -> Indices:
+        """The ids of clients; what stands for none of them stays."""
+        return np.where(positions < 0, positions, self.surroundings.clients[positions])
+
+    def _adoption(self, contest: Contest, verdict: Verdict, top: int) -> Adoption:
+        """Who goes on with weights that are not its own."""
+        if self._lines is None:
+            everyone = np.arange(len(self.surroundings.clients))
+            giver = contest.positions[top]
+            # A mean is nobody's own; and so is what was somebody's a round ago.
+            adopters = np.delete(everyone, giver) if verdict.shares[top] == 1 and giver >= 0 else everyone
+            givers = np.full(len(adopters), giver)
+        else:
+            taking = np.flatnonzero(verdict.givers != np.arange(len(verdict.givers)))
+            taking = taking[np.argsort(contest.positions[taking])]
+            adopters, givers = contest.positions[taking], contest.positions[verdict.givers[taking]]
+        return Adoption(adopters, givers if self.options.adopted_state == "copied" else np.full(len(adopters), -1))
 
     def state(self) -> Named:
         """Where the global weights came from, and the lines."""
         lines = {} if self._lines is None else self._lines.state()
-        return {"origin": np.array(self._origin), **lines}
+        return {"origin": np.array([self._origin, self._origin_rows]), **lines}
 
     def restore(self, state: Named) -> None:
         """Take back what `state` gave."""
-        self._origin = int(state["origin"])
+        self._origin, self._origin_rows = state["origin"].tolist()
         if self._lines is not None:
             self._lines.restore({name: array for name, array in state.items() if name != "origin"})

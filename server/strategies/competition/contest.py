@@ -12,16 +12,21 @@ from numpy.typing import NDArray
 from common.arrays import Named
 from common.data.prepared import Indices
 
+CHAMPION = -2
+"""In a client's place: what the last round ended with, which competes once more."""
+
 
 @dataclass(frozen=True)
 class Contest:
-    """The networks of a round, in cohort order."""
+    """The networks of a round, in cohort order; last, where it is kept, the champion."""
 
     round: int
     options: Any
     """The strategy's options, of `common.scenario.strategies.Competition`."""
     positions: Indices
-    """The positions of their clients in the federation, (networks,)."""
+    """The positions of their clients in the federation, CHAMPION for the champion, (networks,)."""
+    rows: Indices
+    """The training rows of their clients, (networks,)."""
     models: Named
     """Their parameters and buffers, (networks, *shape)."""
     scores: NDArray[np.float64]
@@ -36,8 +41,8 @@ class Contest:
 
     @property
     def ranking(self) -> Indices:
-        """The networks' places, best first; among equals the first of the cohort, those without a score last."""
-        return np.argsort(-np.where(self.judged, self.scores, -np.inf), kind="stable")
+        """The networks' places, best first; among equals the lower position, those without a score last."""
+        return np.lexsort((self.positions, -np.where(self.judged, self.scores, -np.inf)))
 
     def model(self, place: int) -> Named:
         """One network's weights."""
@@ -62,3 +67,7 @@ class Verdict:
     """How much of each network is in them, (networks,)."""
     parents: Indices = field(default_factory=lambda: np.empty(0, np.int64))
     """For lines: the position of the client whose weights each network started from, -1 for the given ones."""
+    givers: Indices = field(default_factory=lambda: np.empty(0, np.int64))
+    """For lines: the place of the network whose weights each goes on with."""
+    settings: Named = field(default_factory=dict)
+    """The settings that were each network's own in the round, (networks,)."""

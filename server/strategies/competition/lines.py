@@ -41,13 +41,13 @@ class Lines(ABC):
 
     def decide(self, contest: Contest) -> Verdict:
         """Let networks that lost take others' weights; the best's weights are the global ones."""
-        before = self.parents[contest.positions]
+        before, settings = self.parents[contest.positions], self.values(contest.positions)
         givers = self.givers(contest)
         for name, array in contest.models.items():
             self.weights[name][contest.positions] = array[givers]
         self.parents[contest.positions] = contest.positions[givers]
         winner = int(contest.ranking[0])
-        return Verdict(contest.model(winner), np.eye(len(contest.scores))[winner], before)
+        return Verdict(contest.model(winner), np.eye(len(contest.scores))[winner], before, givers, settings)
 
     @abstractmethod
     def givers(self, contest: Contest) -> Indices:

@@ -14,10 +14,11 @@ def best(contest: Contest) -> Verdict:
 
 
 def top_k(contest: Contest) -> Verdict:
-    """θ ← the mean of the k best, each counting alike; of all that were judged where those are fewer."""
+    """θ ← the mean of the k best, each counting alike or by its rows; of all that were judged where those are fewer."""
     chosen = contest.ranking[: min(contest.options.k, int(contest.judged.sum()))]
     shares = np.zeros(len(contest.scores))
-    shares[chosen] = 1 / len(chosen)
+    counting = contest.rows[chosen] if contest.options.average == "rows" else np.ones(len(chosen))
+    shares[chosen] = counting / counting.sum()
     return Verdict(contest.mean(shares), shares)
 
 

@@ -32,7 +32,7 @@ class Population(Lines):
         """Each network's own value of each setting, (clients,)."""
         for key in options.settings:
             powers = draw.uniform(-1, 1, len(surroundings.clients))
-            self.settings[key] = _changed(key, np.full(len(powers), self._base(key)), options.spread**powers)
+            self.settings[key] = self._changed(key, np.full(len(powers), self._base(key)), options.spread**powers)
 
     def values(self, cohort: Indices) -> Named:
         """The settings of the clients at the positions `cohort`."""
@@ -51,7 +51,7 @@ class Population(Lines):
         losing, giving = contest.positions[losers], contest.positions[givers[losers]]
         for key, array in self.settings.items():
             changes = self.options.factor ** draw.choice([-1.0, 1.0], count)
-            array[losing] = _changed(key, array[giving], changes)
+            array[losing] = self._changed(key, array[giving], changes)
         return givers
 
     def state(self) -> Named:
@@ -75,6 +75,7 @@ class Population(Lines):
             )
         return float(value)
 
-
-def _changed(key: str, values: Numbers, factors: Numbers) -> Numbers:
-    return 1 - np.clip((1 - values) * factors, 1e-6, 1) if key in _SHARES else np.multiply(values, factors)
+    def _changed(self, key: str, values: Numbers, factors: Numbers) -> Numbers:
+        changed = 1 - np.clip((1 - values) * factors, 1e-6, 1) if key in _SHARES else np.multiply(values, factors)
+        least, most = self.options.ranges.get(key, (0.0, np.inf))
+        return np.asarray(np.clip(changed, least, most))

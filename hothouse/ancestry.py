@@ -1,0 +1,68 @@
+"""Where a competition's final model came from, told from ladder.jsonl alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from common.errors import InputError
+from hothouse.result import Run, load
+from server.record.files import read_lines
+
+CHAMPION = -2
+"""In a client's place: what the round before ended with, which competed once more as it was."""
+
+
+def lineage(run: str | Path | Run) -> pd.DataFrame:
+    """The ancestry of a finished competition's global model, newest first: a row per round of its line.
+
+    Columns: `round`; `client`, whose network it was (−2 for a champion that was kept); `score`, by the metric in the
+    column's name; `share`, how much of that network is in what the round spread; `parent`, the client whose weights it
+    started from (−1: the untrained model or given weights); and a column for each setting that was the network's own.
+    Where a round spread a mean, the line follows the largest share.
+
+    Raises InputError for a run in which nothing competed.
+    """
+    run = run if isinstance(run, Run) else load(run)
+    ladder = [entry for entry in read_lines(run.folder / "ladder.jsonl") if entry["clients"]]
+    if not ladder:
+        raise InputError(f"{run.folder}: no networks competed in this run; federation.strategy: competition lets them")
+    rungs = {entry["round"]: entry for entry in ladder}
+    rows = []
+    for number, client in line_back(ladder):
+        entry = rungs[number]
+        place = entry["clients"].index(client)
+        own = {key: values[place] for key, values in entry.get("settings", {}).items()}
+        rows.append(
+            {
+                "round": number,
+                "client": client,
+                entry["metric"]: entry["scores"][place],
+                "share": entry["shares"][place],
+                "parent": entry["parents"][place],
+                **own,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def winner(entry: dict[str, Any]) -> int:
+    """The client with the largest share in what a round spread; of several, the one that ranks first."""
+    shares: list[float] = entry["shares"]
+    return int(entry["clients"][shares.index(max(shares))])
+
+
+def line_back(ladder: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    """The final weights' line back to round 0, newest first: (round, client whose network it was)."""
+    line: list[tuple[int, int]] = []
+    wanted: int | None = None
+    for entry in reversed(ladder):
+        client = winner(entry) if wanted is None else wanted
+        if client in entry["clients"]:
+            line.append((entry["round"], client))
+            wanted = entry["parents"][entry["clients"].index(client)]
+            if wanted == -1:
+                break
+    return line

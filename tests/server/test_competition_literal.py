@@ -1,0 +1,190 @@
+"""Each mode of competition equals its rule written out: networks trained and judged one by one, for three rounds."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common import seeds
+from common.arrays import Named
+from common.data import Prepared
+from common.scenario import Scenario
+from server.record.state import RunState
+from tests.federations import trained_alone
+from tests.literal import (
+    COHORT,
+    RATE,
+    ROUNDS,
+    SEED,
+    SIZES,
+    Literal,
+    assert_equal,
+    clients,
+    cohort,
+    literal_scenario,
+    run,
+)
+
+TOLERANCE = 1e-9
+
+
+class Arena:
+    """The rules' common ground: who trains, what it comes to, how it scores. Clients judge, by the loss."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.prepared: Prepared = clients(folder)
+        self.chosen: Scenario = literal_scenario({"name": "competition", "judge": "clients", **options})
+        self.literal = Literal(self.chosen, self.prepared)
+
+    def trained(self, client: int, t: int, start: Named, rate: float = RATE) -> Named:
+        optimizer = self.chosen.training.optimizer.model_copy(update={"lr": rate})
+        training = self.chosen.training.model_copy(update={"optimizer": optimizer})
+        chosen = self.chosen.model_copy(update={"training": training})
+        return trained_alone(chosen, self.prepared, client, start, t)[0]
+
+    def score(self, t: int, weights: Named) -> float:
+        rows = np.concatenate([self.prepared.holdout_rows(client) for client in cohort(t)])
+        return -self.literal.loss(weights, rows)
+
+    def ranked(self, t: int, networks: dict[int, Named]) -> list[int]:
+        scores = {client: self.score(t, weights) for client, weights in networks.items()}
+        return sorted(networks, key=lambda client: (-scores[client], client))
+
+    def assert_ends_at(self, weights: Named) -> None:
+        assert_equal(run(self.chosen, self.prepared).weights, weights, TOLERANCE)
+
+
+def mixed(networks: dict[int, Named], shares: dict[int, float]) -> Named:
+    names = next(iter(networks.values()))
+    return {name: sum(share * networks[client][name] for client, share in shares.items()) for name in names}  # type: ignore[misc]
+
+
+def best(arena: Arena, t: int, networks: dict[int, Named]) -> Named:
+    return networks[arena.ranked(t, networks)[0]]
+
+
+def top_2(arena: Arena, t: int, networks: dict[int, Named]) -> Named:
+    return mixed(networks, dict.fromkeys(arena.ranked(t, networks)[:2], 0.5))
+
+
+def top_2_by_rows(arena: Arena, t: int, networks: dict[int, Named]) -> Named:
+    one, other = arena.ranked(t, networks)[:2]
+    rows = SIZES[one] + SIZES[other]
+    return mixed(networks, {one: SIZES[one] / rows, other: SIZES[other] / rows})
+
+
+def softmax(arena: Arena, t: int, networks: dict[int, Named]) -> Named:
+    heat = {client: math.exp(arena.score(t, weights) / 0.3) for client, weights in networks.items()}
+    return mixed(networks, {client: value / sum(heat.values()) for client, value in heat.items()})
+
+
+def layer_by_layer(arena: Arena, t: int, networks: dict[int, Named]) -> Named:
+    order = arena.ranked(t, networks)
+    network, score = networks[order[0]], arena.score(t, networks[order[0]])
+    for layer in ("layers.0.", "layers.1.", "layers.2."):
+        tried = [
+            network | {name: array for name, array in networks[other].items() if name.startswith(layer)}
+            for other in order
+        ]
+        scores = [arena.score(t, one) for one in tried]
+        if max(scores) > score:
+            score, network = max(scores), tried[scores.index(max(scores))]
+    assert score >= arena.score(t, networks[order[0]]), "never worse than the winner"
+    return network
+
+
+RULES = {
+    "best": (best, {"mode": "best"}),
+    "top_k": (top_2, {"mode": "top_k", "k": 2}),
+    "top_k by rows": (top_2_by_rows, {"mode": "top_k", "k": 2, "average": "rows"}),
+    "weighted": (softmax, {"mode": "weighted", "temperature": 0.3}),
+    "layerwise": (layer_by_layer, {"mode": "layerwise"}),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_modes_that_start_from_one_network(tmp_path: Path, rule: str) -> None:
+    decide, options = RULES[rule]
+    arena = Arena(tmp_path, **options)
+    weights = arena.literal.start()
+    for t in range(1, ROUNDS + 1):
+        weights = decide(arena, t, {client: arena.trained(client, t, weights) for client in cohort(t)})
+    arena.assert_ends_at(weights)
+
+
+def test_a_champion_that_is_kept_is_beaten_or_stays(tmp_path: Path) -> None:
+    arena = Arena(tmp_path, mode="best", keep_champion=True)
+    weights = arena.literal.start()
+    for t in range(1, ROUNDS + 1):
+        networks = {client: arena.trained(client, t, weights) for client in cohort(t)}
+        winner = best(arena, t, networks)
+        weights = weights if t > 1 and arena.score(t, weights) >= arena.score(t, winner) else winner
+    arena.assert_ends_at(weights)
+
+
+def test_tournament(tmp_path: Path) -> None:
+    arena = Arena(tmp_path, mode="tournament")
+    lines = {client: arena.literal.start() for client in range(len(SIZES))}
+    for t in range(1, ROUNDS + 1):
+        networks = {client: arena.trained(client, t, lines[client]) for client in cohort(t)}
+        order = arena.ranked(t, networks)
+        drawn = seeds.generator(SEED, "tournament", t).permutation(COHORT).tolist()
+        lines |= networks
+        for one, other in zip(drawn[0::2], drawn[1::2], strict=False):
+            pair = [cohort(t)[one], cohort(t)[other]]
+            winner, loser = sorted(pair, key=order.index)
+            lines[loser] = networks[winner]
+        weights = networks[order[0]]
+    arena.assert_ends_at(weights)
+
+
+def test_population(tmp_path: Path) -> None:
+    ranges = {"optimizer.lr": [0.06, 0.15]}
+    arena = Arena(tmp_path, mode="population", replaced=0.4, spread=2.0, factor=1.5, ranges=ranges)
+    lines = {client: arena.literal.start() for client in range(len(SIZES))}
+    drawn = seeds.generator(SEED, "population").uniform(-1, 1, len(SIZES))
+    rates = np.clip(RATE * 2.0**drawn, 0.06, 0.15)
+    for t in range(1, ROUNDS + 1):
+        networks = {client: arena.trained(client, t, lines[client], float(rates[client])) for client in cohort(t)}
+        order = arena.ranked(t, networks)
+        draw = seeds.generator(SEED, "population", t)
+        losers, winners = order[-2:], order[:2]
+        givers = [int(giver) for giver in draw.choice([cohort(t).index(one) for one in winners], 2)]
+        changes = 1.5 ** draw.choice([-1.0, 1.0], 2)
+        lines |= networks
+        before = rates.copy()
+        for loser, giver, change in zip(losers, givers, changes, strict=True):
+            lines[loser] = networks[cohort(t)[giver]]
+            rates[loser] = np.clip(before[cohort(t)[giver]] * change, 0.06, 0.15)
+        weights = networks[order[0]]
+    arena.assert_ends_at(weights)
+
+
+class TestWhatNetworksKeep:
+    """Momentum from round to round, when a client goes on with another's weights."""
+
+    @pytest.mark.parametrize("adopted_state", ["reset", "copied"])
+    def test_begins_anew_or_is_the_givers(
+        self, tmp_path: Path, adopted_state: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        states: list[RunState] = []
+        monkeypatch.setattr("server.record.keeper.Keeper.after", lambda keeper, state: states.append(state))
+        prepared = clients(tmp_path)
+        options = {"name": "competition", "judge": "clients", "mode": "tournament", "adopted_state": adopted_state}
+        momentum = {"optimizer": {"name": "sgd", "lr": RATE, "momentum": 0.9}, "optimizer_state": "client"}
+        # One round: what was kept is there to be looked at.
+        chosen = literal_scenario(options, training=momentum, federation={"rounds": 1, "clients_per_round": 8})
+        done = run(chosen, prepared)
+        (ladder,) = done.watcher.ladders
+        taking = [(a, b) for a, b in zip(ladder.clients.tolist(), ladder.adopts.tolist(), strict=True) if a != b]
+        assert len(taking) == 4, "one of each pair"
+        versions = states[0].versions
+        for loser, winner in taking:
+            assert versions[winner] == 1
+            assert versions[loser] == (1 if adopted_state == "copied" else 0)
+            if adopted_state == "copied":
+                assert_equal(done.kept(loser, 1), done.kept(winner, 1), 0)
