@@ -55,7 +55,7 @@ $(VENV)/ready-to-test: $(VENV)/ready
 
 docs: $(VENV)/ready
 	$(BIN)/hothouse schema > docs/scenario.schema.json
-	$(BIN)/hothouse schema --markdown > docs/reference.md
+	$(BIN)/hothouse schema --markdown > docs/scenario.md
 
 # The newest versions that go together within the ranges of pyproject.toml, extras included; KEEP holds some back:
 # make constraints KEEP='torch==2.13.0 ray==2.55.1'

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.agreement import Agreement
-from common.data.table import Task
-
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from common.data.agreement import Agreement
+    from common.data.table import Task
     from common.models.outputs import Output
 
 Sums = dict[str, NDArray[np.float64]]

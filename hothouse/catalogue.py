@@ -15,6 +15,7 @@ from common.scenario.optimizers import OPTIMIZERS
 from common.scenario.partitions import PARTITIONS
 from common.scenario.schedules import SCHEDULES
 from common.scenario.selection import SELECTIONS
+from common.scenario.shipped import shipped
 from common.scenario.skews import SKEWS
 from common.scenario.sources import SOURCES
 from common.scenario.strategies import STRATEGIES
@@ -49,15 +50,8 @@ def catalogue() -> dict[str, Choices]:
 
 
 def _scenarios() -> Choices:
-    """The scenarios beside the packages, and those in a folder `scenarios` here."""
-    folders = {(Path(__file__).parent.parent / "scenarios").resolve(), Path("scenarios").resolve()}
-    files = sorted(file for folder in folders if folder.is_dir() for file in folder.rglob("*.yaml"))
-    return [(_short(file), _comment(file)) for file in files]
-
-
-def _short(file: Path) -> str:
-    here = Path.cwd()
-    return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
+    """The scenarios that ship, by the names that they can be run by."""
+    return [(name, _comment(file)) for name, file in shipped().items()]
 
 
 def _comment(file: Path) -> str:

@@ -11,12 +11,13 @@ from typing import NoReturn
 import typer
 
 from common.errors import InputError, Interrupted, RunError, RunsFailed
-from hothouse.commands import apps, deploying, describing, keeping, measuring, reporting, running
+from hothouse.commands import apps, beginning, deploying, describing, keeping, measuring, reporting, running
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": running.run,
     "sweep": running.sweep,
     "resume": running.resume,
+    "new": beginning.new,
     "validate": describing.validate,
     "preview": describing.preview,
     "schema": describing.schema,

@@ -19,7 +19,7 @@ from tests.conftest import REPOSITORY, shared_data
 SCENARIOS = sorted((REPOSITORY / "scenarios").rglob("*.yaml"))
 
 
-@pytest.mark.parametrize(("name", "text"), [("scenario.schema.json", schema_text), ("reference.md", reference_text)])
+@pytest.mark.parametrize(("name", "text"), [("scenario.schema.json", schema_text), ("scenario.md", reference_text)])
 def test_the_reference_is_up_to_date(name: str, text: object) -> None:
     assert callable(text)
     assert (REPOSITORY / "docs" / name).read_text(encoding="utf-8") == text(), "run `make docs`"

@@ -125,7 +125,7 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int) -> None:
     meta = Meta(
         task=table.task,
         labels=table.labels,
-        row_shape=list(table.row_shape),
+        row_shape=_row_shape(table, data),
         targets=0 if table.task == "classification" else table.y.shape[1],
         columns=table.columns,
         scaling=_scaling(table, data),
@@ -136,7 +136,7 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int) -> None:
         rows_folder=rows_folder,
         clients=_names(table, training, data),
         hints=hints,
-        white=_white(table),
+        white=_white(table, _row_shape(table, data)),
     )
     write_shards(folder, meta, np.arange(len(shards.sizes)), ordered, held, test, validation)
 
@@ -203,6 +203,21 @@ def _skew(folder: Path, rows: Path, table: Table, shards: Shards, data: Data, se
         save_texts(folder, [texts[row] for row in range(len(texts))])
 
 
+def _row_shape(table: Table, data: Data) -> list[int]:
+    """The shape of a row, an image's where the scenario says so."""
+    image, features = data.image, table.x.shape[1]
+    if image is None:
+        return list(table.row_shape)
+    if table.texts is not None or image.height * image.width * image.channels != features:
+        what = "texts" if table.texts is not None else f"{features} numbers a row"
+        raise InputError(
+            f"{image.height} × {image.width} × {image.channels} are {image.height * image.width * image.channels} "
+            f"numbers, the data has {what}",
+            "data.image",
+        )
+    return [image.height, image.width, *([image.channels] if image.channels > 1 else [])]
+
+
 def _scaling(table: Table, data: Data) -> Scaling:
     if data.scale != "auto":
         return data.scale
@@ -223,9 +238,9 @@ def _filling(table: Table, data: Data) -> Filling:
     return "median" if chosen == "median" else "mean"
 
 
-def _white(table: Table) -> float | None:
+def _white(table: Table, row_shape: list[int]) -> float | None:
     """White in images of bytes is 255; in others it is the largest value there is, but at least 1."""
-    if image_shape(table.row_shape) is None or table.texts is not None:
+    if image_shape(row_shape) is None or table.texts is not None:
         return None
     if table.x.dtype == np.uint8:
         return 255.0

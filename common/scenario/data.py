@@ -34,6 +34,14 @@ class Text(Part):
         return self
 
 
+class Image(Part):
+    """The images that flattened rows are: line after line, a pixel's channels side by side."""
+
+    height: int = key("Lines.", unit="pixels", ge=2)
+    width: int = key("Pixels of a line.", unit="pixels", ge=2)
+    channels: int = key("Numbers of a pixel.", 1, unit="numbers", ge=1, le=4)
+
+
 class Data(Part):
     """The data of the federation."""
 
@@ -76,6 +84,10 @@ class Data(Part):
         "Whose mean or median: that of all clients' training rows (found from sums), or the client's own where it has "
         "one.",
         "federation",
+    )
+    image: Image | None = key(
+        "What images rows of plain numbers are; rows that have a shape (idx, digits, images) say it themselves.",
+        None,
     )
     text: Text = key("How texts become numbers.", Text())
     scale: Literal["auto", "standardize", "none"] = key(

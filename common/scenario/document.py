@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from common.errors import InputError
+from common.scenario.shipped import shipped
 
 Place = tuple[str | int, ...]
 """Where a value stands in a document: keys and list positions from the top."""
@@ -140,4 +141,7 @@ def _neighbour(path: Path) -> str:
     except OSError:
         return ""
     near = get_close_matches(path.name, names, 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    if near:
+        return f"; did you mean {near[0]}?"
+    shipping = get_close_matches(path.name, shipped(), 1, 0.5)
+    return f"; {shipping[0]} ships with Hothouse" if shipping else ""

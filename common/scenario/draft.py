@@ -15,6 +15,7 @@ from common.scenario.base import FromHere
 from common.scenario.document import Document, Place, parse_document, read_document
 from common.scenario.mistakes import Mistake, keys_of, mistakes, origin, parts_of, tag_of, tags_of
 from common.scenario.scenario import Scenario
+from common.scenario.shipped import found
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def read_draft(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     if isinstance(source, Mapping):
         document, folder = Document("scenario", copied(source)), Path.cwd()
     else:
-        document, folder = read_document(Path(source)), Path(source).absolute().parent
+        path = found(source)
+        document, folder = read_document(path), path.absolute().parent
     if document.values is None:
         document.values = {}
     if not isinstance(document.values, dict):

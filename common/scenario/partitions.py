@@ -89,6 +89,14 @@ class ShardsPartition(Part):
     shards_per_client: int = key("How many pieces each client gets.", 2, unit="pieces", ge=1)
 
 
+class SimilarityPartition(Part):
+    """A share of every client's rows is IID, the rest sorted by label (Karimireddy et al. 2020, section 7)."""
+
+    scheme: Literal["similarity"] = key("Partly IID, partly sorted by label.", "similarity")
+    clients: Clients = _clients()
+    share: float = key("How much of every client's rows is IID: 0 sorts all, 1 none.", 0.1, unit="fraction", ge=0, le=1)
+
+
 class PathologicalPartition(Part):
     """Every client has rows of a few labels only."""
 
@@ -180,6 +188,7 @@ Partition = Annotated[
     | PowerLawPartition
     | LogNormalPartition
     | ShardsPartition
+    | SimilarityPartition
     | PathologicalPartition
     | DirichletPartition
     | InnerDirichletPartition
@@ -200,6 +209,7 @@ PARTITIONS: tuple[type[Part], ...] = (
     PowerLawPartition,
     LogNormalPartition,
     ShardsPartition,
+    SimilarityPartition,
     PathologicalPartition,
     DirichletPartition,
     InnerDirichletPartition,

@@ -107,6 +107,18 @@ class TextSource(Part):
         return self
 
 
+class ImagesSource(Part):
+    """Pictures: a folder of PNG or JPEG files for each class, brought to one size."""
+
+    kind: Literal["images"] = key("Folders of PNG or JPEG files.", "images")
+    path: FilePath = key(
+        "The folder with a folder of pictures for each class; or with folders train and test that hold such folders."
+    )
+    height: int = key("Every picture becomes so high.", 28, unit="pixels", ge=1, le=4096)
+    width: int = key("And so wide.", 28, unit="pixels", ge=1, le=4096)
+    color: Literal["grey", "rgb"] = key("Grey, or red, green and blue.", "grey")
+
+
 class HubSource(Part):
     """A data set of the Hugging Face hub, or one in its format on this machine; offline after the first time."""
 
@@ -157,7 +169,15 @@ class TeacherSource(Part):
 
 
 Source = Annotated[
-    SklearnSource | IdxSource | NpzSource | CsvSource | TextSource | HubSource | SyntheticSource | TeacherSource,
+    SklearnSource
+    | IdxSource
+    | NpzSource
+    | CsvSource
+    | TextSource
+    | ImagesSource
+    | HubSource
+    | SyntheticSource
+    | TeacherSource,
     Field(discriminator="kind"),
     Named("kind"),
 ]
@@ -168,6 +188,7 @@ SOURCES: tuple[type[Part], ...] = (
     NpzSource,
     CsvSource,
     TextSource,
+    ImagesSource,
     HubSource,
     SyntheticSource,
     TeacherSource,

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-ScenarioFile = Annotated[Path, typer.Argument(help="A scenario: a YAML file.", metavar="SCENARIO")]
+ScenarioFile = Annotated[
+    Path, typer.Argument(help="A scenario: a YAML file, or the name of one that ships.", metavar="SCENARIO")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the scenario; may be repeated."),

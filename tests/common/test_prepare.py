@@ -37,6 +37,7 @@ SCHEMES: list[dict[str, Any]] = [
     {"scheme": "exponential", "clients": 5},
     {"scheme": "power_law", "clients": 7, "exponent": 1.5},
     {"scheme": "lognormal", "clients": 7, "sigma": 1.0},
+    {"scheme": "similarity", "clients": 8, "share": 0.2},
     {"scheme": "shards", "clients": 7, "shards_per_client": 2},
     {"scheme": "pathological", "clients": 10, "labels_per_client": 2},
     {"scheme": "dirichlet", "clients": 7, "alpha": 0.3},

@@ -135,9 +135,11 @@ def test_a_ladder_is_written_best_first_and_networks_that_cannot_be_judged_come_
         scores=np.array([0.4, np.nan, 0.2]),
         parents=np.array([8, 8, -1]),
         shares=np.array([0.0, 0.0, 1.0]),
+        adopts=np.array([8, 8, 8]),
     )
     line = ladder.line(6)
     assert line["clients"] == [8, 3, 5]
     assert line["parents"] == [-1, 8, 8]
     assert line["shares"] == [1, 0, 0]
+    assert line["adopts"] == [8, 8, 8]
     assert (line["round"], line["metric"], line["more_is_better"]) == (6, "validation_loss", False)

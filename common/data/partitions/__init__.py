@@ -17,6 +17,7 @@ from common.data.partitions import (
     natural,
     pathological,
     shards,
+    similarity,
     sizes,
 )
 from common.data.prepared import Indices, Shards
@@ -34,6 +35,7 @@ PARTITIONS: dict[str, Cut] = {
     "power_law": sizes.power_law,
     "lognormal": sizes.lognormal,
     "shards": shards.cut,
+    "similarity": similarity.cut,
     "pathological": pathological.cut,
     "dirichlet": dirichlet.cut,
     "inner_dirichlet": inner_dirichlet.cut,

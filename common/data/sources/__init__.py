@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from common.data.sources import csv, hub, idx, npz, sklearn, synthetic, teacher, text
+from common.data.sources import csv, hub, idx, images, npz, sklearn, synthetic, teacher, text
 from common.data.table import Table
 
 
@@ -32,6 +32,7 @@ SOURCES: dict[str, SourceModule] = {
     "npz": npz,
     "csv": csv,
     "text": text,
+    "images": images,
     "hub": hub,
     "synthetic": synthetic,
     "teacher": teacher,

@@ -84,3 +84,7 @@ class Competition(StrategyPart):
             if least > most:
                 raise refuse("ranges", f"the least before the most for {name}")
         return self
+
+    def __hash__(self) -> int:
+        # A dictionary has no hash of its own.
+        return hash(self.model_dump_json())
