@@ -15,7 +15,7 @@ from clients.host.hosting import hosted
 from clients.host.states import StateStore
 from clients.measuring.scoring import scores
 from clients.measuring.statistics import block_statistics
-from clients.measuring.summaries import block_moments, block_terms, digit_counts
+from clients.measuring.summaries import block_labels, block_moments, block_terms, digit_counts
 from common import messages
 from common.arrays import pack, unpack
 from common.data.prepared import Indices
@@ -46,6 +46,13 @@ def moments(message: Message, context: Context) -> Message:
     blocks = Blocks.read(message.content.array_records["blocks"])
     with one_thread():
         return Message(messages.write_moments(block_moments(data_of(message, context), blocks)), reply_to=message)
+
+
+@app.query("labels")
+def labels(message: Message, context: Context) -> Message:
+    """For each block of clients, how many training rows each label has."""
+    blocks = Blocks.read(message.content.array_records["blocks"])
+    return Message(messages.write_terms(block_labels(data_of(message, context), blocks)), reply_to=message)
 
 
 @app.query("terms")

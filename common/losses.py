@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from common.data.agreement import Agreement
@@ -108,7 +110,17 @@ class _Plain:
     label_smoothing: float = 0.0
 
 
-def _class_weights(given: dict[str, float] | None, agreement: Agreement, dtype: torch.dtype) -> Tensor | None:
+def _class_weights(
+    given: dict[str, float] | Literal["balanced"] | None, agreement: Agreement, dtype: torch.dtype
+) -> Tensor | None:
     if not given:
         return None
+    if given == "balanced":
+        return torch.tensor(balanced(agreement.label_counts), dtype=dtype)
     return torch.tensor([given.get(str(label), 1.0) for label in agreement.labels], dtype=dtype)
+
+
+def balanced(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Σ counts / (labels · count), (classes,), as scikit-learn balances; a label without a row is none of them."""
+    there = counts > 0
+    return np.where(there, counts.sum() / (there.sum() * np.where(there, counts, 1.0)), 1.0)

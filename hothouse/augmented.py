@@ -37,7 +37,7 @@ class Augmented:
         self._scenario, self._prepared = scenario, prepared
         augmentation = scenario.training.augmentation
         spread = _spread(prepared) if needs_spread(augmentation) else np.empty(0)
-        self._pipeline = Pipeline(augmentation, prepared.meta, spread)
+        self._pipeline = Pipeline(augmentation, prepared.meta, spread, prepared)
 
     def seen(self, client: int, rows: Indices, rounds: int) -> list[Seen]:
         """Some of a client's training rows in its first epoch of the first rounds, if it is selected in them."""
@@ -64,7 +64,7 @@ class Augmented:
                 # A row that comes again is padding.
                 found.setdefault(row, key)
         chosen = np.array([found[row] for row in rows.tolist()], dtype=np.uint64)
-        raw, change = self._raw(rows), self._pipeline.change(chosen)
+        raw, change = self._raw(rows), self._pipeline.change(chosen, rows)
         return change(raw) if isinstance(raw, list) else list(change(torch.from_numpy(raw)).numpy())
 
     def _raw(self, rows: Indices) -> Any:

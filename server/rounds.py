@@ -74,7 +74,8 @@ class Rounds:
             )
         self._exchange = Exchange(grid, self._federation.nodes, prepared.key, self._tell)
         noisy = needs_spread(scenario.training.augmentation)
-        agreement = agree(self._exchange, self._federation, scenario.federation.blocks, prepared, noisy)
+        weighed = getattr(scenario.training.loss, "class_weights", None) == "balanced"
+        agreement = agree(self._exchange, self._federation, scenario.federation.blocks, prepared, noisy, weighed)
         engine = self._engine(checkpoints)
         self._agreement, self._settings = agreement, ClientSettings.of(scenario).trained_by(engine)
         self._network = build(scenario.model, agreement, scenario.seed)

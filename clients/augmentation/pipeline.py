@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from typing import Any
 
@@ -11,26 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.augmentation.chosen import Placed
+from clients.augmentation.chosen import Placed, on_some
 from clients.augmentation.draws import Dice
 from clients.augmentation.images.stage import Images
 from clients.augmentation.tables import TABLES, Columns
+from clients.augmentation.tables.kin import Kin
 from clients.augmentation.texts import TEXTS
 from common import seeds
 from common.data.images import image_shape
-from common.data.prepared import Meta
+from common.data.prepared import Indices, Meta, Prepared
 from common.data.rows import Change
-from common.scenario.augmentation import Augmentation
+from common.scenario.augmentation import Augmentation, Interpolation
 
 
 class Pipeline:
     """Augmentations that fit the rows they are for, which `common.data.augmentable` checks."""
 
-    def __init__(self, augmentation: Sequence[Augmentation], meta: Meta, spread: NDArray[np.float64]) -> None:
-        """`spread` has each raw feature's standard deviation, where an augmentation goes by it."""
+    def __init__(
+        self,
+        augmentation: Sequence[Augmentation],
+        meta: Meta,
+        spread: NDArray[np.float64],
+        prepared: Prepared | None = None,
+    ) -> None:
+        """`spread` has each raw feature's standard deviation, `prepared` the rows, where an augmentation needs them."""
         self._texts = meta.text is not None
         self._stages: list[Images | Placed] = []
-        self._meta, self._spread = meta, spread
+        self._meta, self._spread, self._prepared = meta, spread, prepared
+        self._kin = any(isinstance(spec, Interpolation) for spec in augmentation)
         placed = [Placed(place, spec) for place, spec in enumerate(augmentation)]
         for tabular, group in groupby(placed, lambda one: one.spec.kind in TABLES or self._texts):
             shape = image_shape(meta.row_shape)
@@ -41,26 +49,30 @@ class Pipeline:
 
     @cached_property
     def _columns(self) -> Columns:
-        return Columns.of(self._meta, self._spread)
+        kin = Kin(self._prepared) if self._kin and self._prepared is not None else None
+        return Columns.of(self._meta, self._spread, kin)
 
     def __bool__(self) -> bool:
         return bool(self._stages)
 
-    def change(self, keys: seeds.Streams) -> Change:
-        """What the pipeline makes of rows, each drawing from its own stream."""
+    def change(self, keys: seeds.Streams, positions: Indices | None = None) -> Change:
+        """What the pipeline makes of rows, each drawing from its own stream; `positions` are theirs in the data."""
+        places = np.zeros(len(keys), np.int64) if positions is None else positions
 
         def changed(rows: Any) -> Any:
-            return self._changed_texts(rows, keys) if self._texts else self._changed_numbers(rows, keys)
+            return self._changed_texts(rows, keys) if self._texts else self._changed_numbers(rows, keys, places)
 
         return changed
 
-    def _changed_numbers(self, x: Tensor, keys: seeds.Streams) -> Tensor:
+    def _changed_numbers(self, x: Tensor, keys: seeds.Streams, places: Indices) -> Tensor:
         """Rows (rows, raw features), which may be changed in place."""
         for stage in self._stages:
             if isinstance(stage, Images):
                 x = stage(x, keys)
             else:
-                x = stage.on(x, keys, lambda spec, some, own: TABLES[spec.kind](spec, some, own, self._columns))
+                hit, own = stage.chosen(keys)
+                changed = partial(TABLES[stage.spec.kind], stage.spec)
+                x = on_some(x, hit, partial(changed, keys=own, columns=self._columns, rows=places[hit]))
         return x
 
     def _changed_texts(self, texts: list[str], keys: seeds.Streams) -> list[str]:

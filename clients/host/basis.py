@@ -51,6 +51,6 @@ def basis_of(prepared: Prepared, agreement: Agreement, settings: str) -> Basis:
         personal=tuple(read.strategy.personal(layout.shapes)),
         dtype=dtype,
         rows=open_rows(prepared, agreement, dtype),
-        pipeline=Pipeline(read.training.augmentation, prepared.meta, agreement.spread),
+        pipeline=Pipeline(read.training.augmentation, prepared.meta, agreement.spread, prepared),
         loss=loss_for(read.training.loss, network.output, agreement, dtype),
     )

@@ -19,6 +19,16 @@ def block_moments(prepared: Prepared, blocks: Blocks) -> list[Moments]:
     return [_moments(prepared, blocks.clients[part]) for part in blocks.slices()]
 
 
+def block_labels(prepared: Prepared, blocks: Blocks) -> list[Counter[str]]:
+    """How many of each block's training rows have each label, by its text."""
+    names = [str(label) for label in prepared.meta.labels]
+    found = []
+    for part in blocks.slices():
+        counts = np.bincount(prepared.y[_rows(prepared, blocks.clients[part])], minlength=len(names))
+        found.append(Counter({name: int(count) for name, count in zip(names, counts, strict=True) if count}))
+    return found
+
+
 def block_terms(prepared: Prepared, blocks: Blocks) -> list[Counter[str]]:
     """In how many of each block's training texts each term occurs."""
     form = prepared.meta.text

@@ -66,7 +66,7 @@ def chunks(
         if fills is not None:
             clients = [torch.arange(batch.active).repeat_interleave(batch.rows.shape[1]) for batch in chunk]
             own = fills[torch.cat(clients)]
-        yield chunk, rows.inputs(positions, own, augment.pipeline.change(_keys(augment.keys, chunk)))
+        yield chunk, rows.inputs(positions, own, augment.pipeline.change(_keys(augment.keys, chunk), positions.numpy()))
 
 
 def augmented(rows: Rows, positions: Indices, fills: Tensor | None, pipeline: Pipeline, keys: seeds.Streams) -> Tensor:
@@ -75,7 +75,9 @@ def augmented(rows: Rows, positions: Indices, fills: Tensor | None, pipeline: Pi
     found: Tensor | None = None
     for first in range(0, len(positions), each):
         piece = slice(first, first + each)
-        inputs = rows.inputs(places[piece], None if fills is None else fills[piece], pipeline.change(keys[piece]))
+        inputs = rows.inputs(
+            places[piece], None if fills is None else fills[piece], pipeline.change(keys[piece], positions[piece])
+        )
         if found is None:
             found = inputs.new_empty(len(positions), inputs.shape[1])
         found[piece] = inputs

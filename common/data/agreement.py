@@ -15,7 +15,7 @@ from common.data.table import Column, Task, read_column
 Numbers = NDArray[np.float64]
 """One number per raw feature, shape (features,)."""
 
-_ARRAYS = ("shift", "scale", "fill", "target_shift", "target_scale", "spread")
+_ARRAYS = ("shift", "scale", "fill", "target_shift", "target_scale", "spread", "label_counts")
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class Agreement:
     """How texts become numbers; None where rows are numbers already."""
     spread: Numbers = field(default_factory=lambda: np.empty(0))
     """The standard deviation of a raw feature, 0 for a constant one; empty where no augmentation goes by it."""
+    label_counts: Numbers = field(default_factory=lambda: np.empty(0))
+    """Training rows of each label over all clients, (classes,); empty where no loss goes by them."""
 
     @property
     def features(self) -> int:

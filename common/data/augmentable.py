@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from common.data.images import image_shape
 from common.data.prepared import Meta
 from common.errors import InputError
-from common.scenario.augmentation import IMAGES, TABLES, TEXTS, Augmentation, ColorJitter, FeatureNoise
+from common.scenario.augmentation import IMAGES, TABLES, TEXTS, Augmentation, ColorJitter, FeatureNoise, Interpolation
 from common.scenario.base import name_of
 
 _ORDER_ONLY = ("word_swap", "clause_shuffle", "word_shuffle")
@@ -22,6 +22,8 @@ def check_augmentation(augmentation: Sequence[Augmentation], meta: Meta) -> None
         where = f"training.augmentation.{place}.kind"
         if not isinstance(spec, fitting):
             raise InputError(f"the data are {what}; use one of {', '.join(names)}", where)
+        if isinstance(spec, Interpolation) and meta.task != "classification":
+            raise InputError("goes between rows of one class, and this is a regression; use feature_noise", where)
         if isinstance(spec, ColorJitter):
             shape = image_shape(meta.row_shape)
             if shape is None or shape.channels != 3:

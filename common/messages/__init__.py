@@ -5,6 +5,7 @@
 | query.hosting | nothing | which clients it hosts, their rows, what their data is |
 | query.moments | clients in blocks | for each block the sums that scaling needs |
 | query.digits | columns, digits known, clients in blocks | how many of all their numbers go on with which digit |
+| query.labels | clients in blocks | for each block how many training rows each label has |
 | query.terms | clients in blocks | for each block in how many texts each term occurs |
 | query.statistics | weights, a layer, clients in blocks | for each block the sums behind its batch normalization |
 | query.states | clients in blocks, versions | what each keeps for its next round |
@@ -25,6 +26,7 @@ from common.messages.queries import (
     DATA,
     DIGITS,
     HOSTING,
+    LABELS,
     MOMENTS,
     RESTORE,
     STATES,
@@ -59,6 +61,7 @@ __all__ = [
     "DIGITS",
     "EVALUATE",
     "HOSTING",
+    "LABELS",
     "MOMENTS",
     "PRIVACY",
     "RESTORE",

@@ -114,6 +114,14 @@ class Noise(Part):
     sigma: float = key("The noise's standard deviation.", 0.05, unit="of white", ge=0)
 
 
+class Blur(Part):
+    """Images: out of focus, by a Gaussian of a random width."""
+
+    kind: Literal["blur"] = key("Blurred images.", "blur")
+    probability: float = _probability()
+    sigma: float = key("Its standard deviation is drawn between 0 and this.", 1.0, unit="pixels", ge=0, le=50)
+
+
 class Erasing(Part):
     """Images: a rectangle at a random place painted over (Zhong et al. 2020)."""
 
@@ -228,6 +236,16 @@ class FeatureDropout(Part):
     rate: float = key("How likely any one value goes missing.", 0.1, unit="fraction", ge=0, le=1)
 
 
+class Interpolation(Part):
+    """Numbers: a point between the row and another of its class at the same client (after Chawla et al. 2002)."""
+
+    kind: Literal["interpolation"] = key("Points between rows of a class.", "interpolation")
+    probability: float = _probability()
+    most: float = key(
+        "How far towards the other row at most: 0 not at all, 1 all the way.", 0.5, unit="fraction", ge=0, le=1
+    )
+
+
 Augmentation = Annotated[
     Rotation
     | Shift
@@ -239,6 +257,7 @@ Augmentation = Annotated[
     | Contrast
     | ColorJitter
     | Noise
+    | Blur
     | Erasing
     | CharacterNoise
     | Typos
@@ -249,7 +268,8 @@ Augmentation = Annotated[
     | ClauseShuffle
     | WordShuffle
     | FeatureNoise
-    | FeatureDropout,
+    | FeatureDropout
+    | Interpolation,
     Field(discriminator="kind"),
     Named("kind"),
 ]
@@ -265,6 +285,7 @@ IMAGES: tuple[type[Part], ...] = (
     Contrast,
     ColorJitter,
     Noise,
+    Blur,
     Erasing,
 )
 TEXTS: tuple[type[Part], ...] = (
@@ -277,5 +298,5 @@ TEXTS: tuple[type[Part], ...] = (
     ClauseShuffle,
     WordShuffle,
 )
-TABLES: tuple[type[Part], ...] = (FeatureNoise, FeatureDropout)
+TABLES: tuple[type[Part], ...] = (FeatureNoise, FeatureDropout, Interpolation)
 AUGMENTATIONS = (*IMAGES, *TEXTS, *TABLES)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from common.scenario.base import Named, Part, key
+from common.scenario.base import Named, Part, expecting, key
 
 
 def _as_text(value: Any) -> Any:
@@ -16,12 +16,18 @@ def _as_text(value: Any) -> Any:
     return {str(label).lower() if isinstance(label, bool) else str(label): weight for label, weight in value.items()}
 
 
-Weights = Annotated[dict[str, Annotated[float, Field(gt=0)]], BeforeValidator(_as_text)]
+Weights = Annotated[
+    Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]],
+    BeforeValidator(_as_text),
+    expecting("balanced, or numbers above 0 by label"),
+]
 
 
 def _class_weights() -> Weights | None:
     weights: Weights | None = key(
-        "How much rows of a label count, by label; 1 where it is not named. A batch's mean is weighted.", None
+        "How much rows of a label count, by label; 1 where it is not named. A batch's mean is weighted. balanced takes "
+        "rows / (labels · rows of the label) over all clients' training rows, which are counted by the clients.",
+        None,
     )
     return weights
 

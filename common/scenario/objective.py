@@ -49,7 +49,8 @@ def check_objective(loss: Loss, kind: OutputKind, task: Task, labels: Sequence[L
             "training.loss",
         )
     known = [str(label) for label in labels]
-    for label in getattr(loss, "class_weights", None) or {}:
+    given = getattr(loss, "class_weights", None)
+    for label in given if isinstance(given, dict) else ():
         if label not in known:
             near = get_close_matches(label, known, 1)
             raise InputError(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from common import messages
 from common.data.agreement import Agreement, Numbers, Vocabulary, label_set, merged_columns
+from common.data.labels import Label
 from common.data.median import DIGITS, Selection
 from common.data.moments import Moments, combined
 from common.data.prepared import Indices, Meta, Prepared
@@ -24,11 +26,16 @@ _TEXT = 100_000
 
 
 def agree(
-    exchange: Exchange, federation: Federation, blocks: int, own: Prepared, with_spread: bool = False
+    exchange: Exchange,
+    federation: Federation,
+    blocks: int,
+    own: Prepared,
+    with_spread: bool = False,
+    with_labels: bool = False,
 ) -> Agreement:
     """Labels, categories, scaling, fills and words; `own` are the server's rows, whose labels count too.
 
-    Columns' standard deviations are in it `with_spread`.
+    Columns' standard deviations are in it `with_spread`, labels' training rows `with_labels`.
 
     Raises RunError where hosts' data does not go together.
     """
@@ -59,10 +66,11 @@ def agree(
             spread = np.where(numeric, moments.deviation(constant=0.0)[:features], 0.0)
         if meta.indicators:
             indicators = np.flatnonzero(moments.count[:features] < moments.rows[0]).tolist()
+    labels = label_set([*(each.labels for each in federation.metas), own.meta.labels])
     return Agreement(
         task=meta.task,
         row_shape=tuple(meta.row_shape),
-        labels=label_set([*(each.labels for each in federation.metas), own.meta.labels]),
+        labels=labels,
         columns=columns,
         shift=shift[:features],
         scale=scale[:features],
@@ -73,6 +81,7 @@ def agree(
         target_scale=scale[features:],
         vocabulary=_vocabulary(exchange, everyone, meta, int(sizes.sum())),
         spread=spread,
+        label_counts=_label_counts(exchange, everyone, labels) if with_labels else np.empty(0),
     )
 
 
@@ -85,6 +94,17 @@ def _moments(exchange: Exchange, blocks: list[Block]) -> Moments:
         indices = [block.index for block in arrival.blocks]
         found.update(zip(indices, messages.read_moments(arrival.content), strict=True))
     return combined(found[index] for index in sorted(found))
+
+
+def _label_counts(exchange: Exchange, blocks: list[Block], labels: Sequence[Label]) -> Numbers:
+    """All clients' training rows of each label, (classes,)."""
+    total: Counter[str] = Counter()
+    for arrival in exchange.ask(messages.LABELS, {}, blocks):
+        if arrival.content is None:
+            raise RunError(f"the labels' weights could not be agreed: {arrival.error}")
+        for counts in messages.read_terms(arrival.content):
+            total.update(counts)
+    return np.array([float(total[str(label)]) for label in labels])
 
 
 def _medians(exchange: Exchange, blocks: list[Block], columns: Indices, numbers: Numbers) -> Numbers:

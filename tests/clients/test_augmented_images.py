@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from clients.augmentation import GEOMETRY, PIXELS
+from clients.augmentation.chosen import Placed
 from clients.augmentation.draws import normals
 from clients.augmentation.images.affine import composed, identity, resampled
 from clients.augmentation.images.color import saturated, turned
 from clients.augmentation.images.erasing import rectangles
 from clients.augmentation.images.light import brightened, contrasted
+from common import seeds
 from common.scenario import augmentation as specs
 from common.scenario.base import Part, name_of
 from tests.pipelines import images_meta, keys, on_images, pipeline
@@ -252,8 +254,10 @@ ALL = [name_of(part, "kind") for part in specs.IMAGES]
 def test_probability_is_how_many_images_are_changed(kind: str) -> None:
     images = 0.2 + 0.6 * RNG.random((1000, 5, 5, 3))
     assert np.array_equal(on_images(images, {"kind": kind, "probability": 0.0}), images)
+    # A narrow blur is none.
+    wide = {"sigma": 9.0} if kind == "blur" else {}
     for probability in (0.3, 1.0):
-        changed = (on_images(images, {"kind": kind, "probability": probability}) != images).any(axis=(1, 2, 3))
+        changed = (on_images(images, {"kind": kind, "probability": probability, **wide}) != images).any(axis=(1, 2, 3))
         # A crop may be the image itself: one in 25.
         assert changed.mean() == pytest.approx(probability, abs=0.06)
 
@@ -282,6 +286,7 @@ SETTINGS: dict[str, dict[str, tuple[float, float]]] = {
     "contrast": {"amount": (0, 1)},
     "color_jitter": {"brightness": (0, 1), "contrast": (0, 1), "saturation": (0, 1), "hue": (0, 0.5)},
     "noise": {"sigma": (0, 3)},
+    "blur": {"sigma": (0, 3)},
     "erasing": {"value": (0, 1)},
 }
 
@@ -347,3 +352,15 @@ def test_gaps_stay_gaps_and_never_spread(kind: str) -> None:
 def test_parts_of_the_scenario_are_what_is_tested_here() -> None:
     assert all(issubclass(part, Part) for part in specs.IMAGES)
     assert set(SETTINGS) | {"crop"} == set(ALL)
+
+
+def test_blur_is_a_gaussian_of_a_width_of_its_own() -> None:
+    images, sigma = RNG.random((4, 9, 12, 3)), 1.3
+    widths = seeds.uniforms(Placed(0, specs.Blur(probability=1.0)).chosen(keys(4))[1], 1)[:, 0] * sigma
+    found = on_images(images, {"kind": "blur", "sigma": sigma})
+    for image, width, blurred in zip(images, widths, found, strict=True):
+        kernel = np.exp(-0.5 * (np.arange(-4, 5) / width) ** 2)
+        expected = ndimage.correlate1d(image, kernel / kernel.sum(), axis=0, mode="nearest")
+        expected = ndimage.correlate1d(expected, kernel / kernel.sum(), axis=1, mode="nearest")
+        assert np.allclose(blurred, expected, atol=1e-12)
+    assert np.array_equal(on_images(images, {"kind": "blur", "sigma": 0.0}), images)

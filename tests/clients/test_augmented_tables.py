@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from clients.augmentation import TABLES
+from clients.augmentation import TABLES, Pipeline
+from common.data.augmentable import check_augmentation
+from common.data.prepared import Prepared
 from common.data.table import Column
+from common.errors import InputError
 from common.scenario import augmentation as specs
 from common.scenario.base import name_of
-from tests.federations import plain_meta
+from common.scenario.training import Training
+from tests.federations import federation, plain_meta
 from tests.pipelines import keys, pipeline
 
 RNG = np.random.default_rng(6)
@@ -56,10 +61,47 @@ def test_where_nothing_fills_gaps_a_missing_number_is_0_and_a_missing_category_n
     assert bool(found[:, 2].isnan().all())
 
 
-@pytest.mark.parametrize("kind", sorted(TABLES))
+@pytest.mark.parametrize("kind", ["feature_dropout", "feature_noise"])
 def test_probability_is_how_many_rows_are_changed(kind: str) -> None:
     rate = {"rate": 1.0} if kind == "feature_dropout" else {}
     for probability in (0.0, 0.4, 1.0):
         made = pipeline(NUMBERS, {"kind": kind, "probability": probability, **rate}, spread=np.ones(3))
         changed = (made.change(keys(4000))(X.clone()) != X).any(dim=1).double().mean()
         assert float(changed) == pytest.approx(probability, abs=0.03)
+
+
+class TestInterpolation:
+    """Points between a row and another of its class at the same client."""
+
+    @pytest.fixture
+    def prepared(self, tmp_path: Path) -> Prepared:
+        return federation(tmp_path, [40, 30], held=[5, 5])
+
+    def made(self, prepared: Prepared, **options: float) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.concatenate([prepared.training_rows(client) for client in (0, 1)])
+        specs_ = Training(augmentation=[{"kind": "interpolation", "probability": 1.0, **options}]).augmentation  # type: ignore[arg-type]
+        made = Pipeline(specs_, prepared.meta, np.empty(0), prepared)
+        return rows, np.asarray(made.change(keys(len(rows)), rows)(torch.tensor(prepared.x[rows])))
+
+    def test_lies_on_the_line_to_a_row_of_its_class_and_client(self, prepared: Prepared) -> None:
+        rows, found = self.made(prepared, most=0.8)
+        shares = []
+        for row, point in zip(rows.tolist(), found, strict=True):
+            client = 0 if row in prepared.training_rows(0) else 1
+            kin = [other for other in prepared.training_rows(client) if prepared.y[other] == prepared.y[row]]
+            lines = [(other, prepared.x[other] - prepared.x[row]) for other in kin if other != row]
+            on = [np.dot(point - prepared.x[row], way) / np.dot(way, way) for _, way in lines]
+            near = [abs(prepared.x[row] + u * way - point).max() for u, (_, way) in zip(on, lines, strict=True)]
+            assert min(near) < 1e-12, "of nobody else's and of no other class's"
+            shares.append(on[int(np.argmin(near))])
+        assert min(shares) >= 0
+        assert 0.6 < max(shares) <= 0.8
+
+    def test_not_at_all_is_the_row_itself(self, prepared: Prepared) -> None:
+        rows, found = self.made(prepared, most=0.0)
+        assert np.array_equal(found, prepared.x[rows])
+
+    def test_is_not_for_a_regression(self) -> None:
+        spec = Training(augmentation=["interpolation"]).augmentation  # type: ignore[list-item]
+        with pytest.raises(InputError, match="rows of one class, and this is a regression"):
+            check_augmentation(spec, plain_meta("regression", [], 3, 1))

@@ -391,7 +391,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     ),
     "a class of no weight": (
         plain(IRIS + "training:\n  loss:\n    name: cross_entropy\n    class_weights: {setosa: 0}"),
-        "FILE:5: training.loss.class_weights.setosa: expected a number greater than 0, got 0",
+        "FILE:5: training.loss.class_weights: expected balanced, or numbers above 0 by label, got",
     ),
     "a mixture of nothing": (
         plain(IRIS + "training: {mixup: 0}"),

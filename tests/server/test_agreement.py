@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
 
 from common.data import Prepared, prepare
 from common.data.agreement import Agreement
+from common.losses import balanced
 from common.scenario import Scenario, load_scenario
 from server.exchange.agreement import agree
 from server.exchange.federation import discover
@@ -32,10 +34,10 @@ def nodes(prepared: Prepared, count: int) -> LocalGrid:
     return LocalGrid("clients.app:app", shares or [place], {})
 
 
-def agreed(scenario: Scenario, count: int) -> Agreement:
+def agreed(scenario: Scenario, count: int, **wanted: bool) -> Agreement:
     prepared, grid = prepare(scenario), nodes(prepare(scenario), count)
     federation = discover(grid)
-    return agree(Exchange(grid, federation.nodes), federation, scenario.federation.blocks, prepared)
+    return agree(Exchange(grid, federation.nodes), federation, scenario.federation.blocks, prepared, **wanted)
 
 
 def scenario(data: dict[str, Any], **parts: Any) -> Scenario:
@@ -102,6 +104,33 @@ def test_medians_are_those_of_all_rows_to_the_last_bit(tmp_path: Path, count: in
         "missing": "median",
     }
     assert np.array_equal(agreed(scenario(data), count).fill, np.nanmedian(numbers, axis=0))
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_balanced_weights_are_scikit_learns(count: int) -> None:
+    data = {"source": {"kind": "sklearn", "name": "wine"}, "test_fraction": 0.3, "client_holdout": 0.1}
+    chosen = scenario(data | {"partition": {"scheme": "dirichlet", "clients": 6}})
+    prepared = prepare(chosen)
+    found = agreed(chosen, count, with_labels=True)
+    y = prepared.y[np.concatenate([prepared.training_rows(client) for client in range(6)])]
+    assert found.label_counts.tolist() == np.bincount(y).tolist()
+    assert np.allclose(balanced(found.label_counts), compute_class_weight("balanced", classes=np.arange(3), y=y))
+    assert agreed(chosen, count).label_counts.size == 0, "nobody is asked where nothing goes by them"
+    assert balanced(np.array([3.0, 0.0, 1.0])).tolist() == [4 / 6, 1.0, 2.0]
+
+
+def test_balanced_weights_train(tmp_path: Path) -> None:
+    data = {"source": {"kind": "sklearn", "name": "wine"}, "partition": {"scheme": "iid", "clients": 3}}
+    weights = balanced(agreed(scenario(data), 0, with_labels=True).label_counts)
+    models = []
+    for given in ("balanced", dict(zip(["class_0", "class_1", "class_2"], weights.tolist(), strict=True))):
+        loss = {"name": "cross_entropy", "class_weights": given}
+        chosen = scenario(data, training={"loss": loss}, model={"layers": [4]}, federation={"rounds": 2})
+        watcher = Watcher()
+        Rounds(nodes(prepare(chosen), 0), chosen, prepare(chosen), [watcher]).run()
+        models.append(named(watcher.model.network))
+    for name, array in models[0].items():
+        assert np.allclose(array, models[1][name], atol=1e-6)
 
 
 def test_a_constant_column_becomes_nought() -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from flwr.app import Message
 
 from common import seeds
 from common.arrays import Named
 from common.data import Prepared
 from common.scenario import Scenario
+from server.grid.local import LocalGrid
 from server.record.state import RunState
+from server.rounds import Rounds
 from tests.federations import trained_alone
 from tests.literal import (
     COHORT,
@@ -188,3 +192,24 @@ class TestWhatNetworksKeep:
             assert versions[loser] == (1 if adopted_state == "copied" else 0)
             if adopted_state == "copied":
                 assert_equal(done.kept(loser, 1), done.kept(winner, 1), 0)
+
+
+@pytest.mark.parametrize(("mode", "asked"), [("best", 1), ("tournament", 1), ("layerwise", 1 + 3)])
+def test_one_message_judges_all_candidates(tmp_path: Path, mode: str, asked: int) -> None:
+    """Once for the networks, and in layerwise once for each layer's combinations: not once for each of them."""
+    arena = Arena(tmp_path, mode=mode)
+    counted: list[int] = []
+
+    class Counting(LocalGrid):
+        def push_messages(self, messages: Iterable[Message]) -> list[str]:
+            batch = list(messages)
+            counted.extend(int(one.metadata.message_type == "evaluate") for one in batch)
+            return super().push_messages(batch)
+
+    # Round 0 and the last are measured, by a message each; one block is one message.
+    federation = arena.chosen.federation.model_copy(update={"blocks": 1, "rounds": 2})
+    evaluation = arena.chosen.evaluation.model_copy(update={"every": 99})
+    chosen = arena.chosen.model_copy(update={"federation": federation, "evaluation": evaluation})
+    grid = Counting("clients.app:app", [{"data-dir": str(arena.prepared.folder)}], {})
+    Rounds(grid, chosen, arena.prepared, []).run()
+    assert sum(counted) == 2 + 2 * asked

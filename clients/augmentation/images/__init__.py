@@ -15,6 +15,7 @@ from torch import Tensor
 
 from clients.augmentation.images import geometry
 from clients.augmentation.images.affine import Maps
+from clients.augmentation.images.blur import blur
 from clients.augmentation.images.color import color_jitter
 from clients.augmentation.images.erasing import erasing
 from clients.augmentation.images.light import brightness, contrast
@@ -35,5 +36,6 @@ PIXELS: dict[str, Callable[[Any, Tensor, Drawn], Tensor]] = {
     "contrast": contrast,
     "color_jitter": color_jitter,
     "noise": noise,
+    "blur": blur,
     "erasing": erasing,
 }

@@ -6,18 +6,19 @@ A new augmentation of tables is one file here, one line in `TABLES` and one clas
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import Tensor
 
 from clients.augmentation.tables.columns import Columns
 from clients.augmentation.tables.dropout import feature_dropout
+from clients.augmentation.tables.interpolation import interpolation
 from clients.augmentation.tables.noise import feature_noise
-from common.seeds import Streams
 
 __all__ = ["TABLES", "Columns"]
 
-TABLES: dict[str, Callable[[Any, Tensor, Streams, Columns], Tensor]] = {
+TABLES: dict[str, Callable[..., Tensor]] = {
     "feature_noise": feature_noise,
     "feature_dropout": feature_dropout,
+    "interpolation": interpolation,
 }
+"""(spec, rows, their streams, the columns, the rows' positions in the data) → the rows as they are seen."""

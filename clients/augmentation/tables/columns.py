@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clients.augmentation.tables.kin import Kin
 from common.data.prepared import Meta
 
 
@@ -20,9 +21,13 @@ class Columns:
     """Each one's standard deviation, float64; empty where no augmentation goes by it."""
     dropped: Tensor
     """What a value becomes that goes missing: NaN where something takes its place later, else 0; float64."""
+    categories: Tensor
+    """Which hold codes of categories."""
+    kin: Kin | None
+    """Rows of the same class and client; None where no augmentation goes by them."""
 
     @classmethod
-    def of(cls, meta: Meta, spread: NDArray[np.float64]) -> Columns:
+    def of(cls, meta: Meta, spread: NDArray[np.float64], kin: Kin | None) -> Columns:
         """The columns of prepared rows."""
         width = int(np.prod(meta.row_shape))
         categories = torch.zeros(width, dtype=torch.bool)
@@ -30,4 +35,5 @@ class Columns:
             categories[place] = column.categories is not None
         # A category that is missing is none of the known ones.
         gap = categories if meta.filling == "none" else torch.ones_like(categories)
-        return cls(torch.tensor(spread), torch.zeros(width, dtype=torch.float64).masked_fill(gap, torch.nan))
+        dropped = torch.zeros(width, dtype=torch.float64).masked_fill(gap, torch.nan)
+        return cls(torch.tensor(spread), dropped, categories, kin)
