@@ -1,6 +1,6 @@
 """The super node's two ways side by side: every form of competition, FedAvg, and what to compare them with.
 
-    python benchmarks/supernode.py [--fashion FOLDER] [--rounds N] [--workers N] [--seeds N] [--out FOLDER]
+    python benchmarks/supernode.py [--fashion FOLDER] [--rounds N] [--workers N] [--seeds N] [--only …] [--out FOLDER]
 
 `scenarios/supernode.yaml` on three federations: digits among 20 clients, IID and by Dirichlet(0.1), everyone in every
 round; and Fashion-MNIST (the four files of MNIST's format in FOLDER) among 100 clients by Dirichlet(0.3), a cohort of
@@ -37,6 +37,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40, help="of the runs on Fashion-MNIST")
     parser.add_argument("--workers", type=int, help="runs at once; all processors if left out")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--only", nargs="+", metavar="FEDERATION", help="of those that the table names; all if left out"
+    )
     parser.add_argument("--out", type=Path, help="keep the runs here")
     options = parser.parse_args()
     federations = dict(FEDERATIONS)
@@ -48,7 +51,10 @@ def main() -> None:
             "data.partition={scheme: dirichlet, clients: 100, alpha: 0.3}",
             "federation.clients_per_round=10",
             "training.epochs=1",
+            "training.optimizer.lr=0.01",
         ]
+    if options.only:
+        federations = {name: changes for name, changes in federations.items() if name in options.only}
     print("| federation | strategy | held-out accuracy | worst tenth of clients | test accuracy |")
     print("|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
