@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -56,10 +55,11 @@ def shown_run(
 
 def _progress(quiet: bool, json_lines: bool, after: ExitStack) -> tuple[Observer, Callable[[Run], None]]:
     from hothouse.progress import JsonProgress, LiveProgress, fairness_table, result_table
+    from server.record.journal import as_json
     from server.record.observers import Observer
 
-    def as_json(done: Run) -> None:
-        print(json.dumps({"event": "finished", "folder": str(done.folder), "summary": done.summary}), flush=True)
+    def as_line(done: Run) -> None:
+        print(as_json({"event": "finished", "folder": str(done.folder), "summary": done.summary}), flush=True)
 
     def as_table(done: Run) -> None:
         screen.print(result_table(done))
@@ -69,7 +69,7 @@ def _progress(quiet: bool, json_lines: bool, after: ExitStack) -> tuple[Observer
         screen.print(f"Run folder: {done.folder}", soft_wrap=True)
 
     if json_lines:
-        return JsonProgress(sys.stdout), as_json
+        return JsonProgress(sys.stdout), as_line
     if quiet:
         return Observer(), lambda done: print(done.folder, flush=True)
     screen = Console(highlight=False)
@@ -85,6 +85,7 @@ def shown_sweep(source: Path, quiet: bool, json_lines: bool, **options: Any) -> 
     from hothouse.sweeps.summary import best_told, results_table
     from hothouse.sweeps.sweep import sweep as launch
     from hothouse.sweeps.watcher import Watcher
+    from server.record.journal import as_json
 
     screen = Console(highlight=False)
     watcher = JsonSweep(sys.stdout) if json_lines else Watcher() if quiet else LiveSweep(screen)
@@ -94,7 +95,7 @@ def shown_sweep(source: Path, quiet: bool, json_lines: bool, **options: Any) -> 
         raise Interrupted(watcher.folder) from None
     if json_lines:
         best = done.best.folder.name if done.best else None
-        print(json.dumps({"event": "finished", "folder": str(done.folder), "best": best, "failed": done.failed}))
+        print(as_json({"event": "finished", "folder": str(done.folder), "best": best, "failed": done.failed}))
     elif quiet:
         print(done.folder)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from pathlib import Path
@@ -18,6 +17,7 @@ from hothouse.report.records import words
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.watcher import Watcher
+from server.record.journal import as_json
 from server.record.observers import Metrics
 
 _RECENT = 8
@@ -134,7 +134,7 @@ class JsonSweep(Watcher):
         )
 
     def _write(self, **entry: Any) -> None:
-        self._stream.write(json.dumps(entry) + "\n")
+        self._stream.write(as_json(entry) + "\n")
         self._stream.flush()
 
 

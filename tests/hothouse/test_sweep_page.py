@@ -128,3 +128,13 @@ def test_the_live_table_shows_who_runs_and_the_time_left(tmp_path: Path) -> None
     rows = [line.split() for line in text.splitlines()]
     assert ["one", "complete", "10", "0.2500", "0.9000"] in rows
     assert ["two", "4/10", "0.5000", "0.7500", "0:00"] in rows
+
+
+def test_json_is_json_also_of_what_went_astray(written: Path, tmp_path: Path) -> None:
+    options = ["--set", f"matrix.{LR}=[100.0]", "--engine", "local", "--out", tmp_path / "sweep"]
+    done = command("sweep", written, *options, "--json")
+
+    def no_constant(name: str) -> Any:
+        raise AssertionError(f"{name} is no JSON")
+
+    assert [json.loads(line, parse_constant=no_constant) for line in done.stdout.splitlines()]
