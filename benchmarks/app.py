@@ -9,6 +9,7 @@ APP is the folder of a Message-API app (by default the one the tests use). Each 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -18,18 +19,36 @@ import time
 import tomllib
 from pathlib import Path
 
+from flwr.common.config import flatten_dict
+
 REPOSITORY = Path(__file__).parents[1]
 FLOWER = """
-import importlib, sys
+import importlib, json, sys
+from flwr.clientapp import ClientApp
+from flwr.serverapp import ServerApp
 from flwr.simulation import run_simulation
 
 def load(place):
     module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)
 
-server, client, nodes = sys.argv[1:]
+server, client, config = load(sys.argv[1]), load(sys.argv[2]), json.loads(sys.argv[4])
+
+# run_simulation knows no run config of its own.
+class Client(ClientApp):
+    def __call__(self, message, context):
+        context.run_config = config
+        return client(message, context)
+
+configured = ServerApp()
+
+@configured.main()
+def main(grid, context):
+    context.run_config = config
+    server(grid, context)
+
 resources = {"client_resources": {"num_cpus": 1, "num_gpus": 0.0}, "init_args": {"num_cpus": 2}}
-run_simulation(load(server), load(client), num_supernodes=int(nodes), backend_config=resources)
+run_simulation(configured, Client(), num_supernodes=int(sys.argv[3]), backend_config=resources)
 """
 
 
@@ -40,7 +59,8 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, default=10)
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
-    told = tomllib.loads((options.app / "pyproject.toml").read_text())["tool"]["flwr"]["app"]["components"]
+    told = tomllib.loads((options.app / "pyproject.toml").read_text())["tool"]["flwr"]["app"]
+    config, told = json.dumps(flatten_dict(told.get("config", {}))), told["components"]
     environment = os.environ | {
         "PYTHONPATH": f"{options.app.absolute()}{os.pathsep}{REPOSITORY}",
         "FLWR_TELEMETRY_ENABLED": "0",
@@ -49,7 +69,7 @@ def main() -> None:
     hothouse, nodes = str(Path(sys.executable).parent / "hothouse"), str(options.partitions)
     commands = {
         "hothouse app": [hothouse, "app", str(options.app.absolute()), "--partitions", nodes, "--workers", "2"],
-        "flower": [sys.executable, "-c", FLOWER, told["serverapp"], told["clientapp"], nodes],
+        "flower": [sys.executable, "-c", FLOWER, told["serverapp"], told["clientapp"], nodes, config],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     with tempfile.TemporaryDirectory() as scratch:
