@@ -52,6 +52,7 @@ class TestMeans:
         assert np.allclose(verdict.shares, expected)
         assert np.allclose(verdict.weights["layers.1.weight"], (expected * [10, 11, 12]).sum())
         assert np.allclose(weighted(contest([0.1, 0.9, NAN], temperature=1e-6)).shares, [0, 1, 0])
+        assert np.allclose(weighted(contest([0.1, 0.9, 0.5], temperature=1e9)).shares, 1 / 3)
 
     def test_weights_that_are_no_numbers_do_not_spread(self) -> None:
         broken = contest([0.5, NAN])
