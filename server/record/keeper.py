@@ -50,9 +50,14 @@ class Keeper:
 
     def at_the_break(self, state: RunState | None) -> None:
         """Save the last round that was completed before the run broke off, if that was not done yet."""
-        if state is not None and state.round > self._saved:
+        if state is None or state.round <= self._saved:
+            return
+        try:
             self._save(state, name_of(state.round))
             self._saved = state.round
+        except Exception as error:
+            # Why the run broke off is what is to be told.
+            self._tell("checkpoint failed", {"reason": f"{type(error).__name__}: {error}"})
 
     def _save(self, state: RunState, name: str) -> None:
         if self._checkpoints is None:

@@ -102,6 +102,19 @@ def test_an_interrupted_run_saves_the_round_it_had_finished(quickstart: Path, tm
     assert [event["round"] for event in resumed.events if event["event"] == "resumed"] == [4]
 
 
+def test_a_failure_to_save_at_the_break_does_not_hide_why_it_broke(
+    quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*arguments: Any) -> int:
+        raise KeyError(0)
+
+    monkeypatch.setattr("server.record.checkpoints.Checkpoints.save", failing)
+    folder = interrupted(quickstart, tmp_path / "run", "checkpoints.every=100", "checkpoints.best=false")
+    run = hothouse.load(folder)
+    assert run.summary["reason"] == "interrupted"
+    assert "checkpoint failed" in [event["event"] for event in run.events]
+
+
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(quickstart: Path, tmp_path: Path) -> None:
     straight = hothouse.run(quickstart, overrides=SHORT, engine="local", out=tmp_path / "straight")
     folder = interrupted(quickstart, tmp_path / "run", "checkpoints.every=1")
