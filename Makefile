@@ -11,7 +11,7 @@ TESTS ?=
 export FLWR_TELEMETRY_ENABLED := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: demo test test-slow test-faults test-deploy test-compose test-browser lint bench docs constraints clean
+.PHONY: demo test test-slow test-ray test-bench test-faults test-deploy test-compose test-browser lint bench docs constraints clean
 
 demo: $(VENV)/ready
 	$(BIN)/hothouse run scenarios/quickstart.yaml
@@ -21,9 +21,15 @@ test: $(VENV)/ready-to-test
 	$(PYTEST) -n 2 --dist loadfile $(TESTS)
 
 test-slow: $(VENV)/ready-to-test
-	$(PYTEST) -m slow -n 2 --dist loadfile $(TESTS)
+	$(PYTEST) -m 'slow and not ray' -n 2 --dist loadfile $(TESTS)
 
-test-faults test-deploy test-browser: test-%: $(VENV)/ready-to-test
+test-ray: $(VENV)/ready-to-test
+	$(PYTEST) -m ray -n 2 $(TESTS)
+
+test-faults: $(VENV)/ready-to-test
+	$(PYTEST) -m faults -n 2 --dist loadscope $(TESTS)
+
+test-bench test-deploy test-browser: test-%: $(VENV)/ready-to-test
 	$(PYTEST) -m $* $(TESTS)
 
 test-compose: $(VENV)/ready-to-test

@@ -30,10 +30,13 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks at pages in a browser belongs to that suite."""
+    """What looks at pages in a browser belongs to that suite, and slow tests on Ray to theirs."""
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "browser" in fixtures:
             item.add_marker("browser")
+        if "two_workers" in fixtures and item.get_closest_marker("slow"):
+            item.add_marker("ray")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,25 @@ def processes_of(parent: int, word: str) -> list[int]:
         return False
 
     return [process for process, command in commands().items() if word in command and descends(process)]
+
+
+def shared_memory() -> set[Path]:
+    """The files of memory that processes of the machine share."""
+    return set(Path("/dev/shm").iterdir())
+
+
+def abandoned(files: set[Path]) -> set[Path]:
+    """Those of these files that are still there and that no process has open or mapped."""
+    used: set[str] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        # Processes and their files come and go.
+        with suppress(OSError):
+            used |= {line.split(maxsplit=5)[-1] for line in (process / "maps").read_text().splitlines()}
+        with suppress(OSError):
+            for handle in (process / "fd").iterdir():
+                with suppress(OSError):
+                    used.add(str(handle.readlink()))
+    return {file for file in files if file.exists() and str(file) not in used}
 
 
 def proportional_memory(parent: int) -> dict[str, int]:

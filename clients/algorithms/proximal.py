@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from clients.regularization.weights import Change
+from clients.regularization.change import Change
 from clients.training.values import Number
 
 

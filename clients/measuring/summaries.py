@@ -34,9 +34,9 @@ def block_terms(prepared: Prepared, blocks: Blocks) -> list[Counter[str]]:
     form = prepared.meta.text
     if form is None:
         raise ValueError("the rows here are no texts")
-    settings, texts = (form.ngrams, form.lowercase), prepared.texts
+    texts = prepared.texts
     return [
-        document_frequencies((texts[row] for row in _rows(prepared, blocks.clients[part]).tolist()), settings)
+        document_frequencies((texts[row] for row in _rows(prepared, blocks.clients[part]).tolist()), form.rule)
         for part in blocks.slices()
     ]
 

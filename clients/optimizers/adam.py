@@ -35,10 +35,11 @@ class Adam:
         for name, weight, gradient in zip(self._names, weights, gradients, strict=True):
             m, v = self.state[f"m.{name}"][:active], self.state[f"v.{name}"][:active]
             beta1, beta2 = along(self._beta1, active, m), along(self._beta2, active, v)
-            m.mul_(beta1).add_((1 - beta1) * gradient)
-            v.mul_(beta2).add_((1 - beta2) * gradient**2)
-            below = v.sqrt().div_(along(root, active, v)).add_(along(self._eps, active, v))
-            descend(weight, m / below, length.to(dtype), active)
+            # In place, the gradient as scratch: new tensors of a network's size cost more than what is done to them.
+            m.lerp_(gradient, 1 - beta1)
+            v.lerp_(gradient.square_(), 1 - beta2)
+            below = torch.sqrt(v, out=gradient).div_(along(root, active, v)).add_(along(self._eps, active, v))
+            descend(weight, torch.div(m, below, out=below), length.to(dtype), active)
 
 
 class AdamW(Adam):

@@ -1,16 +1,13 @@
-"""Penalties, decay, clipping and budgets: what is done to gradients before a step and to weights after it."""
+"""Penalties, decay and clipping, and in which order what is done to gradients and weights around a step."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from clients.regularization.budgets import l1_budget, l2_budget
+from clients.regularization.change import Change
 from clients.training.values import Number, Values, along
-
-Change = Callable[[int, list[Tensor], list[Tensor], Number], None]
-"""(active, weights, gradients, learning rate) → None: changes tensors (active, *shape) in place."""
 
 
 def before_step(values: Values, names: list[str]) -> list[Change]:
@@ -33,30 +30,10 @@ def after_step(values: Values, names: list[str]) -> list[Change]:
     chosen = _regularized(values, names)
     changes: list[Change] = []
     if values["regularization.l1_budget"] is not None:
-        changes.append(_budget(values["regularization.l1_budget"], chosen, project_l1))
+        changes.append(l1_budget(values["regularization.l1_budget"], chosen))
     if values["regularization.l2_budget"] is not None:
-        changes.append(_budget(values["regularization.l2_budget"], chosen, project_l2))
+        changes.append(l2_budget(values["regularization.l2_budget"], chosen))
     return changes
-
-
-def project_l1(rows: Tensor, budget: Tensor) -> Tensor:
-    """Each row's nearest point with Σ│w│ ≤ budget: rows (stack, n), budget (stack, 1).
-
-    Duchi et al. 2008, figure 1: magnitudes are lowered by the θ at which they add up to the budget.
-    """
-    sizes = rows.abs()
-    ordered = sizes.sort(dim=1, descending=True).values
-    counts = torch.arange(1, rows.shape[1] + 1, dtype=rows.dtype)
-    thresholds = (ordered.cumsum(dim=1) - budget) / counts
-    last = (ordered > thresholds).sum(dim=1, keepdim=True) - 1
-    threshold = thresholds.gather(1, last).clamp(min=0)
-    return rows.sign() * (sizes - threshold).clamp(min=0)
-
-
-def project_l2(rows: Tensor, budget: Tensor) -> Tensor:
-    """Each row's nearest point with Σ w² ≤ budget: rows (stack, n), budget (stack, 1)."""
-    squares = rows.square().sum(dim=1, keepdim=True)
-    return rows * (budget / squares.clamp(min=torch.finfo(rows.dtype).tiny)).sqrt().clamp(max=1)
 
 
 def _regularized(values: Values, names: list[str]) -> list[int]:
@@ -105,17 +82,3 @@ def _clip_norm(limit: Number) -> Change:
             gradient.mul_(along(factor, active, gradient))
 
     return clip
-
-
-def _budget(budget: Number, chosen: list[int], project: Callable[[Tensor, Tensor], Tensor]) -> Change:
-    def keep(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
-        parts = [weights[index].flatten(1) for index in chosen]
-        rows = torch.cat(parts, dim=1)
-        own = along(budget, active, rows)
-        limits = own if isinstance(own, Tensor) else rows.new_full((active, 1), own)
-        for index, piece in zip(
-            chosen, project(rows, limits).split_with_sizes([part.shape[1] for part in parts], dim=1), strict=True
-        ):
-            weights[index].copy_(piece.view(weights[index].shape))
-
-    return keep

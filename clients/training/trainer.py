@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from clients.optimizers import Optimizer
+from clients.regularization.change import Change
 from clients.regularization.dropout import Noise
 from clients.regularization.early_stopping import EarlyStopping
 from clients.regularization.mixup import Mixup
-from clients.regularization.weights import Change
 from clients.training.batches import Batch
 from clients.training.inputs import Augment, fed
 from clients.training.schedules import LearningRates

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +18,32 @@ Numbers = NDArray[np.float64]
 _ARRAYS = ("shift", "scale", "fill", "target_shift", "target_scale", "spread", "label_counts")
 
 
+class TermRule(NamedTuple):
+    """What counts as a term of a text."""
+
+    ngrams: tuple[int, int]
+    """The shortest and longest run of units."""
+    lowercase: bool
+    """Whether case is ignored."""
+    unit: str = "words"
+    """words or characters."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The same as options of scikit-learn's vectorizers."""
+        analyzer = {"words": "word", "characters": "char"}[self.unit]
+        return {"ngram_range": self.ngrams, "lowercase": self.lowercase, "analyzer": analyzer}
+
+
 @dataclass(frozen=True)
 class Vocabulary:
-    """How texts become numbers: the settings, and the words that were agreed on."""
+    """How texts become numbers: the settings, and the terms that were agreed on."""
 
     features: str
     """bag, tfidf or hashed."""
     width: int
     """How many features a text has."""
-    words: tuple[tuple[int, int], bool]
-    """The shortest and longest run of words that is a feature, and whether case is ignored."""
+    rule: TermRule
     terms: tuple[str, ...] = ()
     """What each feature counts; empty for hashed features."""
     weights: tuple[float, ...] = ()
@@ -100,10 +116,10 @@ class Agreement:
         rest = dict(words)
         vocabulary = rest.pop("vocabulary")
         if vocabulary is not None:
-            (shortest, longest), lower = vocabulary["words"]
+            ngrams, *rest_of_rule = vocabulary["rule"]
             terms, weights = tuple(vocabulary["terms"]), tuple(vocabulary["weights"])
             rest["vocabulary"] = Vocabulary(
-                vocabulary["features"], vocabulary["width"], ((shortest, longest), lower), terms, weights
+                vocabulary["features"], vocabulary["width"], TermRule(tuple(ngrams), *rest_of_rule), terms, weights
             )
         rest["columns"] = tuple(read_column(column) for column in rest["columns"])
         for name in ("row_shape", "labels", "indicators"):

@@ -43,7 +43,7 @@ def augmentation_hints(augmentation: Sequence[Augmentation], meta: Meta) -> list
         return []
     return [
         f"training.augmentation.{place}: {spec.kind} only changes the order of words, "
-        "which features of single words do not see; data.text.ngrams: [1, 2] does"
+        f"which features of single {meta.text.unit} do not see; data.text.ngrams: [1, 2] does"
         for place, spec in enumerate(augmentation)
         if spec.kind in _ORDER_ONLY
     ]

@@ -254,7 +254,7 @@ def _text_form(rows: Path, data: Data) -> TextForm | None:
     if not (rows / "text_ends.npy").exists():
         return None
     text = data.text
-    return TextForm(text.features, text.width, text.ngrams, text.lowercase, text.min_texts)
+    return TextForm(text.features, text.width, text.ngrams, text.lowercase, text.min_texts, text.unit)
 
 
 def _names(table: Table, training: Indices, data: Data) -> list[str]:

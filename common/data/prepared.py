@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from common.data.agreement import TermRule
 from common.data.labels import Label
 from common.data.table import Column, Task, Texts, mapped, read_column
 
@@ -36,6 +37,13 @@ class TextForm:
     lowercase: bool
     least: int
     """In how many texts a term must occur to be a feature."""
+    unit: str = "words"
+    """What terms are runs of: words or characters."""
+
+    @property
+    def rule(self) -> TermRule:
+        """What counts as a term."""
+        return TermRule(self.ngrams, self.lowercase, self.unit)
 
 
 @dataclass(frozen=True)

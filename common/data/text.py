@@ -1,4 +1,4 @@
-"""Texts as numbers: words and runs of words counted, by scikit-learn's vectorizers."""
+"""Texts as numbers: runs of words or of characters counted, by scikit-learn's vectorizers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.data.agreement import Vocabulary
+from common.data.agreement import TermRule, Vocabulary
 from common.data.cache import made_once
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from common.data.prepared import Prepared
-
-Settings = tuple[tuple[int, int], bool]
-"""The shortest and longest run of words, and whether case is ignored."""
 
 
 class Featurizer:
@@ -59,18 +56,17 @@ class Featurizer:
     def _vectorizer(self) -> Any:
         from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
-        lengths, lower = self.vocabulary.words
+        options = self.vocabulary.rule.options
         if self.vocabulary.features == "hashed":
-            return HashingVectorizer(n_features=self.vocabulary.width, ngram_range=lengths, lowercase=lower)
-        return CountVectorizer(vocabulary=list(self.vocabulary.terms), ngram_range=lengths, lowercase=lower)
+            return HashingVectorizer(n_features=self.vocabulary.width, **options)
+        return CountVectorizer(vocabulary=list(self.vocabulary.terms), **options)
 
 
-def document_frequencies(texts: Iterable[str], settings: Settings) -> Counter[str]:
+def document_frequencies(texts: Iterable[str], rule: TermRule) -> Counter[str]:
     """In how many of the texts each term occurs."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    lengths, lower = settings
-    analyze = CountVectorizer(ngram_range=lengths, lowercase=lower).build_analyzer()
+    analyze = CountVectorizer(**rule.options).build_analyzer()
     found: Counter[str] = Counter()
     for text in texts:
         found.update(set(analyze(text)))
@@ -78,7 +74,7 @@ def document_frequencies(texts: Iterable[str], settings: Settings) -> Counter[st
 
 
 def agreed_vocabulary(
-    features: str, width: int, settings: Settings, frequencies: Counter[str], documents: int, least: int
+    features: str, width: int, rule: TermRule, frequencies: Counter[str], documents: int, least: int
 ) -> Vocabulary:
     """The `width` terms that occur in most documents, at least in `least`; among equals the first by name."""
     frequent = sorted(((-count, term) for term, count in frequencies.items() if count >= least))[:width]
@@ -87,4 +83,4 @@ def agreed_vocabulary(
     if features == "tfidf":
         # As in scikit-learn's TfidfTransformer: ln((1 + n) / (1 + df)) + 1.
         weights = tuple(float(np.log((1 + documents) / (1 + frequencies[term])) + 1) for term in terms)
-    return Vocabulary(features, len(terms), settings, terms, weights)
+    return Vocabulary(features, len(terms), rule, terms, weights)

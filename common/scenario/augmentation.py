@@ -157,7 +157,13 @@ class Typos(Part):
 
     kind: Literal["typos"] = key("Mistyped texts.", "typos")
     probability: float = _probability()
-    rate: float = key("How likely any one letter is mistyped.", 0.05, unit="fraction", ge=0, le=1)
+    rate: float = key(
+        "How likely any one letter is mistyped; what is on no key of the keyboard stays.",
+        0.05,
+        unit="fraction",
+        ge=0,
+        le=1,
+    )
     layout: Literal["qwerty", "qwertz", "azerty"] = key("The keyboard.", "qwerty")
 
 
@@ -166,7 +172,13 @@ class WordDeletion(Part):
 
     kind: Literal["word_deletion"] = key("Texts with gaps.", "word_deletion")
     probability: float = _probability()
-    rate: float = key("How likely any one word is left out.", 0.1, unit="fraction", ge=0, le=1)
+    rate: float = key(
+        "How likely any one word is left out. A Chinese character or a kana counts as a word.",
+        0.1,
+        unit="fraction",
+        ge=0,
+        le=1,
+    )
 
 
 class WordSwap(Part):
@@ -174,7 +186,13 @@ class WordSwap(Part):
 
     kind: Literal["word_swap"] = key("Words in each other's places.", "word_swap")
     probability: float = _probability()
-    rate: float = key("How likely any one word is moved.", 0.1, unit="fraction", ge=0, le=1)
+    rate: float = key(
+        "How likely any one word is moved. A Chinese character or a kana counts as a word.",
+        0.1,
+        unit="fraction",
+        ge=0,
+        le=1,
+    )
 
 
 class WordRepetition(Part):
@@ -182,7 +200,13 @@ class WordRepetition(Part):
 
     kind: Literal["word_repetition"] = key("Words said twice.", "word_repetition")
     probability: float = _probability()
-    rate: float = key("How likely any one word is repeated.", 0.1, unit="fraction", ge=0, le=1)
+    rate: float = key(
+        "How likely any one word is repeated. A Chinese character or a kana counts as a word.",
+        0.1,
+        unit="fraction",
+        ge=0,
+        le=1,
+    )
 
 
 class Synonyms(Part):
@@ -190,7 +214,14 @@ class Synonyms(Part):
 
     kind: Literal["synonyms"] = key("Other words for the same.", "synonyms")
     probability: float = _probability()
-    rate: float = key("How likely any one word that has synonyms is replaced.", 0.3, unit="fraction", ge=0, le=1)
+    rate: float = key(
+        "How likely any one word that has synonyms is replaced. In scripts without spaces the longest of the table's "
+        "that begins at a character is the word there.",
+        0.3,
+        unit="fraction",
+        ge=0,
+        le=1,
+    )
     path: FilePath | None = key(
         "A text file with a line for each word: the word, then its synonyms, with commas between.", None
     )
@@ -215,7 +246,7 @@ class WordShuffle(Part):
 
     kind: Literal["word_shuffle"] = key("Words in another order.", "word_shuffle")
     probability: float = _probability()
-    window: int = key("How far a word may move.", 3, unit="words", ge=1)
+    window: int = key("How far a word may move. A Chinese character or a kana counts as a word.", 3, unit="words", ge=1)
 
 
 class FeatureNoise(Part):

@@ -22,7 +22,15 @@ class Text(Part):
     )
     width: int = key("How many terms, or buckets.", 2000, unit="features", ge=1, le=1_000_000)
     ngrams: tuple[Annotated[int, Field(ge=1, le=5)], Annotated[int, Field(ge=1, le=5)]] = key(
-        "The shortest and the longest run of words that is a term.", (1, 1), unit="words", strict=False
+        "The shortest and the longest run of words, or of characters, that is a term.",
+        (1, 1),
+        unit="as `unit` says",
+        strict=False,
+    )
+    unit: Literal["words", "characters"] = key(
+        "What terms are runs of. Characters also see into words: misspelt ones, and scripts without spaces, in which a "
+        "whole clause would be one word.",
+        "words",
     )
     lowercase: bool = key("Whether upper and lower case are the same.", True)
     min_texts: int = key("In how many texts a term must occur.", 2, unit="texts", ge=1)

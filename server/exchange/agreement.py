@@ -126,16 +126,15 @@ def _vocabulary(exchange: Exchange, blocks: list[Block], meta: Meta, documents: 
     form = meta.text
     if form is None:
         return None
-    settings = (form.ngrams, form.lowercase)
     if form.features == "hashed":
-        return Vocabulary("hashed", form.width, settings)
+        return Vocabulary("hashed", form.width, form.rule)
     frequencies: Counter[str] = Counter()
     for arrival in exchange.ask(messages.TERMS, {}, blocks):
         if arrival.content is None:
             raise RunError(f"the vocabulary could not be agreed: {arrival.error}")
         for counts in messages.read_terms(arrival.content):
             frequencies.update(counts)
-    vocabulary = agreed_vocabulary(form.features, form.width, settings, frequencies, documents, form.least)
+    vocabulary = agreed_vocabulary(form.features, form.width, form.rule, frequencies, documents, form.least)
     if not vocabulary.terms:
         raise RunError(f"no term occurs in {form.least} of the clients' texts; lower data.text.min_texts")
     return vocabulary

@@ -157,6 +157,54 @@ def test_no_word_is_shuffled_further_than_the_window(window: int) -> None:
     assert max(moves) == window
 
 
+class TestChinese:
+    """A script without spaces: each character is a word, and its own marks end clauses."""
+
+    TEXT = "今天免费，快来买！"
+
+    def test_character_noise_takes_letters_from_the_text(self) -> None:
+        # 天 is replaced by the text's fourth character, 快 changes places with 来.
+        drawn = Loaded(MISS, HIT, MISS, MISS, MISS, HIT, MISS, MISS, MISS, 0.5, 3.5 / 9, 0.75)
+        assert TEXTS["character_noise"](specs.CharacterNoise(), self.TEXT, drawn) == "今费免费，来快买！"
+
+    def test_nothing_is_mistyped(self) -> None:
+        assert TEXTS["typos"](specs.Typos(), self.TEXT, Loaded(*[HIT] * 9)) == self.TEXT
+
+    def test_word_deletion(self) -> None:
+        # 费 goes with the comma that clings to it.
+        drawn = Loaded(MISS, HIT, MISS, HIT, MISS, MISS, MISS)
+        assert TEXTS["word_deletion"](specs.WordDeletion(), self.TEXT, drawn) == "今免快来买！"
+
+    def test_word_swap(self) -> None:
+        drawn = Loaded(HIT, MISS, MISS, MISS, MISS, MISS, MISS, 0.0)
+        assert TEXTS["word_swap"](specs.WordSwap(), self.TEXT, drawn) == "天今免费，快来买！"
+
+    def test_word_repetition(self) -> None:
+        drawn = Loaded(HIT, MISS, MISS, MISS, MISS, HIT, MISS)
+        assert TEXTS["word_repetition"](specs.WordRepetition(), self.TEXT, drawn) == "今今天免费，快来来买！"
+
+    def test_synonyms(self) -> None:
+        # Both 免费 and 免 are in the table: the longer one is the word.
+        spec = specs.Synonyms(words={"免": ("不",), "免费": ("不要钱", "白送"), "买": ("购买",)})
+        assert TEXTS["synonyms"](spec, self.TEXT, Loaded(HIT, 0.0, HIT, 0.0)) == "今天不要钱，快来购买！"
+        assert TEXTS["synonyms"](spec, "免税WIN免费", Loaded(HIT, 0.0, HIT, 0.99)) == "不税WIN白送"
+
+    def test_clause_shuffle(self) -> None:
+        text = "今天免费，快来买！真的？"
+        found = TEXTS["clause_shuffle"](specs.ClauseShuffle(), text, Loaded(0.5, 0.1, 0.9))
+        assert found == "快来买，今天免费！真的？"
+
+    def test_word_shuffle(self) -> None:
+        assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "我爱你", Loaded(0.9, 0.0, 0.1)) == "爱你我"
+
+    def test_two_scripts_in_one_text(self) -> None:
+        drawn = Loaded(MISS, HIT, MISS, MISS, 0.5)
+        # Words: 买, iPhone, 手, 机. The second changes places with the fourth.
+        assert TEXTS["word_swap"](specs.WordSwap(), "买 iPhone手机", drawn) == "买 机手iPhone"
+        # Words that come to stand side by side are kept apart.
+        assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "中a b", Loaded(0.9, 0.0, 0.1)) == "a b 中"
+
+
 TEXT = "Dear all, we are 12 words long; at least nearly so, I hope!"
 
 
@@ -206,6 +254,8 @@ def test_any_text_stays_a_text_and_depends_on_itself_alone(texts: list[str], kin
     assert on_texts(texts[:1], options, seed=seed) == found[:1]
     for before, after in zip(texts, found, strict=True):
         if kind in ("word_swap", "word_shuffle", "word_deletion"):
-            assert not Counter(after.split()) - Counter(before.split())
+            letters, kept = (Counter("".join(one.split())) for one in (before, after))
+            assert not kept - letters
+            assert kind == "word_deletion" or kept == letters
         if kind == "clause_shuffle":
             assert sorted(after) == sorted(before)

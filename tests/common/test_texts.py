@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 
-from common.data.agreement import Vocabulary
+from common.data.agreement import TermRule, Vocabulary
 from common.data.sources import text
 from common.data.table import Table
 from common.data.text import Featurizer, agreed_vocabulary, document_frequencies
@@ -73,31 +73,46 @@ def test_an_empty_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
         read(tmp_path / "nowhere")
 
 
-def agreed(features: str, width: int, texts: list[str], ngrams: tuple[int, int] = (1, 1)) -> Vocabulary:
+WORDS = TermRule((1, 1), lowercase=True)
+RULES = {
+    "words": (WORDS, {}),
+    "pairs of words": (TermRule((1, 2), True), {"ngram_range": (1, 2)}),
+    "characters": (
+        TermRule((2, 3), False, "characters"),
+        {"ngram_range": (2, 3), "analyzer": "char", "lowercase": False},
+    ),
+}
+"""What counts as a term, and the same in scikit-learn's words."""
+CHINESE = ["今天免费", "明天不免费", "今天下雨"]
+
+
+def agreed(features: str, width: int, texts: list[str], rule: TermRule = WORDS) -> Vocabulary:
     """The vocabulary of texts that lie in two places."""
-    settings = (ngrams, True)
-    parts = [document_frequencies(half, settings) for half in (texts[:1], texts[1:])]
-    return agreed_vocabulary(features, width, settings, sum(parts, Counter()), len(texts), 1)
+    parts = [document_frequencies(half, rule) for half in (texts[:1], texts[1:])]
+    return agreed_vocabulary(features, width, rule, sum(parts, Counter()), len(texts), 1)
 
 
-@pytest.mark.parametrize("ngrams", [(1, 1), (1, 2)])
-def test_features_are_scikit_learns_on_all_texts_in_one_place(ngrams: tuple[int, int]) -> None:
-    bag = Featurizer(agreed("bag", 1000, SAYINGS, ngrams)).features(SAYINGS).toarray()
-    theirs = CountVectorizer(ngram_range=ngrams)
-    assert np.array_equal(bag, theirs.fit_transform(SAYINGS).toarray())
-    assert agreed("bag", 1000, SAYINGS, ngrams).terms == tuple(theirs.get_feature_names_out())
-    weighed = Featurizer(agreed("tfidf", 1000, SAYINGS, ngrams)).features(SAYINGS).toarray()
-    assert np.allclose(weighed, TfidfVectorizer(ngram_range=ngrams).fit_transform(SAYINGS).toarray(), atol=1e-6)
+@pytest.mark.parametrize("texts", [SAYINGS, CHINESE], ids=["english", "chinese"])
+@pytest.mark.parametrize("kind", RULES)
+def test_features_are_scikit_learns_on_all_texts_in_one_place(texts: list[str], kind: str) -> None:
+    rule, options = RULES[kind]
+    bag = Featurizer(agreed("bag", 1000, texts, rule)).features(texts).toarray()
+    theirs = CountVectorizer(**options)
+    assert np.array_equal(bag, theirs.fit_transform(texts).toarray())
+    assert agreed("bag", 1000, texts, rule).terms == tuple(theirs.get_feature_names_out())
+    weighed = Featurizer(agreed("tfidf", 1000, texts, rule)).features(texts).toarray()
+    assert np.allclose(weighed, TfidfVectorizer(**options).fit_transform(texts).toarray(), atol=1e-6)
 
 
-def test_hashed_features_need_no_vocabulary() -> None:
-    vocabulary = Vocabulary("hashed", 64, ((1, 2), True))
-    theirs = HashingVectorizer(n_features=64, ngram_range=(1, 2)).transform(SAYINGS)
+@pytest.mark.parametrize("kind", RULES)
+def test_hashed_features_need_no_vocabulary(kind: str) -> None:
+    rule, options = RULES[kind]
+    vocabulary = Vocabulary("hashed", 64, rule)
+    theirs = HashingVectorizer(n_features=64, **options).transform(SAYINGS)
     assert np.allclose(Featurizer(vocabulary).features(SAYINGS).toarray(), theirs.toarray(), atol=1e-6)
 
 
 def test_the_terms_of_most_texts_are_kept() -> None:
     assert agreed("bag", 3, SAYINGS).terms == ("cat", "dog", "sat")
-    settings = ((1, 1), True)
-    frequencies = document_frequencies(SAYINGS, settings)
-    assert agreed_vocabulary("bag", 100, settings, frequencies, 4, 2).terms == ("cat", "dog", "sat", "the")
+    frequencies = document_frequencies(SAYINGS, WORDS)
+    assert agreed_vocabulary("bag", 100, WORDS, frequencies, 4, 2).terms == ("cat", "dog", "sat", "the")

@@ -31,7 +31,7 @@ def test_ratios_are_taken_turn_by_turn() -> None:
     assert "| W2 | plain | 500 | 100 900 | 5.0× | 0.500 |" in as_markdown(results, Floor(1e9, 1e9))
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_hothouse_stays_far_ahead_of_a_plain_loop() -> None:
     engines = {name: ENGINES[name] for name in ("hothouse", "plain")}
     results = take_turns(engines, list(LEAST), 1, 2, lambda told: None)
@@ -41,7 +41,7 @@ def test_hothouse_stays_far_ahead_of_a_plain_loop() -> None:
         assert abs(ours - theirs) < 0.1, name
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 @pytest.mark.parametrize(("clients", "cohort"), [(1_000_000, 1000), (100_000, 100_000)])
 def test_memory_is_bounded_however_large_the_federation(clients: int, cohort: int) -> None:
     script = [sys.executable, "benchmarks/scale.py", "--one", str(clients), "--cohort", str(cohort), "--rounds", "5"]

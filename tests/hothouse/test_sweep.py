@@ -365,9 +365,9 @@ class TestOnRay:
         self, calm: hothouse.Sweep, written: Path, tmp_path: Path
     ) -> None:
         folder, rng = tmp_path / "sweep", np.random.default_rng(0)
-        for _ in range(3):
+        for _ in range(2):
             running = start("sweep", written, "--workers", 2, "--out", folder)
-            time.sleep(float(rng.uniform(2, 15)))
+            time.sleep(float(rng.uniform(4, 12)))
             if running.poll() is not None:
                 break
             kill(running.pid)

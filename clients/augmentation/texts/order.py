@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from clients.augmentation.draws import Dice
+from clients.augmentation.texts.split import joined, split
 from common.scenario.augmentation import ClauseShuffle, WordShuffle
 
-_MARKS = re.compile(r"([,;:.!?…]+(?:\s+|$))")
-"""Punctuation at the end of a word: what stands inside numbers and addresses divides nothing."""
+_MARKS = re.compile(r"([,;:.!?…]+(?:\s+|$)|[，；：。！？、]+\s*)")
+"""Punctuation at the end of a word, for what stands inside numbers and addresses divides nothing; and the marks of
+scripts without spaces, wherever they stand."""
 
 
 def clause_shuffle(spec: ClauseShuffle, text: str, dice: Dice) -> str:
@@ -26,6 +28,6 @@ def word_shuffle(spec: WordShuffle, text: str, dice: Dice) -> str:
 
     Lample et al. 2018, "Unsupervised Machine Translation Using Monolingual Corpora Only", section 2.3.
     """
-    words = text.split()
+    words, gaps = split(text)
     drawn = [at + dice.uniform() * (spec.window + 1) for at in range(len(words))]
-    return " ".join(words[at] for at in sorted(range(len(words)), key=drawn.__getitem__))
+    return joined([words[at] for at in sorted(range(len(words)), key=drawn.__getitem__)], gaps)
