@@ -13,7 +13,6 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +98,11 @@ def abandoned(files: set[Path]) -> set[Path]:
     used: set[str] = set()
     for process in Path("/proc").glob("[0-9]*"):
         # Processes and their files come and go.
-        with suppress(OSError):
+        with contextlib.suppress(OSError):
             used |= {line.split(maxsplit=5)[-1] for line in (process / "maps").read_text().splitlines()}
-        with suppress(OSError):
+        with contextlib.suppress(OSError):
             for handle in (process / "fd").iterdir():
-                with suppress(OSError):
+                with contextlib.suppress(OSError):
                     used.add(str(handle.readlink()))
     return {file for file in files if file.exists() and str(file) not in used}
 

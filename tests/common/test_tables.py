@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv as python_csv
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from common.data.sources import csv
-from common.data.table import Column, Table
+from common.data.table import Column, Table, category
 from common.errors import InputError
 from common.scenario.sources import CsvSource
 from tests.conftest import shared_data
@@ -134,6 +138,11 @@ def test_hourly_rentals_are_a_regression() -> None:
         ("a,b\n1,2\n3\n", {"target": "b"}, "FILE:3: expected 2 values, found 1"),
         ("a,b\n1,2\n3,4,5\n", {"target": "b"}, "FILE:3: expected 2 values, found 3"),
         ('a,b\n1,"2\n', {"target": "b"}, "FILE:3: not a CSV file: unexpected end of data"),
+        ('a,b\n1,"2"x\n', {"target": "b"}, "FILE:2: not a CSV file: ',' expected after '\"'"),
+        # Lines are the file's, whatever is empty or goes over several of them.
+        ('a,b\n\n1,"x\ny"\n\n3\n', {"target": "b"}, "FILE:6: expected 2 values, found 1"),
+        ('a,b\n\n1,"x\ny"\n\nx,z\n', {"target": "b", "numeric": ["a"]}, "FILE:6: a: expected a number, found 'x'"),
+        ("1,2\n3\n", {"names": ["a", "b"], "target": "b", "header": False}, "FILE:2: expected 2 values, found 1"),
         ("a,b\n", {"target": "b"}, "FILE: no rows in it"),
         ("", {"target": "b"}, "FILE: no rows in it"),
         ("a,a\n1,2\n", {"target": "a"}, "FILE: two columns are named 'a'"),
@@ -171,6 +180,36 @@ def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, message: str
     (tmp_path / "people.csv").write_bytes(content)
     with pytest.raises(InputError, match=message):
         csv.read(CsvSource(path=str(tmp_path / "people.csv"), target="b"), 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**20), 10**20)).map(repr),
+            st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1).filter(lambda t: t.strip()),
+        ),
+        min_size=1,
+    )
+)
+def test_values_are_those_that_python_writes(rows: list[tuple[str, str]]) -> None:
+    """Numbers to the last bit, and texts with whatever in them that their quotes allow."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = python_csv.writer(file, lineterminator="\n")
+            writer.writerows([("number", "text", "y"), *((number, text, "1") for number, text in rows)])
+        spec = CsvSource(path=str(path), target="y", categorical=("text",), missing=("no such text",))
+        table = csv.read(spec, 0)
+    categories = table.columns[1].categories
+    assert table.x[:, 0].tolist() == [float(number) for number, _ in rows]
+    assert categories is not None
+    assert [categories[int(code)] for code in table.x[:, 1]] == [category(text.strip()) for _, text in rows]
+
+
+def test_numbers_may_be_written_as_python_writes_them(tmp_path: Path) -> None:
+    table = people(tmp_path, "a,b,well\n+1,1_000,x\n1e3,.5,y\n?,-0,x\n")
+    np.testing.assert_array_equal(table.x, [[1, 1000], [1000, 0.5], [np.nan, 0]])
 
 
 def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:

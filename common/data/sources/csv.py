@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from common.data.labels import encode, whole_number
-from common.data.sources.files import digest, existing_file, expanded, lines_of
+from common.data.sources.files import digest
+from common.data.sources.sheets import Sheet, files_of, sheet_of, together
 from common.data.table import Column, Table, category
 from common.errors import InputError
 from common.scenario.sources import CsvSource
+
+Numbers = NDArray[np.float64]
 
 seeded = False
 
@@ -32,15 +34,15 @@ _FEW_ODD = 0.1
 
 def fingerprint(spec: CsvSource) -> str:
     """A hash of the files, and their names where they are clients."""
-    files = _files(spec)
+    files = files_of(spec)
     return f"{digest(files)} {[file.name for file in files]}"
 
 
 def read(spec: CsvSource, seed: int) -> Table:
     """The rows of all files; a column is numeric where every value in it is a number or missing."""
-    files = _files(spec)
-    sheets = [_sheet(file, spec) for file in files]
-    sheet = _together(sheets)
+    files = files_of(spec)
+    sheets = [sheet_of(file, spec) for file in files]
+    sheet = together(sheets)
     _check_names(spec, sheet)
     missing = frozenset(spec.missing)
     hints: list[str] = []
@@ -58,9 +60,9 @@ def read(spec: CsvSource, seed: int) -> Table:
     if not columns:
         raise InputError(f"{files[0]}: no column is left to learn from; it has {', '.join(sheet.names)}")
     if groups is None and len(files) > 1:
-        groups = [file.stem for file, one in zip(files, sheets, strict=True) for _ in one.lines]
+        groups = pa.array([file.stem for file, rows in sheet.files for _ in range(rows)])
     y, labels, kept = _target(target, spec, missing, sheet, hints)
-    codes, group_names = (None, []) if groups is None else encode(np.asarray(groups)[kept])
+    codes, group_names = (None, []) if groups is None else encode(np.array(groups.filter(kept).to_pylist()))
     x = np.stack(arrays, axis=1)[kept]
     return Table(
         x,
@@ -76,75 +78,7 @@ def read(spec: CsvSource, seed: int) -> Table:
     )
 
 
-@dataclass
-class _Sheet:
-    """The texts in one or more files, column by column."""
-
-    names: list[str]
-    columns: list[list[str]]
-    lines: list[tuple[Path, int]] = field(default_factory=list)
-    """Where each row stands."""
-
-    def where(self, row: int) -> str:
-        file, line = self.lines[row]
-        return f"{file}:{line}"
-
-
-def _files(spec: CsvSource) -> list[Path]:
-    if isinstance(spec.path, str):
-        return expanded(spec.path, "data.source.path")
-    return [existing_file(path, "data.source.path") for path in spec.path]
-
-
-def _sheet(path: Path, spec: CsvSource) -> _Sheet:
-    """One file's texts. Raises InputError for a row with more or fewer values than there are columns."""
-    texts = list(lines_of(path))
-    _check_separator(path, texts[0], spec)
-    reader = csv.reader(texts, delimiter=spec.separator, strict=True)
-    names = list(spec.names or ())
-    rows: list[list[str]] = []
-    lines: list[tuple[Path, int]] = []
-    try:
-        for row in reader:
-            if not row:
-                continue
-            if spec.header and not names:
-                names = [name.strip() for name in row]
-                continue
-            if len(row) != len(names):
-                raise InputError(f"{path}:{reader.line_num}: expected {len(names)} values, found {len(row)}")
-            rows.append([value.strip() for value in row])
-            lines.append((path, reader.line_num))
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: not a CSV file: {error}") from None
-    if not rows:
-        raise InputError(f"{path}: no rows in it")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{path}: two columns are named {twice[0]!r}")
-    return _Sheet(names, [list(column) for column in zip(*rows, strict=True)], lines)
-
-
-def _check_separator(path: Path, first: str, spec: CsvSource) -> None:
-    if spec.separator not in first:
-        for other in ";\t|,":
-            if other in first:
-                raise InputError(
-                    f"{path}:1: expected {spec.separator!r} between values; is it {other!r}?", "data.source.separator"
-                )
-
-
-def _together(sheets: list[_Sheet]) -> _Sheet:
-    first = sheets[0]
-    for sheet in sheets[1:]:
-        if sheet.names != first.names:
-            odd = sorted(set(sheet.names) ^ set(first.names)) or sheet.names
-            raise InputError(f"{sheet.lines[0][0]}: expected the columns of {first.lines[0][0]}; differs in {odd}")
-    columns = [[value for sheet in sheets for value in sheet.columns[index]] for index in range(len(first.names))]
-    return _Sheet(first.names, columns, [line for sheet in sheets for line in sheet.lines])
-
-
-def _check_names(spec: CsvSource, sheet: _Sheet) -> None:
+def _check_names(spec: CsvSource, sheet: Sheet) -> None:
     named = {"target": [spec.target], "client": [spec.client] if spec.client else []}
     named |= {key: list(getattr(spec, key)) for key in ("drop", "numeric", "categorical")}
     for key, names in named.items():
@@ -156,46 +90,53 @@ def _check_names(spec: CsvSource, sheet: _Sheet) -> None:
 
 
 def _column(
-    name: str, values: list[str], spec: CsvSource, missing: frozenset[str], sheet: _Sheet, hints: list[str]
-) -> tuple[Column, NDArray[np.float64]] | None:
+    name: str, values: pa.StringArray, spec: CsvSource, missing: frozenset[str], sheet: Sheet, hints: list[str]
+) -> tuple[Column, Numbers] | None:
     """A column and its values, categories as codes; None for one that is left out, with a hint that says so."""
-    known = [value for value in values if value not in missing]
-    if not known:
+    gaps = _gaps(values, missing)
+    if gaps.all():
         hints.append(f"column {name}: left out, every value in it is missing")
         return None
     if name not in spec.categorical:
-        numbers = _numbers(values, missing)
-        if numbers is not None:
+        numbers = _numbers(values, gaps)
+        odd = np.flatnonzero(~np.isfinite(numbers) & ~gaps)
+        if not len(odd):
             return Column(name), numbers
+        row, found = int(odd[0]), values[int(odd[0])].as_py()
         if name in spec.numeric:
-            row = next(row for row, value in enumerate(values) if _numbers([value], missing) is None)
-            raise InputError(f"{sheet.where(row)}: {name}: expected a number, found {values[row]!r}")
-        if _all_are(float, known):
-            row = next(row for row, value in enumerate(values) if _numbers([value], missing) is None)
+            raise InputError(f"{sheet.where(row)}: {name}: expected a number, found {found!r}")
+        distinct = pc.unique(values.filter(~gaps)).to_pylist()
+        if _all_are(float, distinct):
             raise InputError(
-                f"{sheet.where(row)}: {name}: expected a finite number, found {values[row]!r}; "
+                f"{sheet.where(row)}: {name}: expected a finite number, found {found!r}; "
                 "data.source.missing says what stands for a missing value"
             )
-        if all(_DATE.fullmatch(value) for value in known):
+        if all(_DATE.fullmatch(value) for value in distinct):
             hints.append(f"column {name}: left out, it holds dates; give their parts (month, hour, …) as columns")
             return None
-        odd = [row for row, value in enumerate(values) if _numbers([value], missing) is None]
-        if len(odd) <= _FEW_ODD * len(known):
+        if len(odd) <= _FEW_ODD * (~gaps).sum():
             hints.append(
-                f"column {name}: taken for categories, since {values[odd[0]]!r} in {sheet.where(odd[0])} is no number; "
+                f"column {name}: taken for categories, since {found!r} in {sheet.where(row)} is no number; "
                 f"is it a missing value (data.source.missing)?"
             )
-    categories = sorted(set(map(category, known)))
+    coded = values.dictionary_encode()
+    texts = coded.dictionary.to_pylist()
+    categories = sorted({category(text) for text in texts if text not in missing})
     if len(categories) > _MOST_CATEGORIES:
         raise InputError(
-            f"{name}: {len(categories)} different texts in {len(known)} rows are no categories; "
+            f"{name}: {len(categories)} different texts in {(~gaps).sum()} rows are no categories; "
             f"leave it out with drop: [{name}]",
             "data.source.drop",
         )
-    places = {one: float(code) for code, one in enumerate(categories)} | dict.fromkeys(missing, np.nan)
-    return Column(name, tuple(categories)), np.array(
-        [places[value if value in missing else category(value)] for value in values]
-    )
+    places = {one: float(code) for code, one in enumerate(categories)}
+    codes = np.array([np.nan if text in missing else places[category(text)] for text in texts])
+    return Column(name, tuple(categories)), codes[coded.indices.to_numpy()]
+
+
+def _gaps(values: pa.StringArray, missing: frozenset[str]) -> NDArray[np.bool_]:
+    """Which values are missing, (rows,)."""
+    found: NDArray[np.bool_] = pc.is_in(values, pa.array(sorted(missing), pa.string())).to_numpy(zero_copy_only=False)
+    return found
 
 
 def _all_are(kind: Callable[[str], object], values: list[str]) -> bool:
@@ -207,41 +148,59 @@ def _all_are(kind: Callable[[str], object], values: list[str]) -> bool:
     return True
 
 
-def _numbers(values: list[str], missing: frozenset[str]) -> NDArray[np.float64] | None:
-    """The values as numbers, NaN where they are missing; None where one is no finite number."""
+def _numbers(values: pa.StringArray, gaps: NDArray[np.bool_]) -> Numbers:
+    """The values as numbers, NaN where they are missing or none, (rows,)."""
+    numbers = np.full(len(values), np.nan)
+    known = values.filter(~gaps)
     try:
-        numbers = np.array([np.nan if value in missing else float(value) for value in values])
+        numbers[~gaps] = pc.cast(known, pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        # Python reads a few more ways to write a number, such as +1 and 1_000.
+        coded = known.dictionary_encode()
+        distinct = np.array([_number(text) for text in coded.dictionary.to_pylist()])
+        numbers[~gaps] = distinct[coded.indices.to_numpy()]
+    return numbers
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
     except ValueError:
-        return None
-    gaps = np.array([value in missing for value in values])
-    return numbers if np.isfinite(numbers[~gaps]).all() else None
+        return np.nan
 
 
 def _target(
-    values: list[str], spec: CsvSource, missing: frozenset[str], sheet: _Sheet, hints: list[str]
+    values: pa.StringArray, spec: CsvSource, missing: frozenset[str], sheet: Sheet, hints: list[str]
 ) -> tuple[NDArray[np.generic], list[str | int], NDArray[np.bool_]]:
     """The targets or label codes, the labels, and which rows have one; rows without are left out."""
-    kept = np.array([value not in missing for value in values])
-    if not kept.all():
-        hints.append(f"{int((~kept).sum())} rows are left out, their {spec.target} is missing")
-    if not kept.any():
+    gaps = _gaps(values, missing)
+    kept = ~gaps
+    if gaps.any():
+        hints.append(f"{int(gaps.sum())} rows are left out, their {spec.target} is missing")
+    if gaps.all():
         raise InputError(f"every {spec.target} is missing", "data.source.target")
-    known = [value for value, keep in zip(values, kept, strict=True) if keep]
-    numbers = _numbers(known, frozenset())
-    if numbers is None and (spec.task == "regression" or spec.threshold is not None):
-        row = next(r for r, value in enumerate(values) if kept[r] and _numbers([value], frozenset()) is None)
-        raise InputError(f"{sheet.where(row)}: {spec.target}: expected a number, found {values[row]!r}")
-    if numbers is not None and spec.threshold is not None:
-        return (numbers > spec.threshold).astype(np.int64), [0, 1], kept
-    whole = numbers is not None and np.array_equal(numbers, np.round(numbers))
-    few = whole and numbers is not None and len(np.unique(numbers)) <= _MOST_LABELS
-    if numbers is not None and (spec.task == "regression" or (spec.task == "auto" and not few)):
-        return numbers.reshape(-1, 1), [], kept
-    if numbers is not None and not whole:
-        raise InputError(
-            f"{spec.target}: expected whole numbers or texts as labels, found fractions", "data.source.task"
-        )
+    numbers = _numbers(values, gaps)
+    odd = np.flatnonzero(~np.isfinite(numbers) & kept)
+    numbers = numbers[kept]
+    if len(odd) and (spec.task == "regression" or spec.threshold is not None):
+        found = values[int(odd[0])].as_py()
+        raise InputError(f"{sheet.where(int(odd[0]))}: {spec.target}: expected a number, found {found!r}")
+    if not len(odd):
+        if spec.threshold is not None:
+            return (numbers > spec.threshold).astype(np.int64), [0, 1], kept
+        whole = np.array_equal(numbers, np.round(numbers))
+        if spec.task == "regression" or (spec.task == "auto" and not (whole and _few(numbers))):
+            return numbers.reshape(-1, 1), [], kept
+        if not whole:
+            raise InputError(
+                f"{spec.target}: expected whole numbers or texts as labels, found fractions", "data.source.task"
+            )
+    known = values.filter(kept).to_pylist()
     counted = [whole_number(value) for value in known]
     # Where one is written as 01 or 1e3, all are texts.
     codes, labels = encode(np.array(known if None in counted else counted, dtype=object))
     return codes, labels, kept
+
+
+def _few(numbers: Numbers) -> bool:
+    return len(np.unique(numbers)) <= _MOST_LABELS
