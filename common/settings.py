@@ -29,7 +29,8 @@ class ClientSettings(Part):
     @property
     def keeps_state(self) -> bool:
         """Whether clients keep something from one round to the next."""
-        return self.training.optimizer_state == "client" or self.strategy.keeps_state
+        strategy = self.strategy
+        return self.training.optimizer_state == "client" or strategy.keeps_state or strategy.keeps_networks
 
     @property
     def weighting(self) -> Literal["rows", "clients", "own"]:

@@ -109,7 +109,7 @@ def _nothing_personal(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
     strategy = scenario.federation.strategy
     if strategy.name == "fedbn" and (scenario.model.normalization.name != "batch" or not scenario.model.layers):
         yield "federation.strategy: fedbn without batch normalization keeps nothing local, and is FedAvg"
-    if strategy.personalizes and not scenario.data.client_holdout:
+    if strategy.outcome == "own" and not scenario.data.client_holdout:
         yield (
             f"data.client_holdout: 0 with {strategy.name}: what clients' own models are good for shows on rows of "
             "their own alone, and there are none"

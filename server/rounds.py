@@ -30,6 +30,7 @@ from server.evaluation.statistics import Statistics
 from server.exchange.agreement import agree
 from server.exchange.federation import discover
 from server.exchange.sending import Carrier, Exchange
+from server.exchange.traffic import traffic
 from server.exchange.training import Trained, Training
 from server.grid.base import DirectGrid
 from server.privacy import Private
@@ -42,7 +43,7 @@ from server.record.resume import Resumed
 from server.record.state import RunState
 from server.selection import SELECTIONS
 from server.strategies import STRATEGIES
-from server.strategies.base import Instructions, Surroundings
+from server.strategies.base import Surroundings
 
 
 class Rounds:
@@ -156,7 +157,7 @@ class Rounds:
         fresh = {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
         weights = starting_weights(self._scenario, fresh) or fresh
         versions = np.zeros(len(self._federation.clients), dtype=np.int64)
-        measured = self._evaluate(weights, versions, self._strategy.candidates())
+        measured = self._evaluate(weights, versions, self._strategy.candidates(), self._strategy.starts())
         metrics = {"clients": 0, "bytes_down": 0, "bytes_up": 0, **measured.metrics}
         clock.lap("evaluation")
         self._call(measured)
@@ -192,7 +193,12 @@ class Rounds:
         if before.buffers:
             instructions.records.setdefault(BUFFERS, before.buffers)
         without = self._resumed.excluded.get(number, {})
-        trained = self._training.round(number, cohort, instructions, before.versions, without)
+        starts = self._strategy.starts().among(cohort)
+        if scenario.federation.strategy.keeps_networks:
+            has_none = before.versions[cohort] == 0
+            has_none[starts.places] = False
+            instructions.known = not has_none.any()
+        trained = self._training.round(number, cohort, instructions, starts, before.versions, without)
         clock.lap("training")
         outcome = self._strategy.aggregate(number, trained.results)
         parameters, buffers = before.parameters | outcome.parameters, outcome.buffers
@@ -207,13 +213,17 @@ class Rounds:
             if outcome.adoption is not None:
                 self._keeping.adopt(number, versions, outcome.adoption.adopters, outcome.adoption.givers)
         kept = set(scenario.federation.strategy.personal([*parameters, *buffers]))
-        traffic = _traffic(parameters, kept, instructions, len(cohort), trained)
-        traffic["bytes_down"] += self._selection.asked * numbers(before.parameters)
-        metrics = {"round": number, **traffic, **outcome.metrics}
+        metrics = {
+            "round": number,
+            **traffic(parameters, kept, instructions, starts, len(cohort), trained),
+            **outcome.metrics,
+        }
+        metrics["bytes_down"] += self._selection.asked * numbers(before.parameters)
         clock.lap("aggregation")
         measured = Measured()
         if is_due(scenario, number):
-            measured = self._evaluate(parameters | buffers, versions, self._strategy.candidates())
+            strategy = self._strategy
+            measured = self._evaluate(parameters | buffers, versions, strategy.candidates(), strategy.starts())
             metrics |= measured.metrics
             clock.lap("evaluation")
         self._call(measured, trained, outcome.ladder)
@@ -283,22 +293,3 @@ class _Clock:
     def total(self) -> float:
         """Seconds since the beginning."""
         return round(time.monotonic() - self._started, 6)
-
-
-def _traffic(parameters: Named, kept: set[str], instructions: Instructions, cohort: int, trained: Trained) -> Metrics:
-    """Who took part, and the bytes that would travel were every client a device of its own.
-
-    `kept` are the names of the arrays that clients have to themselves.
-    """
-    sent = (parameters, *instructions.records.values())
-    down = sum(numbers({name: arrays[name] for name in arrays.keys() - kept}) for arrays in sent)
-    down += sum(numbers(arrays) // cohort for arrays in (instructions.values, *instructions.own.values()))
-    result = trained.results[0]
-    up = sum(numbers(arrays) for arrays in result.sums.values())
-    up += sum(numbers(arrays) // len(result.block.clients) for arrays in result.rows.values())
-    return {
-        "clients": len(trained.clients),
-        "train_loss": trained.loss,
-        "bytes_down": down * cohort,
-        "bytes_up": up * len(trained.clients),
-    }

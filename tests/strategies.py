@@ -13,9 +13,20 @@ from common.scenario.strategies import STRATEGIES
 NEEDS: dict[str, list[str]] = {"fedbn": ["model.normalization=batch"]}
 """What a strategy needs in the scenario besides itself, as overrides."""
 
+_MOMENTUM = ["training.optimizer.momentum=0.9", "training.optimizer_state=client"]
+VARIANTS: dict[str, list[str]] = {
+    "competition best, champion kept": ["federation.strategy={name: competition, mode: best, keep_champion: true}"],
+    "competition tournament, champion kept, state copied": [
+        "federation.strategy={name: competition, mode: tournament, keep_champion: true, adopted_state: copied}",
+        *_MOMENTUM,
+    ],
+    "competition population, state reset": ["federation.strategy={name: competition, mode: population}", *_MOMENTUM],
+}
+"""Settings of strategies with which more is carried from round to round."""
+
 
 def every_strategy() -> dict[str, list[str]]:
-    """The overrides that ask for each strategy, and for each of its modes where it has some."""
+    """The overrides that ask for each strategy, for each of its modes where it has some, and for `VARIANTS`."""
     found = {}
     for part in STRATEGIES:
         name = name_of(part, "name")
@@ -23,7 +34,7 @@ def every_strategy() -> dict[str, list[str]]:
         for mode in modes or ("",):
             wanted = f"{{name: {name}, mode: {mode}}}" if mode else name
             found[f"{name} {mode}".strip()] = [f"federation.strategy={wanted}", *NEEDS.get(name, [])]
-    return found
+    return found | VARIANTS
 
 
 def sampled(every: Iterable[str], *quickly: str) -> list[Any]:

@@ -37,7 +37,7 @@ class CompiledStacks(Stacks):
         self._library = library
         network = network_members(self.network, order.agreement.features)
         self._common = network | loss_members(self._settings, self.network, self._loss)
-        one_for_all = not order.per_client and not self.basis.personal
+        one_for_all = not len(order.starts.places) and not self.basis.kept
         self._shared_start = self.starting_weights(np.zeros(1, np.int64)) if one_for_all else None
         raw = self._rows.raw()
         self._raw = raw if raw is not None and raw.x.dtype in _KINDS and raw.x.flags.c_contiguous else None

@@ -30,6 +30,8 @@ class Basis:
     """And of its buffers."""
     personal: tuple[str, ...]
     """The names of the arrays that clients keep to themselves."""
+    kept: tuple[str, ...]
+    """The names of those that they go on with in the next round: these, or all."""
     dtype: torch.dtype
     rows: Rows
     pipeline: Pipeline
@@ -42,13 +44,15 @@ def basis_of(prepared: Prepared, agreement: Agreement, settings: str) -> Basis:
     read = read_settings(settings)
     network, dtype = blank(read.model, agreement), DTYPES[read.model.dtype]
     layout = Layout.of(network)
+    personal = tuple(read.strategy.personal(layout.shapes))
     return Basis(
         settings=read,
         network=network,
         layout=layout,
         parameters=tuple(name for name, _ in network.named_parameters()),
         buffers=tuple(name for name, _ in network.named_buffers()),
-        personal=tuple(read.strategy.personal(layout.shapes)),
+        personal=personal,
+        kept=tuple(layout.shapes) if read.strategy.keeps_networks else personal,
         dtype=dtype,
         rows=open_rows(prepared, agreement, dtype),
         pipeline=Pipeline(read.training.augmentation, prepared.meta, agreement.spread, prepared),

@@ -35,7 +35,7 @@ class Fault:
     scale: float = 1.0
     """How many times its change a client sends the opposite of."""
     once: str = ""
-    """A file that marks that it was done: the fault happens while it is not there."""
+    """A file that marks that it was done, and in which process: the fault happens while it is not there."""
 
     def due(self, round_number: int, client: int) -> bool:
         """Whether it names this client and round."""
@@ -83,7 +83,8 @@ class Faults:
 def _first(mark: str) -> bool:
     """Whether nobody made the mark before: of two workers that ask at once, one is the first."""
     try:
-        Path(mark).touch(exist_ok=False)
+        with Path(mark).open("x") as file:
+            file.write(str(os.getpid()))
     except FileExistsError:
         return False
     return True

@@ -57,12 +57,13 @@ class _Scoring:
         """The model of the client at `place` of the message: (1, *shape)."""
         fresh = self._order.fresh is None or bool(self._order.fresh[place])
         kept = {} if fresh else {name: tensor[place : place + 1] for name, tensor in self._kept.items()}
+        own = own_arrays(kept) | tensors(self._order.starts.among(np.array([place])).weights)
 
         def losses() -> NDArray[np.float64]:
             client = int(self._order.blocks.clients[place])
             return training_losses(self._evaluator, self._prepared, self._rows, self._models, client)
 
-        return self._algorithm.own_model(self._models, own_arrays(kept), losses)
+        return self._algorithm.own_model(self._models, own, losses)
 
     def _on_own(self, models: Weights, clients: Indices) -> list[Sums]:
         rows = {"holdout": self._prepared.holdout_rows, "training": self._prepared.training_rows}[self._order.rows]

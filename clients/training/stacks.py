@@ -197,21 +197,24 @@ class Stacks:
         )
 
     def own(self, flat: Tensor) -> Weights:
-        """What clients keep to themselves of their weights (stack, numbers), as it is kept: (stack, *shape)."""
+        """What clients go on with of their weights (stack, numbers), as it is kept: (stack, *shape)."""
         views = self.layout.views(flat)
-        return as_kept({name: views[name] for name in self.basis.personal})
+        return as_kept({name: views[name] for name in self.basis.kept})
 
     def starting_weights(self, places: Indices) -> Tensor:
         """What the clients at `places` start from, (stack, numbers)."""
-        start, chosen = self._start, torch.from_numpy(places)
-        if self._order.per_client:
-            start = {name: tensor[chosen] for name, tensor in start.items()}
-        flat = self.layout.flatten(start, len(places))
+        if self._order.parameters:
+            flat = self.layout.flatten(self._start, len(places))
+        else:
+            flat = torch.zeros(len(places), self.layout.size, dtype=self.dtype)
         own, views = own_arrays(self._kept), self.layout.views(flat)
         if self._order.fresh is not None and own:
             kept = torch.from_numpy(np.flatnonzero(~self._order.fresh[places]))
-            for name in self.basis.personal:
-                views[name][kept] = own[name][chosen][kept]
+            for name in self.basis.kept:
+                views[name][kept] = own[name][torch.from_numpy(places)][kept]
+        starts = self._order.starts.among(places)
+        for name, tensor in tensors(starts.weights).items():
+            views[name][torch.from_numpy(starts.places)] = tensor.to(self.dtype)
         return flat
 
     def _values(self, places: Indices) -> Values:

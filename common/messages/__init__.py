@@ -43,6 +43,7 @@ from common.messages.queries import (
     write_moments,
     write_terms,
 )
+from common.messages.starts import Starts
 from common.messages.train import (
     BUFFERS,
     PRIVACY,
@@ -77,6 +78,7 @@ __all__ = [
     "EvaluateOrder",
     "Hosting",
     "Records",
+    "Starts",
     "TrainOrder",
     "TrainReply",
     "evaluate_records",

@@ -14,6 +14,7 @@ from common.data.agreement import Agreement
 from common.messages.agreement import read_agreement, write_agreement
 from common.messages.blocks import Blocks
 from common.messages.content import Content
+from common.messages.starts import Starts
 from common.messages.train import STATE, VERSIONS
 from common.metrics import Sums
 
@@ -55,6 +56,8 @@ class EvaluateOrder:
     """What each client has kept: (clients, *shape), zeros where it has kept nothing yet."""
     fresh: NDArray[np.bool_] | None = None
     """Which clients have kept nothing yet, shape (clients,); None where it does not matter."""
+    starts: Starts = field(default_factory=Starts)
+    """The own models of some clients, in place of what they kept."""
 
     @classmethod
     def read(cls, content: RecordDict) -> EvaluateOrder:
@@ -69,6 +72,7 @@ class EvaluateOrder:
             personal=bool(config["personal"]),
             state=unpack(records[STATE]) if STATE in records else {},
             fresh=unpack(records[VERSIONS])["committed"] == 0 if VERSIONS in records else None,
+            starts=Starts.read(content),
         )
 
 

@@ -41,7 +41,7 @@ def _part(order: TrainOrder, block: int, places: slice) -> TrainOrder:
     return replace(
         order,
         blocks=Blocks(order.blocks.clients[places], order.blocks.sizes[block : block + 1]),
-        parameters=own(order.parameters) if order.per_client else order.parameters,
+        starts=order.starts.among(np.arange(places.start, places.stop)),
         own={name: own(arrays) for name, arrays in order.own.items()},
         values=own(order.values),
         state=own(order.state),

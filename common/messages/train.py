@@ -13,6 +13,7 @@ from common.data.agreement import Agreement
 from common.messages.agreement import read_agreement, write_agreement
 from common.messages.blocks import Blocks
 from common.messages.content import Content
+from common.messages.starts import Starts
 
 TRAIN = "train"
 
@@ -40,16 +41,11 @@ def train_records(
     agreement: Agreement,
     parameters: ArrayRecord,
     records: dict[str, Named],
-    per_client: bool = False,
 ) -> dict[str, ArrayRecord | ConfigRecord]:
-    """The records that all train messages of a round have in common.
-
-    `parameters` are (*shape), for all clients; with `per_client` each message brings its own clients' in their
-    place, and its own `starts` of buffers.
-    """
+    """The records that all train messages of a round have in common; `parameters` are (*shape), for all clients."""
     numbers, words = write_agreement(agreement)
     return {
-        "config": ConfigRecord({"round": round_number, "settings": settings, "per-client": per_client}),
+        "config": ConfigRecord({"round": round_number, "settings": settings}),
         "agreement": numbers,
         "agreement.words": words,
         "parameters": parameters,
@@ -57,14 +53,13 @@ def train_records(
     }
 
 
-def own_records(starts: Named, values: Named, own: dict[str, Named]) -> dict[str, ArrayRecord]:
-    """The records of one message's clients, all arrays (clients, …), in the message's order.
+def own_records(starts: Starts, values: Named, own: dict[str, Named]) -> dict[str, ArrayRecord]:
+    """The records of one message's clients, in the message's order.
 
-    `starts` are the weights they start from, where those differ, `values` their own settings by dotted key,
-    `own` further records of theirs.
+    `starts` are for some of them, `values` their own settings by dotted key, (clients,), `own` further records of
+    theirs, (clients, …).
     """
-    records = {"values": pack(values), **{_OWN + name: pack(arrays) for name, arrays in own.items()}}
-    return records | ({"parameters": pack(starts)} if starts else {})
+    return {"values": pack(values), **{_OWN + name: pack(arrays) for name, arrays in own.items()}, **starts.write()}
 
 
 @dataclass
@@ -77,8 +72,9 @@ class TrainOrder:
     """The JSON of `common.settings.ClientSettings`."""
     agreement: Agreement
     parameters: Named
-    """Starting weights: (*shape) for all clients, or (clients, *shape) with `per_client`."""
-    per_client: bool = False
+    """Starting weights for all clients, (*shape)."""
+    starts: Starts = field(default_factory=Starts)
+    """What some of them start from in place of these, and of what they kept."""
     records: dict[str, Named] = field(default_factory=dict)
     """Further named arrays for all clients, such as a control variate."""
     own: dict[str, Named] = field(default_factory=dict)
@@ -101,7 +97,7 @@ class TrainOrder:
             settings=str(config["settings"]),
             agreement=read_agreement(records["agreement"], content.config_records["agreement.words"]),
             parameters=unpack(records["parameters"]),
-            per_client=bool(config["per-client"]),
+            starts=Starts.read(content),
             records={name[len(_RECORD) :]: unpack(records[name]) for name in records if name.startswith(_RECORD)},
             own={name[len(_OWN) :]: unpack(records[name]) for name in records if name.startswith(_OWN)},
             values=unpack(records["values"]),

@@ -38,7 +38,7 @@ def goal_of(scenario: Scenario, task: Task) -> Goal | None:
     """
     data, search = scenario.data, scenario.search
     splits = {"validation": data.validation_fraction, "holdout": data.client_holdout}
-    if scenario.federation.strategy.personalizes:
+    if scenario.federation.strategy.outcome == "own":
         splits = {"personal": data.client_holdout, **splits}
     known = [f"{split}_{name}" for split, share in splits.items() if share for name in METRICS[task]]
     if scenario.evaluation.auc and task == "classification" and splits["validation"]:

@@ -14,6 +14,7 @@ from common.data.agreement import Agreement
 from common.data.prepared import Indices
 from common.data.rows import open_rows
 from common.evaluation import Evaluator
+from common.messages import Starts
 from common.metrics import PRIMARY, Sums, finish, total
 from common.scenario import Scenario
 from common.settings import ClientSettings
@@ -62,12 +63,13 @@ class Evaluation:
         costs = looking(self._evaluator.size, self._rows_held)
         self._holders = federation.cut(self._holding, scenario.federation.blocks, costs) if len(self._holding) else []
 
-    def __call__(self, weights: Named, versions: Indices, candidates: Named) -> Measured:
+    def __call__(self, weights: Named, versions: Indices, candidates: Named, starts: Starts) -> Measured:
         """A model's metrics: pooled, over the clients, and client by client; `weights` are parameters and buffers.
 
-        `versions` has for every client of the federation the version of its state, `candidates` are the models
-        that clients may choose their own from. Over the clients' own results for the task's primary metric
-        stand holdout_<metric>_mean, _worst_10, _best_10, _variance and _jain: see `fairness`. The same
+        `versions` has for every client of the federation the version of its state, `candidates` are the models that
+        clients may choose their own from, `starts` have own models of some in place of what they kept.
+        Over the clients' own results for the task's primary metric stand holdout_<metric>_mean, _worst_10, _best_10,
+        _variance and _jain: see `fairness`. The same
         numbers of the clients' own models begin with personal_; a client that has nothing of its own yet uses
         the global model. Where clients keep all arrays to themselves there is no global model: nothing is measured
         on the server's rows, and holdout_ is said of their own models too.
@@ -78,7 +80,7 @@ class Evaluation:
             if len(positions) and not alone:
                 measured |= self._named(split, self._central(weights, positions))
         nobody: tuple[Indices, list[Sums]] = np.empty(0, np.int64), []
-        holders, found = self._on_clients(weights, versions, candidates) if self._holders else nobody
+        holders, found = self._on_clients(weights, versions, candidates, starts) if self._holders else nobody
         found = found[-1:] * 2 if alone else found
         of_clients: dict[str, Sums] = {}
         for split, sums in zip(("holdout", "personal"), found, strict=False):
@@ -91,7 +93,9 @@ class Evaluation:
         (sums,) = self._evaluator.sums(one, self._rows, positions, np.array([len(positions)]))
         return sums
 
-    def _on_clients(self, weights: Named, versions: Indices, candidates: Named) -> tuple[Indices, list[Sums]]:
+    def _on_clients(
+        self, weights: Named, versions: Indices, candidates: Named, starts: Starts
+    ) -> tuple[Indices, list[Sums]]:
         """The ids of the clients that answered, and for each model the sums over each one's held-out rows."""
         models = {name: array[None] for name, array in weights.items()}
         if candidates:
@@ -106,7 +110,7 @@ class Evaluation:
             if not theirs:
                 return {}
             positions = np.concatenate([self._holding[block.places] for block in group])
-            return {messages.VERSIONS: pack({"committed": versions[positions]})}
+            return {messages.VERSIONS: pack({"committed": versions[positions]}), **starts.among(positions).write()}
 
         found: dict[int, tuple[Indices, list[Sums]]] = {}
         number = 2 if personal else len(next(iter(models.values())))

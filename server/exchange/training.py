@@ -13,7 +13,7 @@ from common.arrays import Named, numbers, pack, unpack
 from common.data.agreement import Agreement
 from common.data.prepared import Indices
 from common.errors import InputError, RunError
-from common.messages import BUFFERS, Records
+from common.messages import BUFFERS, Records, Starts
 from common.scenario import Scenario
 from common.settings import ClientSettings
 from server.exchange.blocks import Block
@@ -59,16 +59,24 @@ class Training:
         self._tell = tell
 
     def round(
-        self, number: int, cohort: Indices, instructions: Instructions, versions: Indices, without: dict[int, str]
+        self,
+        number: int,
+        cohort: Indices,
+        instructions: Instructions,
+        starts: Starts,
+        versions: Indices,
+        without: dict[int, str],
     ) -> Trained:
         """Train the clients at the positions `cohort`.
 
-        `versions` has for every client of the federation the version of its state to build on. The blocks of
+        `starts` has own ones of some of the cohort, `versions` for every client of the federation the version of its
+        state to build on. The blocks of
         `without` are left out, for the reasons it gives: what a deadline excluded before a run was resumed
         stays excluded. Raises RunError where too few usable answers are left.
         """
         results = sorted(
-            self._results(number, cohort, instructions, versions, without), key=lambda result: result.block.index
+            self._results(number, cohort, instructions, starts, versions, without),
+            key=lambda result: result.block.index,
         )
         clients = np.concatenate([np.empty(0, np.int64), *(result.block.clients for result in results)])
         examples = np.concatenate([np.empty(0), *(result.metrics["examples"] for result in results)])
@@ -85,7 +93,13 @@ class Training:
         return Trained(usable, clients[took_part], losses[took_part], loss)
 
     def _results(
-        self, number: int, cohort: Indices, instructions: Instructions, versions: Indices, without: dict[int, str]
+        self,
+        number: int,
+        cohort: Indices,
+        instructions: Instructions,
+        starts: Starts,
+        versions: Indices,
+        without: dict[int, str],
     ) -> Iterator[BlockResult]:
         """The blocks' results, as they come."""
         pooled = self._scenario.federation.strategy.pooled
@@ -102,9 +116,8 @@ class Training:
             number,
             self._settings_text,
             self._agreement,
-            instructions.parameters,
+            pack({}) if instructions.known else instructions.parameters,
             instructions.records,
-            per_client=bool(instructions.starts),
         )
         positions = {block.index: cohort[block.places] for block in blocks}
 
@@ -115,7 +128,7 @@ class Training:
                 return {name: array[places] for name, array in arrays.items()}
 
             records = messages.own_records(
-                theirs(instructions.starts),
+                starts.among(places),
                 theirs(instructions.values),
                 {name: theirs(arrays) for name, arrays in instructions.own.items()},
             )

@@ -68,7 +68,8 @@ class Keeping:
     def adopt(self, number: int, versions: Indices, adopters: Indices, givers: Indices) -> None:
         """Give the clients at the places `adopters` a copy of what those at `givers` kept, as of round `number`.
 
-        Where a giver is negative or keeps nothing, its adopter begins anew. `versions` are brought up to date.
+        Where a giver is negative or keeps nothing, or a host cannot be told, the adopter begins anew. `versions` are
+        brought up to date.
         """
         having = np.where(givers >= 0, versions[givers], 0) > 0
         sources, who = np.unique(givers[having], return_inverse=True)
@@ -80,8 +81,15 @@ class Keeping:
             parts.append(Kept(adopters[having][there], {name: array[rows] for name, array in kept.states.items()}))
         versions[adopters] = 0
         for part in parts:
+            if not len(part.places):
+                continue
             versions[part.places] = number
-        self.restore(versions, [part for part in parts if len(part.places)])
+            try:
+                self.restore(versions, [part])
+            except RunError as error:
+                versions[part.places] = 0
+                missing = self._federation.clients[part.places].tolist()
+                self._exchange.tell("states missing", {"clients": missing, "reason": str(error)})
 
     def _kept(self, places: Indices, versions: Indices) -> Iterator[Kept]:
         """What the clients at these places kept, as far as their hosts answer."""

@@ -31,7 +31,7 @@ class Keeper:
         self._spec, self._rounds = scenario.checkpoints, scenario.federation.rounds
         self._checkpoints, self._collect, self._tell = checkpoints, collect, tell
         metric, more_is_better = PRIMARY[task]
-        personal = scenario.federation.strategy.personalizes and scenario.data.client_holdout
+        personal = scenario.federation.strategy.outcome == "own" and scenario.data.client_holdout
         self._key = f"{'personal' if personal else 'validation'}_{metric}"
         self._sign = 1.0 if more_is_better else -1.0
         self._best = max((self._score(entry) for entry in history), default=float("-inf"))

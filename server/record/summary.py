@@ -22,7 +22,7 @@ def summarize(scenario: Scenario, history: list[Metrics], status: str, reason: s
         **({"reason": reason} if reason else {}),
         "rounds": history[-1]["round"] if history else 0,
         "final": history[-1] if history else {},
-        "best": _best(history),
+        "best": _best(history, scenario.federation.strategy.outcome),
         "seconds": round(seconds, 3),
         "client_updates_per_second": round(trained / seconds, 3) if seconds else 0.0,
         "seed": scenario.seed,
@@ -30,12 +30,12 @@ def summarize(scenario: Scenario, history: list[Metrics], status: str, reason: s
     }
 
 
-def _best(history: list[Metrics]) -> Metrics | None:
+def _best(history: list[Metrics], outcome: str) -> Metrics | None:
     """The round that did best, never on test rows.
 
-    By the clients' own models where they have some, else by the validation rows, else by held-out rows.
+    By the clients' own models where a run is about those, else by the validation rows, else by held-out rows.
     """
-    for split in ("personal", "validation", "holdout"):
+    for split in ("personal", "validation", "holdout") if outcome == "own" else ("validation", "holdout"):
         for name, more_is_better in PRIMARY.values():
             key = f"{split}_{name}"
             rounds = [entry for entry in history if _finite(entry.get(key))]

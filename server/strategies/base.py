@@ -11,6 +11,7 @@ from flwr.app import ArrayRecord
 
 from common.arrays import Named
 from common.data.prepared import Indices
+from common.messages import Starts
 from common.scenario import Scenario
 from server.evaluation.judging import Judging
 from server.evaluation.losses import TrainingLosses
@@ -47,12 +48,12 @@ class Instructions:
     """Starting weights for all clients."""
     records: dict[str, Named] = field(default_factory=dict)
     """Further named arrays for all clients, such as a control variate."""
-    starts: Named = field(default_factory=dict)
-    """Each client's own start in place of `parameters`, buffers too, in cohort order: (cohort, *shape)."""
     own: dict[str, Named] = field(default_factory=dict)
     """Further named arrays of each client: (cohort, *shape)."""
     values: Named = field(default_factory=dict)
     """Settings that differ between clients, by dotted key: (cohort,)."""
+    known: bool = False
+    """Whether every client has a start of its own, so that `parameters` need not be sent."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,10 @@ class Strategy(ABC):
     @abstractmethod
     def aggregate(self, round_number: int, results: list[BlockResult]) -> Outcome:
         """The outcome of the blocks' results, which come in block order and have weight."""
+
+    def starts(self) -> Starts:
+        """The weights that clients, by their positions, go on with in place of what they are sent or have kept."""
+        return Starts()
 
     def candidates(self) -> Named:
         """Models from which each client may choose its own when it is measured: (models, *shape), buffers too."""

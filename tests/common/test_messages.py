@@ -65,7 +65,7 @@ def test_a_train_order(travel: Travel) -> None:
     shared = messages.train_records(4, "{}", AGREEMENT, pack(WEIGHTS), {"variate": WEIGHTS})
     content = RecordDict({**shared, "blocks": BLOCKS.write(), "values": pack({"optimizer.lr": np.array([0.1, 0.2])})})
     order = TrainOrder.read(travel(content))
-    assert (order.round, order.settings, order.per_client) == (4, "{}", False)
+    assert (order.round, order.settings, len(order.starts.places)) == (4, "{}", 0)
     assert order.agreement.labels == ("a", "b")
     assert np.array_equal(order.parameters["w"], WEIGHTS["w"])
     assert np.array_equal(order.records["variate"]["w"], WEIGHTS["w"])

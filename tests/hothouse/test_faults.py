@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import hothouse
-from server.record.observers import Metrics, Observer, Work
+from server.record.observers import Metrics, Observer
 from tests.processes import (
     abandoned,
     kill,
@@ -28,40 +28,25 @@ from tests.processes import (
     shared_memory,
     start,
     until,
-    workers,
 )
 from tests.resuming import assert_same
 from tests.strategies import every_strategy
 
-# So many epochs that a kill falls into them, and steps so small that none goes astray on any processor.
-SLOW_ROUNDS = ["federation.rounds=3", "training.epochs=60", "training.engine=torch", "training.optimizer.lr=0.002"]
+ROUNDS = ("federation.rounds=3", "federation.clients_per_round=1.0", "federation.blocks=4")
 
 
-class After(Observer):
-    """Does something a moment after the first worker has begun to train in the round after one."""
-
-    def __init__(self, after_round: int, act: Callable[[], None]) -> None:
-        self.after_round, self.act = after_round, act
-        self.next = False
-
-    def round_ended(self, metrics: Metrics) -> None:
-        self.next = metrics["round"] == self.after_round
-
-    def worked(self, work: Work) -> None:
-        if self.next and work.kind == "train":
-            self.next = False
-            threading.Timer(0.15, self.act).start()
-
-
-def murdering(how_many: int) -> Callable[[], None]:
-    """Kills so many of the workers that come from now on: those of an earlier run may be on their way out."""
-    earlier = workers()
+def killed_amid_training(folder: Path, round_number: int, clients: Sequence[int]) -> dict[str, str]:
+    """The node config with which clients hang once in a round; when all of them do, their workers are killed."""
+    marks = {client: folder / f"hanging-{client}" for client in clients}
+    faults = [{"what": "hang", "round": round_number, "client": one, "once": str(mark)} for one, mark in marks.items()]
 
     def murder() -> None:
-        for worker in [worker for worker in workers() if worker not in earlier][:how_many]:
-            kill(worker)
+        until(lambda: all(mark.exists() and mark.read_text() for mark in marks.values()))
+        for mark in marks.values():
+            kill(int(mark.read_text()))
 
-    return murder
+    threading.Thread(target=murder, daemon=True).start()
+    return {"faults": json.dumps(faults)}
 
 
 def trouble(run: hothouse.Run) -> list[tuple[str, int]]:
@@ -69,23 +54,24 @@ def trouble(run: hothouse.Run) -> list[tuple[str, int]]:
     return [(event["event"], event["round"]) for event in run.events if event["event"] != "checkpoint"]
 
 
-@pytest.fixture(scope="module")
-def calm(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hothouse.Run:
-    out = tmp_path_factory.mktemp("calm") / "run"
-    return hothouse.run(quickstart, overrides=SLOW_ROUNDS, engine="local", out=out)
-
-
 @pytest.mark.usefixtures("two_workers")
 class TestWorkersThatDie:
     @pytest.mark.faults
-    @pytest.mark.parametrize("how_many", [1, 2])
+    @pytest.mark.parametrize("clients", [[3], [0, 19]], ids=["one", "both"])
+    @pytest.mark.parametrize("kept", [[], ["training.optimizer_state=client"]], ids=["", "what clients keep"])
     def test_in_the_middle_of_a_round(
-        self, quickstart: Path, tmp_path: Path, calm: hothouse.Run, how_many: int
+        self, quickstart: Path, tmp_path: Path, clients: list[int], kept: list[str]
     ) -> None:
-        murder = After(1, murdering(how_many))
-        run = hothouse.run(quickstart, overrides=SLOW_ROUNDS, workers=2, out=tmp_path / "run", observers=[murder])
-        assert trouble(run) == [("retry", 2)] * how_many
-        assert_same(run, calm)
+        overrides = [*ROUNDS, *kept]
+        run = hothouse.run(
+            quickstart,
+            overrides=overrides,
+            workers=2,
+            out=tmp_path / "run",
+            node_config=killed_amid_training(tmp_path, 2, clients),
+        )
+        assert trouble(run) == [("retry", 2)] * len(clients)
+        assert_same(run, hothouse.run(quickstart, overrides=overrides, engine="local", out=tmp_path / "calm"))
 
     def test_at_a_certain_client_once(self, quickstart: Path, tmp_path: Path) -> None:
         short = ["federation.rounds=3"]
@@ -93,20 +79,6 @@ class TestWorkersThatDie:
         run = hothouse.run(quickstart, overrides=short, workers=2, out=tmp_path / "run", node_config={"faults": faults})
         assert trouble(run) == [("retry", 2)]
         assert_same(run, hothouse.run(quickstart, overrides=short, engine="local", out=tmp_path / "calm"))
-
-    @pytest.mark.faults
-    def test_and_what_clients_keep_is_neither_lost_nor_counted_twice(self, quickstart: Path, tmp_path: Path) -> None:
-        kept = [
-            *SLOW_ROUNDS,
-            "training.epochs=30",
-            "training.optimizer_state=client",
-            "federation.clients_per_round=1.0",
-        ]
-        calm = hothouse.run(quickstart, overrides=kept, engine="local", out=tmp_path / "calm")
-        murder = After(2, murdering(1))
-        run = hothouse.run(quickstart, overrides=kept, workers=2, out=tmp_path / "run", observers=[murder])
-        assert trouble(run) == [("retry", 3)]
-        assert_same(run, calm)
 
     @pytest.mark.faults
     def test_of_the_same_client_every_time(self, quickstart: Path, tmp_path: Path) -> None:
@@ -300,14 +272,13 @@ def test_a_second_interrupt_loses_nothing(quickstart: Path, tmp_path: Path, firs
 def test_two_thousand_rounds_need_no_more_memory_and_no_more_time(quickstart: Path, tmp_path: Path) -> None:
     readings: dict[int, dict[str, int]] = {}
 
-    class Watcher(After):
+    class Watcher(Observer):
         def round_ended(self, metrics: Metrics) -> None:
             if metrics["round"] and metrics["round"] % 200 == 0:
                 readings[metrics["round"]] = proportional_memory(os.getpid())
 
     overrides = ["federation.rounds=2000", "training.epochs=1", "training.optimizer_state=client"]
-    watcher = Watcher(0, lambda: None)
-    run = hothouse.run(quickstart, overrides=overrides, workers=2, out=tmp_path / "run", observers=[watcher])
+    run = hothouse.run(quickstart, overrides=overrides, workers=2, out=tmp_path / "run", observers=[Watcher()])
     assert set(readings[2000]) == set(readings[200])
     for process, first in readings[200].items():
         # By the line through all readings: any one of them may have come at an odd moment.

@@ -29,6 +29,7 @@ from tests.literal import (
     assert_equal,
     clients,
     cohort,
+    last_rounds,
     literal_scenario,
     run,
 )
@@ -143,7 +144,27 @@ def test_tournament(tmp_path: Path) -> None:
             winner, loser = sorted(pair, key=order.index)
             lines[loser] = networks[winner]
         weights = networks[order[0]]
-    arena.assert_ends_at(weights)
+    done = run(arena.chosen, arena.prepared)
+    assert_equal(done.weights, weights, TOLERANCE)
+    # A client's own model is its line, whether it has trained it or is to go on with it; else the global one.
+    own = {client: lines[client] if client in last_rounds() else weights for client in lines}
+    losses = {client: arena.literal.loss(own[client], arena.prepared.holdout_rows(client)) for client in own}
+    assert done.watcher.rounds[-1]["personal_loss"] == pytest.approx(np.mean(list(losses.values())), abs=TOLERANCE)
+
+
+def test_the_server_has_only_networks_that_wait_for_their_client(tmp_path: Path) -> None:
+    arena = Arena(tmp_path, mode="tournament")
+    done = run(arena.chosen, arena.prepared)
+    strategy = done.rounds._strategy
+    state, waiting = strategy.state(), set()
+    for t, ladder in enumerate(done.watcher.ladders, start=1):
+        waiting -= set(cohort(t))
+        waiting |= {a for a, b in zip(ladder.clients.tolist(), ladder.adopts.tolist(), strict=True) if a != b}
+    assert state["adopters"].tolist() == sorted(waiting)
+    assert {len(array) for name, array in state.items() if name.startswith("adopted.")} == {len(waiting)}
+    # Who goes on with its own network has it still, as it was trained.
+    (t, client) = next((t, one) for one, t in sorted(last_rounds().items()) if one not in waiting)
+    assert done.kept(client, t).keys() == {f"personal.{name}" for name in arena.literal.start()}
 
 
 def test_population(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ class TestHoweverWorkersAreAsked:
             assert np.array_equal(unpack(records["w"])["w"], np.arange(size, dtype=np.float32))
         assert all(isinstance(message.content["w"], ArrayRecord) for message in sent), "what was pushed is untouched"
 
-    @pytest.mark.faults
+    @pytest.mark.bench
     def test_a_round_trip_waits_for_nothing(self, echo: RayGrid) -> None:
         def messages() -> list[Message]:
             return [Message(RecordDict(), node, "query") for node in echo.get_node_ids()]

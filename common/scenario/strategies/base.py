@@ -13,9 +13,9 @@ class StrategyPart(Part):
     """What strategies have in common."""
 
     keeps_state: ClassVar[bool] = False
-    """Whether clients keep something of their own from round to round."""
-    personalizes: ClassVar[bool] = False
-    """Whether clients come to models of their own, which are measured beside the global one."""
+    """Whether clients keep something of their own from round to round, beside networks."""
+    outcome: ClassVar[Literal["global", "own"]] = "global"
+    """Whose quality a run is about: the global model's, or that of the clients' own ones."""
     each: ClassVar[bool] = False
     """Whether the server must see every client's weights; the others are summed where they were trained."""
     pooled: ClassVar[bool] = False
@@ -29,6 +29,16 @@ class StrategyPart(Part):
     """Whether it sees clients through the mean of their weights only, so that clipping and noise cover all it sees."""
     bound: ClassVar[str] = ""
     """What it needs of a round's n clients, in words."""
+
+    @property
+    def keeps_networks(self) -> bool:
+        """Whether each client goes on with the whole network that it has trained, and keeps it."""
+        return False
+
+    @property
+    def personalizes(self) -> bool:
+        """Whether clients come to models of their own, which are measured beside the global one."""
+        return self.outcome == "own" or self.keeps_networks
 
     @property
     def sums(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ class Competition(StrategyPart):
     """Networks compete: the super node judges them and spreads the best weights to the others.
 
     In `best`, `top_k`, `weighted` and `layerwise` all networks start a round from the same weights; in
-    `tournament` and `population` each client's network is a line of its own, kept by the server, and the global
+    `tournament` and `population` each client's network is a line of its own, which the client keeps, and the global
     model is the round's best. A network whose score is not a number ranks last and spreads nothing; of equal ones the
     client with the lower id wins.
     """
@@ -75,6 +75,11 @@ class Competition(StrategyPart):
         "population: the least and the most that settings may become, as {optimizer.lr: [0.001, 1]}; of others any.",
         {},
     )
+
+    @property
+    def keeps_networks(self) -> bool:
+        """Where networks are lines of their own."""
+        return self.mode in ("tournament", "population")
 
     @model_validator(mode="after")
     def _ranges_of_settings(self) -> Competition:

@@ -14,7 +14,7 @@ class PersonalPart(StrategyPart):
     """What they have in common."""
 
     keeps_state: ClassVar[bool] = True
-    personalizes: ClassVar[bool] = True
+    outcome: ClassVar[Literal["global", "own"]] = "own"
 
     def misfit(self, model: Model) -> tuple[str, str] | None:
         """Some layer must be left to have in common."""
@@ -121,7 +121,7 @@ class IFCA(StrategyPart):
     """Several global models; each client trains the one that fits its rows best (Ghosh et al. 2020, algorithm 1)."""
 
     plain_clients: ClassVar[bool] = False
-    personalizes: ClassVar[bool] = True
+    outcome: ClassVar[Literal["global", "own"]] = "own"
     weighting: ClassVar[Literal["rows", "clients"]] = "clients"
 
     name: Literal["ifca"] = key("Clusters of clients that find themselves, a model each.", "ifca")

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from flwr.app import ArrayRecord
 
-from common.arrays import Named
+from common.arrays import Named, pack
 from common.data.prepared import Indices
 from common.errors import RunError
+from common.messages import BUFFERS, Starts
 from server.evaluation.judging import Scores
 from server.exchange.results import BlockResult
 from server.record.ladder import Ladder
@@ -54,15 +55,22 @@ class Competition(Strategy):
         """The client whose network weighs most in the global weights, -1 for the given ones; and its rows."""
 
     def instruct(self, round_number: int, parameters: ArrayRecord, buffers: Named, cohort: Indices) -> Instructions:
-        """The global weights for all, or each client's own line."""
+        """The global weights for all; or, for those whose line has not begun, what lines begin with."""
         self._cohort = cohort
-        instructions = Instructions(parameters)
         self._sent = {name: array.numpy() for name, array in parameters.items()} | buffers
-        if self._lines is not None:
-            self._lines.begin(self._sent)
-            instructions.starts = self._lines.starts(cohort)
-            instructions.values = self._lines.values(cohort)
-        return instructions
+        if self._lines is None:
+            return Instructions(parameters)
+        self._lines.begin(self._sent)
+        given = self._lines.given
+        return Instructions(
+            pack({name: given[name] for name in parameters}),
+            {BUFFERS: {name: given[name] for name in buffers}} if buffers else {},
+            values=self._lines.values(cohort),
+        )
+
+    def starts(self) -> Starts:
+        """The networks that clients adopted and have not trained yet."""
+        return Starts() if self._lines is None else self._lines.adopted
 
     def aggregate(self, round_number: int, results: list[BlockResult]) -> Outcome:
         """Judge the networks that came back and let the mode decide."""

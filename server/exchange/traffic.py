@@ -1,0 +1,30 @@
+"""What a round of training would send were every client a device of its own."""
+
+from __future__ import annotations
+
+from common.arrays import Named, numbers
+from common.messages import Starts
+from server.exchange.training import Trained
+from server.record.observers import Metrics
+from server.strategies.base import Instructions
+
+
+def traffic(
+    parameters: Named, kept: set[str], instructions: Instructions, starts: Starts, cohort: int, trained: Trained
+) -> Metrics:
+    """Who took part, and the bytes down to the cohort's clients and up from those who took part.
+
+    `kept` are the names of the arrays that clients have to themselves, `starts` what some of the cohort start from.
+    """
+    sent = (*(() if instructions.known else (parameters,)), *instructions.records.values())
+    down = sum(numbers({name: arrays[name] for name in arrays.keys() - kept}) for arrays in sent)
+    down += sum(numbers(arrays) // cohort for arrays in (instructions.values, *instructions.own.values()))
+    result = trained.results[0]
+    up = sum(numbers(arrays) for arrays in result.sums.values())
+    up += sum(numbers(arrays) // len(result.block.clients) for arrays in result.rows.values())
+    return {
+        "clients": len(trained.clients),
+        "train_loss": trained.loss,
+        "bytes_down": down * cohort + numbers(starts.weights),
+        "bytes_up": up * len(trained.clients),
+    }
