@@ -27,7 +27,7 @@ test-ray: $(VENV)/ready-to-test
 	$(PYTEST) -m ray -n 2 $(TESTS)
 
 test-faults: $(VENV)/ready-to-test
-	$(PYTEST) -m faults -n 2 --dist loadscope $(TESTS)
+	$(PYTEST) -m faults -n 2 --dist worksteal $(TESTS)
 
 test-bench test-deploy test-browser: test-%: $(VENV)/ready-to-test
 	$(PYTEST) -m $* $(TESTS)

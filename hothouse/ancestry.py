@@ -11,9 +11,6 @@ from common.errors import InputError
 from hothouse.result import Run, load
 from server.record.files import read_lines
 
-CHAMPION = -2
-"""In a client's place: what the round before ended with, which competed once more as it was."""
-
 
 def lineage(run: str | Path | Run) -> pd.DataFrame:
     """The ancestry of a finished competition's global model, newest first: a row per round of its line.

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from common.errors import InputError
 from common.metrics import PRIMARY
-from hothouse.ancestry import CHAMPION
 from server.record.files import read_lines
 from server.record.journal import Entry
+from server.record.ladder import CHAMPION
 
 SPLITS = ("test", "validation", "holdout", "personal")
 """What is measured on what, the best-founded first."""

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from common.arrays import Named
 from common.data.prepared import Indices
 
+CHAMPION = -2
+"""In a client's place: what the round before ended with, which competes once more as it is."""
+
 _MOST = 1000
 """Rungs that are recorded of a round, from the top."""
 

@@ -38,6 +38,7 @@ seed: 5
 data:
   source: {kind: sklearn, name: digits}
   test_fraction: 0.2
+  validation_fraction: 0.1
   partition: {scheme: iid, clients: 6}
 model: {layers: [16]}
 training: {epochs: 1, batch_size: 16, optimizer: {name: sgd, lr: 0.02, momentum: 0.9}, optimizer_state: client}
@@ -155,6 +156,30 @@ def test_nodes_that_die_are_named_and_may_return(
     assert away[ROUNDS] == [2, 5], "node 2 never came back"
     chosen = load_scenario(scenario_file, changes.split())
     assert_equal(hothouse.load(out), replayed(chosen, parts, NODES, out))
+
+
+def test_networks_that_compete_are_still_there_when_their_node_is_started_again(
+    deployment: Deployment, scenario_file: Path, parts: Path, tmp_path: Path
+) -> None:
+    """Each client's network, and its momentum, are in its node's store: nobody else has them."""
+    competing, out = tmp_path / "competing.yaml", tmp_path / "run"
+    strategy = "{name: competition, mode: tournament, adopted_state: copied}"
+    competing.write_text(
+        scenario_file.read_text().replace("rounds: 3,", f"rounds: {FAULTY_ROUNDS}, strategy: {strategy},")
+    )
+    deployment.submit(out, scenario=competing, nodes=NODES, server_data=parts / "server")
+    deployment.until(lambda: rounds_in(out) > 2, "the run does not begin", 600)
+    deployment.kill("node-1", signal.SIGTERM)
+    deployment.until(lambda: bool(excluded(out)), "the node is not missed", 600)
+    deployment.start_node(1, parts / "node-1")
+    deployment.until(lambda: max(whole(out)) > min(excluded(out)), "the node does not return", 600)
+    assert deployment.finished(out)["status"] == "complete"
+    assert {client for away in excluded(out).values() for client in away} == {1, 4}
+    ladder = lines(out / "ladder.jsonl")
+    before = max(min(excluded(out)) - 1, 1)
+    assert {1, 4} & set(ladder[before - 1]["clients"])
+    assert {1, 4} & set(ladder[-1]["clients"])
+    assert_equal(hothouse.load(out), replayed(load_scenario(competing), parts, NODES, out))
 
 
 def reasons(out: Path, clients: list[int]) -> set[str]:

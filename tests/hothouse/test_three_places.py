@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from flwr.app import Context, RecordDict
+from safetensors.numpy import load_file
 
 import hothouse
 from common.data import prepare
@@ -20,6 +21,7 @@ from common.scenario import Scenario, load_scenario
 from server.app import build
 from server.grid.base import SERVER_NODE
 from server.grid.ray import RayGrid
+from tests.command import command
 from tests.deployment import Deployment, deployed
 from tests.resuming import TIMES
 
@@ -109,6 +111,51 @@ def test_flowers_simulation_engine_gives_the_same_bits(
     assert deployment.finished(tmp_path / "run")["status"] == "complete"
     deployment.kill("simulation")
     assert_same(hothouse.load(tmp_path / "run"), on_ray)
+
+
+def without_times(content: Any) -> Any:
+    """What a JSON document says, but for how long something took."""
+    if isinstance(content, list):
+        return [without_times(one) for one in content]
+    if isinstance(content, dict):
+        return {key: without_times(value) for key, value in content.items() if "second" not in key}
+    return content
+
+
+def everything(folder: Path) -> dict[str, Any]:
+    """All files of a run, by name: what they hold but for times, and of pages and logs that they are there."""
+    found: dict[str, Any] = {}
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        name = str(path.relative_to(folder))
+        match path.suffix:
+            case ".jsonl":
+                found[name] = [without_times(json.loads(line)) for line in path.read_text().splitlines()]
+            case ".json":
+                found[name] = without_times(json.loads(path.read_text()))
+            case ".html" | ".log":
+                found[name] = "there"
+            case ".safetensors" if path.parent.name == "checkpoints":
+                found[name] = {key: array.tolist() for key, array in load_file(path).items()}
+            case _:
+                found[name] = path.read_bytes()
+    return found
+
+
+def test_flwr_run_leaves_the_folder_that_hothouse_run_leaves(
+    scenario_file: Path, deployment: Deployment, tmp_path: Path
+) -> None:
+    """All of it: with one SuperNode there is one owner, and blocks are cut alike."""
+    deployment.start_simulation()
+    options = ("--federation-config", "num-supernodes=1 init-args-num-cpus=1 client-resources-num-cpus=1")
+    deployment.submit(tmp_path / "flwr", "simulation", options, scenario=scenario_file)
+    assert deployment.finished(tmp_path / "flwr")["status"] == "complete"
+    deployment.kill("simulation")
+    done = command("run", scenario_file, "--engine", "local", "--out", tmp_path / "ours")
+    assert done.returncode == 0, done.stderr
+    theirs, ours = everything(tmp_path / "flwr"), everything(tmp_path / "ours")
+    assert set(theirs) == set(ours)
+    for name, content in ours.items():
+        assert theirs[name] == content, name
 
 
 def test_a_deployment_gives_the_same_bits(

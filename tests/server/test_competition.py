@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 import hothouse
 from common.scenario.strategies import Competition as Options
 from hothouse.check import check
+from server.record.ladder import CHAMPION
 from server.record.resume import read_lines
-from server.strategies.competition.contest import CHAMPION, Contest
+from server.strategies.competition.contest import Contest
 from server.strategies.competition.layerwise import layerwise
 from server.strategies.competition.means import best, top_k, weighted
 
@@ -141,8 +143,35 @@ def test_the_final_weights_are_traced_back_to_round_0(quickstart: Path, tmp_path
 
 
 def test_networks_of_a_population_have_settings_of_their_own(quickstart: Path, tmp_path: Path) -> None:
-    options = "{name: competition, mode: population, settings: [optimizer.lr, optimizer.momentum]}"
-    assert ran(quickstart, tmp_path / "run", options, "training.epochs=3").metrics.test_accuracy.iloc[-1] > 0.2
+    """Who adopts another's weights takes its settings too, each a step of the factor away, within its range."""
+    ranges = {"optimizer.lr": (0.04, 0.06), "optimizer.momentum": (0.3, 0.9), "regularization.l2": (0.0005, 0.002)}
+    options = {
+        "name": "competition",
+        "mode": "population",
+        "replaced": 0.3,
+        "settings": list(ranges),
+        "ranges": {key: list(both) for key, both in ranges.items()},
+    }
+    changes = [
+        "training.optimizer.momentum=0.5",
+        "training.regularization.l2=0.001",
+        "federation.clients_per_round=1.0",
+    ]
+    run = ran(quickstart, tmp_path / "run", json.dumps(options), "training.epochs=3", *changes)
+    assert run.metrics.test_accuracy.iloc[-1] > 0.2
+    ladder = read_lines(run.folder / "ladder.jsonl")
+    for line, following in pairwise(ladder):
+        adopts = dict(zip(line["clients"], line["adopts"], strict=True))
+        assert sum(giver != client for client, giver in adopts.items()) == 6
+        for key, (least, most) in ranges.items():
+            old = dict(zip(line["clients"], line["settings"][key], strict=True))
+            new = dict(zip(following["clients"], following["settings"][key], strict=True))
+            assert all(least <= value <= most for value in old.values())
+            for client, giver in adopts.items():
+                steps = (1.2, 1 / 1.2) if client != giver else (1.0,)
+                # A share moves by its distance from 1.
+                moved = [1 - (1 - old[giver]) * f if "momentum" in key else old[giver] * f for f in steps]
+                assert new[client] in [pytest.approx(min(max(value, least), most)) for value in moved]
     with pytest.raises(hothouse.InputError, match=r"optimizer\.nothing is None"):
         ran(quickstart, tmp_path / "wrong", "{name: competition, mode: population, settings: [optimizer.nothing]}")
 
@@ -153,20 +182,13 @@ def test_batch_statistics_follow_their_network(quickstart: Path, tmp_path: Path)
     assert run.metrics.test_accuracy.iloc[-1] > run.metrics.test_accuracy.iloc[0] + 0.2
 
 
-def test_a_ladder_tells_who_adopted_whom_and_with_which_settings(quickstart: Path, tmp_path: Path) -> None:
-    options = (
-        "{name: competition, mode: population, score: accuracy, replaced: 0.3, ranges: {optimizer.lr: [0.04, 0.06]}}"
-    )
-    ladder = read_lines(
-        ran(quickstart, tmp_path / "run", options, "federation.clients_per_round=1.0").folder / "ladder.jsonl"
-    )
-    for line, following in pairwise(ladder):
+def test_a_ladder_tells_who_adopted_whom(quickstart: Path, tmp_path: Path) -> None:
+    options = "{name: competition, mode: tournament, score: accuracy}"
+    run = ran(quickstart, tmp_path / "run", options, "federation.clients_per_round=1.0")
+    for line, following in pairwise(read_lines(run.folder / "ladder.jsonl")):
         assert line["scores"] == sorted(line["scores"], reverse=True)
         adopts = dict(zip(line["clients"], line["adopts"], strict=True))
-        assert sum(giver != client for client, giver in adopts.items()) == 6
         assert adopts == dict(zip(following["clients"], following["parents"], strict=True))
-        assert set(line["settings"]) == {"optimizer.lr"}
-        assert all(0.04 <= rate <= 0.06 for rate in line["settings"]["optimizer.lr"])
 
 
 def test_a_champion_competes_once_more_where_it_is_kept(quickstart: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from common.errors import RunError
 from server.grid.lines import Lines
 from server.grid.ray import RayGrid
 from server.grid.slates import Slate
-from tests.processes import until
+from tests.processes import kill, until, workers
 
 pytestmark = pytest.mark.usefixtures("two_workers")
 
@@ -331,6 +331,10 @@ class Dying:
 
     def restart(self) -> None:
         self.restarts += 1
+        # Its actors die with a Ray; they would have no processor to leave to those that come.
+        for worker in workers():
+            kill(worker)
+        until(lambda: not workers())
 
 
 @pytest.mark.faults

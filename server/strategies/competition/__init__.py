@@ -13,9 +13,9 @@ from common.errors import RunError
 from common.messages import BUFFERS, Starts
 from server.evaluation.judging import Scores
 from server.exchange.results import BlockResult
-from server.record.ladder import Ladder
+from server.record.ladder import CHAMPION, Ladder
 from server.strategies.base import Adoption, Instructions, Outcome, Strategy, Surroundings
-from server.strategies.competition.contest import CHAMPION, Contest, Verdict
+from server.strategies.competition.contest import Contest, Verdict
 from server.strategies.competition.layerwise import layerwise
 from server.strategies.competition.lines import Lines
 from server.strategies.competition.means import best, top_k, weighted

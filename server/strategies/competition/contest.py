@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from common.arrays import Named
 from common.data.prepared import Indices
 
-CHAMPION = -2
-"""In a client's place: what the last round ended with, which competes once more."""
-
 
 @dataclass(frozen=True)
 class Contest:
