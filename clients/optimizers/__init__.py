@@ -31,8 +31,7 @@ class Optimizer(Protocol):
     def step(self, active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
         """Change the weights of the first `active` clients in place: tensors (active, *shape).
 
-        `lr` is the learning rate of this step, one for all or each client's, (stack,). The gradients may be
-        overwritten.
+        `lr` is the learning rate of this step, one for all or each client's, (stack,).
         """
         ...
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from clients.training.values import Number, Values, along, descend
+from clients.training.values import Number, Values, along
 from common.models import Weights
 
 
@@ -19,27 +19,44 @@ class Adam:
 
     def __init__(self, values: Values, weights: Weights) -> None:
         self._beta1, self._beta2, self._eps = (values[f"optimizer.{name}"] for name in ("beta1", "beta2", "eps"))
-        self._names = list(weights)
-        stack = len(next(iter(weights.values())))
-        self.state = {f"{kind}.{name}": torch.zeros_like(weights[name]) for kind in ("m", "v") for name in weights}
-        self.state["steps"] = torch.zeros(stack, dtype=torch.float64)
+        self._sizes = [tensor[0].numel() for tensor in weights.values()]
+        first = next(iter(weights.values()))
+        # Side by side in one matrix each: a network's tensors are moved together.
+        self._m, self._v = first.new_zeros(2, len(first), sum(self._sizes))
+        self.state = {
+            f"{kind}.{name}": piece.view_as(weights[name])
+            for kind, rows in (("m", self._m), ("v", self._v))
+            for name, piece in zip(weights, self._pieces(rows), strict=True)
+        }
+        self.state["steps"] = torch.zeros(len(first), dtype=torch.float64)
 
     def step(self, active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
         """Change the weights of the first `active` clients in place: tensors (active, *shape)."""
         steps = self.state["steps"][:active]
         steps += 1
-        dtype = weights[0].dtype
+        m, v = self._m[:active], self._v[:active]
         # Bias corrections in float64: 1 − βᵗ is a small difference of near numbers.
-        length = along(lr, active, steps) / (1 - along(self._beta1, active, steps) ** steps)
-        root = (1 - along(self._beta2, active, steps) ** steps).sqrt().to(dtype)
-        for name, weight, gradient in zip(self._names, weights, gradients, strict=True):
-            m, v = self.state[f"m.{name}"][:active], self.state[f"v.{name}"][:active]
-            beta1, beta2 = along(self._beta1, active, m), along(self._beta2, active, v)
-            # In place, the gradient as scratch: new tensors of a network's size cost more than what is done to them.
-            m.lerp_(gradient, 1 - beta1)
-            v.lerp_(gradient.square_(), 1 - beta2)
-            below = torch.sqrt(v, out=gradient).div_(along(root, active, v)).add_(along(self._eps, active, v))
-            descend(weight, torch.div(m, below, out=below), length.to(dtype), active)
+        root = (1 - along(self._beta2, active, steps) ** steps).sqrt()
+        length = along(lr, active, steps) / (1 - along(self._beta1, active, steps) ** steps) * root
+        # As √v̂ = √v / root, η m̂ / (√v̂ + ε) is length · m / (√v + ε root).
+        least = (along(self._eps, active, steps) * root).to(v.dtype).unsqueeze(1)
+        beta1, beta2 = along(self._beta1, active, m), along(self._beta2, active, v)
+        v.mul_(beta2)
+        flat = [gradient.flatten(1) for gradient in gradients]
+        for gradient, own_m, own_v in zip(flat, self._pieces(m), self._pieces(v), strict=True):
+            own_m.lerp_(gradient, 1 - beta1)
+            if isinstance(beta2, Tensor):
+                own_v.addcmul_(gradient, gradient * (1 - beta2))
+            else:
+                own_v.addcmul_(gradient, gradient, value=1 - beta2)
+        below = v.sqrt().add_(least)
+        direction = torch.div(m, below, out=below).mul_(length.to(v.dtype).unsqueeze(1))
+        for weight, piece in zip(weights, self._pieces(direction), strict=True):
+            weight.sub_(piece.view_as(weight))
+
+    def _pieces(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """The network's tensors in a matrix (clients, numbers), flat."""
+        return rows.split_with_sizes(self._sizes, dim=1)
 
 
 class AdamW(Adam):

@@ -14,7 +14,7 @@ class Regularization(Part):
     l1: float = key("λ of the penalty λ Σ│w│ (lasso); with l2, the elastic net.", 0.0, unit="none", ge=0)
     l2: float = key("λ of the penalty (λ/2) Σ w² (ridge).", 0.0, unit="none", ge=0)
     l1_budget: float | None = key(
-        "After each step the weights are projected onto Σ│w│ ≤ this (Duchi et al. 2008, figure 1).",
+        "After each step the weights are projected onto Σ│w│ ≤ this (Duchi et al. 2008, equation 3).",
         None,
         unit="none",
         gt=0,

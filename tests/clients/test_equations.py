@@ -11,8 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from clients.regularization.budgets import project_l1
 from common.arrays import Named
 from common.data import Prepared
 from common.scenario import Scenario
@@ -205,6 +209,33 @@ def test_penalties(tmp_path: Path, by: Trainer, rule: dict[str, Any]) -> None:
 def test_budgets(tmp_path: Path, by: Trainer, rule: dict[str, Any]) -> None:
     prepared, _ = data_for("cross_entropy", tmp_path)
     assert_by_hand(prepared, by, {"activation": "tanh"}, loss="cross_entropy", epochs=2, regularization=rule)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([torch.float64, torch.float32]))
+def test_the_nearest_point_in_an_l1_ball_whatever_the_guess(seed: int, dtype: torch.dtype) -> None:
+    """Clients with budgets of their own, their vectors in two parts, θ guessed too low, too high and right."""
+    rng = np.random.default_rng(seed)
+    whole = rng.normal(size=(4, 30)) * rng.integers(0, 2, (4, 30)) * 10.0 ** rng.integers(-3, 3)
+    budgets = np.abs(whole).sum(axis=1) * rng.choice([0.01, 0.5, 0.99, 1.0, 2.0], 4) + 1e-3
+    pairs = zip(whole, budgets, strict=True)
+    expected = np.array([nearest_in_l1_ball(w, b) if np.abs(w).sum() > b else w for w, b in pairs])
+    theta, scale = None, np.abs(whole).max() + 1
+    for guess in (0.0, scale, None):
+        parts = [torch.tensor(whole[:, :11], dtype=dtype), torch.tensor(whole[:, 11:], dtype=dtype)]
+        start = theta if guess is None else torch.full((4, 1), guess, dtype=dtype)
+        assert start is not None
+        theta = project_l1(parts, torch.tensor(budgets, dtype=dtype).unsqueeze(1), start)
+        found = torch.cat(parts, dim=1).numpy()
+        assert np.abs(found - expected).max() <= scale * {torch.float64: 1e-12, torch.float32: 1e-5}[dtype]
+
+
+def test_a_vector_within_its_budget_or_beyond_all_numbers_stays() -> None:
+    parts = [torch.tensor([[0.1, -0.2], [float("nan"), 1.0], [3.0, -4.0]])]
+    project_l1(parts, torch.tensor([[1.0], [1.0], [1.0]]), torch.zeros(3, 1))
+    assert parts[0][0].tolist() == torch.tensor([0.1, -0.2]).tolist()
+    assert parts[0][1].isnan().any()
+    assert parts[0][2].tolist() == [0.0, -1.0]
 
 
 @either(TORCH)
