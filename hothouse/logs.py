@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from server.record.observers import Observer
+from server.record.run_log import FORMAT, LOGGERS
 
 Warned = Callable[[str, str], None]
 """Told of a warning: who warns, and of what."""
@@ -18,7 +19,6 @@ Warned = Callable[[str, str], None]
 OWN = "hothouse"
 """Our own logger: what it says is told elsewhere already."""
 
-_LOGGERS = ("flwr", "ray", "py.warnings", OWN)
 _ORDINARY = ("checkpoint", "resumed")
 _MOST_BYTES = 1 << 20
 """Of a longer file of Ray's the end is kept."""
@@ -32,7 +32,7 @@ class Logs(logging.Handler):
 
     def __init__(self, warned: Warned, verbose: bool) -> None:
         super().__init__()
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self.setFormatter(logging.Formatter(FORMAT))
         self._warned, self._verbose = warned, verbose
         self._seen: set[str] = set()
         self._waiting: list[str] = []
@@ -124,7 +124,7 @@ def captured(warned: Warned, verbose: bool = False) -> Iterator[Logs]:
     own = logging.getLogger(OWN)
     own.setLevel(logging.INFO)
     own.propagate = False
-    for name in _LOGGERS:
+    for name in LOGGERS:
         logger = logging.getLogger(name)
         muted += [handler for handler in logger.handlers if not isinstance(handler, Logs)]
         logger.addHandler(logs)
@@ -134,7 +134,7 @@ def captured(warned: Warned, verbose: bool = False) -> Iterator[Logs]:
         try:
             yield logs
         finally:
-            for name in _LOGGERS:
+            for name in LOGGERS:
                 logging.getLogger(name).removeHandler(logs)
             for handler in muted:
                 handler.removeFilter(mute)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
@@ -19,6 +20,7 @@ from server.record.chronicle import Chronicle
 from server.record.observers import Observer
 from server.record.recorder import Recorder
 from server.record.resume import Resumed, about, resume
+from server.record.run_log import logged
 from server.record.telling import Telling, reported
 from server.rounds import Rounds
 from server.trackers import check_trackers
@@ -35,7 +37,7 @@ def build(
     """A ServerApp that reports its progress to `observers`.
 
     What is not given is taken from the run's config (`server.config`). Without observers, as on a SuperLink, progress
-    is printed, and the report is written in the end.
+    is printed, what is logged goes into the run's folder, and the report is written in the end.
     """
     server_app = ServerApp()
 
@@ -57,7 +59,8 @@ def build(
         recorder, chronicle = Recorder(folder, chosen, going_on), Chronicle(folder, chosen, data, going_on)
         tracked = Tracked.of(folder, chosen, going_on)
         report = reported(folder, config.report if observers is None else "")
-        with report, recorder, chronicle, Trackers(tracked, recorder) as trackers, one_thread():
+        log = logged(folder) if observers is None else nullcontext()
+        with log, report, recorder, chronicle, Trackers(tracked, recorder) as trackers, one_thread():
             Rounds(carrier, chosen, data, [recorder, chronicle, trackers, *watching], checkpoints, going_on).run()
 
     return server_app
