@@ -147,10 +147,10 @@ def test_nodes_that_die_are_named_and_may_return(
     deployment.kill("node-1")
     deployment.kill("node-2")
     deployment.until(lambda: bool(excluded(out)), "the dead nodes are not left out", 600)
-    deployment.start_node(1, parts / "node-1")
+    deployment.bring_back(1, parts / "node-1")
     deployment.until(lambda: [2, 5] in excluded(out).values(), "the node does not return", 600)
     assert deployment.finished(out)["status"] == "complete"
-    deployment.start_node(2, parts / "node-2")
+    deployment.bring_back(2, parts / "node-2")
     away = excluded(out)
     assert sorted(away[min(away)]) == [1, 2, 4, 5], "both were away for a while"
     assert away[ROUNDS] == [2, 5], "node 2 never came back"
@@ -171,7 +171,7 @@ def test_networks_that_compete_are_still_there_when_their_node_is_started_again(
     deployment.until(lambda: rounds_in(out) > 2, "the run does not begin", 600)
     deployment.kill("node-1", signal.SIGTERM)
     deployment.until(lambda: bool(excluded(out)), "the node is not missed", 600)
-    deployment.start_node(1, parts / "node-1")
+    deployment.bring_back(1, parts / "node-1")
     deployment.until(lambda: max(whole(out)) > min(excluded(out)), "the node does not return", 600)
     assert deployment.finished(out)["status"] == "complete"
     assert {client for away in excluded(out).values() for client in away} == {1, 4}
