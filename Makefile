@@ -29,7 +29,11 @@ test-ray: $(VENV)/ready-to-test
 test-faults: $(VENV)/ready-to-test
 	$(PYTEST) -m faults -n 2 --dist worksteal $(TESTS)
 
-test-bench test-deploy test-browser: test-%: $(VENV)/ready-to-test
+# Servers mostly wait for each other.
+test-deploy: $(VENV)/ready-to-test
+	$(PYTEST) -m deploy -n 2 --dist loadfile $(TESTS)
+
+test-bench test-browser: test-%: $(VENV)/ready-to-test
 	$(PYTEST) -m $* $(TESTS)
 
 test-compose: $(VENV)/ready-to-test

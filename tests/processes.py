@@ -58,6 +58,15 @@ def commands(mark: str = _SESSION) -> dict[int, str]:
     return found
 
 
+def machine_has(word: str) -> bool:
+    """Whether any process of the machine, whosoever it is, has a word in its command."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if word in (folder / "cmdline").read_bytes().decode(errors="replace"):
+                return True
+    return False
+
+
 def workers() -> list[int]:
     """The Ray actors that train clients."""
     return [process for process, command in commands().items() if command.startswith("ray::ClientWorker")]
