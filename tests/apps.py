@@ -31,6 +31,8 @@ def _trouble(message: Message, context: Context) -> Message:
     if config.get("raise"):
         raise ValueError(str(config["raise"]))
     time.sleep(float(config.get("sleep", 0)))  # type: ignore[arg-type]
+    while "until" in config and not Path(str(config["until"])).exists():
+        time.sleep(0.01)
     if "deaths" in config:
         marks = Path(str(config["marks"]))
         if len(list(marks.iterdir())) < int(config["deaths"]):  # type: ignore[arg-type]

@@ -289,7 +289,7 @@ def test_the_time_left_follows_from_the_rounds_so_far(tmp_path: Path) -> None:
     assert watcher.rounds_done() == 20, "what a pruned run would have done is not left to do"
 
 
-SLOW = flowers(seeds=3, federation={"rounds": 25}, training={"epochs": 10, "engine": "torch"}, checkpoints={"every": 5})
+SLOW = flowers(seeds=2, federation={"rounds": 25}, training={"epochs": 10, "engine": "torch"}, checkpoints={"every": 5})
 
 
 @pytest.fixture(scope="module")
@@ -359,18 +359,4 @@ class TestOnRay:
         for process in processes_of(running.pid, "/raylet"):
             kill(process)
         assert running.wait(180) == 0, running.stderr
-        assert models(load_sweep(folder)) == models(calm)
-
-    def test_a_sweep_killed_at_random_moments_ends_with_the_same_bits(
-        self, calm: hothouse.Sweep, written: Path, tmp_path: Path
-    ) -> None:
-        folder, rng = tmp_path / "sweep", np.random.default_rng(0)
-        for _ in range(2):
-            running = start("sweep", written, "--workers", 2, "--out", folder)
-            time.sleep(float(rng.uniform(4, 12)))
-            if running.poll() is not None:
-                break
-            kill(running.pid)
-            running.wait(10)
-        assert start("sweep", written, "--workers", 2, "--out", folder).wait(300) == 0
         assert models(load_sweep(folder)) == models(calm)
