@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -31,6 +32,10 @@ from tests.processes import (
 )
 from tests.resuming import assert_same
 from tests.strategies import every_strategy
+
+# Drivers to be killed are forked from a process that has imported everything.
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["hothouse.launch", "server.rounds", "clients.app"])
 
 ROUNDS = ("federation.rounds=3", "federation.clients_per_round=1.0", "federation.blocks=4")
 
@@ -219,18 +224,19 @@ class TestDriversThatDie:
     LENGTH = ("federation.rounds=24", "training.epochs=1")
     PROLONGED = 26
 
-    def killed(self, quickstart: Path, folder: Path, number: int, *engine: object) -> list[str]:
+    def killed(self, quickstart: Path, folder: Path, number: int, **engine: Any) -> list[str]:
         """Begin a run with one strategy or another and kill it; returns the overrides it was begun with."""
         moment = random.Random(number)
         overrides = [*self.LENGTH, *every_strategy()[self.STRATEGIES[3 * number % len(self.STRATEGIES)]]]
-        sets = [word for change in overrides for word in ("--set", change)]
-        running = start("run", quickstart, *engine, *sets, "--out", folder)
+        options = {"overrides": overrides, "out": folder, **engine}
+        running = FORKED.Process(target=hothouse.run, args=(quickstart,), kwargs=options)
+        running.start()
         first = moment.randrange(1, 12)
-        until(lambda: rounds_in(folder) > first or running.poll() is not None)
+        until(lambda: rounds_in(folder) > first or not running.is_alive())
         time.sleep(moment.random() * 0.02)
         running.kill()
-        _, errors = running.communicate()
-        assert rounds_in(folder) > first, errors
+        running.join()
+        assert rounds_in(folder) > first
         return overrides
 
     def assert_goes_on(self, quickstart: Path, folder: Path, overrides: list[str]) -> None:
@@ -241,13 +247,13 @@ class TestDriversThatDie:
 
     @pytest.mark.parametrize("number", range(20))
     def test_in_process(self, quickstart: Path, tmp_path: Path, number: int) -> None:
-        overrides = self.killed(quickstart, tmp_path / "run", number, "--engine", "local")
+        overrides = self.killed(quickstart, tmp_path / "run", number, engine="local")
         self.assert_goes_on(quickstart, tmp_path / "run", overrides)
 
     @pytest.mark.parametrize("number", range(2))
     def test_on_ray(self, quickstart: Path, tmp_path: Path, number: int) -> None:
         before, memory = ray_processes(), shared_memory()
-        overrides = self.killed(quickstart, tmp_path / "run", number, "--workers", 2)
+        overrides = self.killed(quickstart, tmp_path / "run", number, workers=2)
         until(lambda: not ray_processes() - before, 20)
         assert not abandoned(shared_memory() - memory)
         self.assert_goes_on(quickstart, tmp_path / "run", overrides)
