@@ -70,9 +70,8 @@ class Training:
         """Train the clients at the positions `cohort`.
 
         `starts` has own ones of some of the cohort, `versions` for every client of the federation the version of its
-        state to build on. The blocks of
-        `without` are left out, for the reasons it gives: what a deadline excluded before a run was resumed
-        stays excluded. Raises RunError where too few usable answers are left.
+        state to build on. The blocks of `without` are left out, for the reasons it gives: what a deadline excluded
+        before a run was resumed stays excluded. Raises RunError where too few usable answers are left.
         """
         results = sorted(
             self._results(number, cohort, instructions, starts, versions, without),
