@@ -6,6 +6,7 @@ What descends from a process has its environment, also in a session of its own a
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,12 @@ _MARK = "HOTHOUSE_TESTS"
 _SESSION = uuid.uuid4().hex
 _started: list[str] = []
 """The marks of what `start` started in the current test."""
+_forked: list[BaseProcess] = []
+"""What `fork` started in the current test."""
+
+# From a process that has imported everything: that takes seconds of a processor.
+_server = multiprocessing.get_context("forkserver")
+_server.set_forkserver_preload(["hothouse.sweeps.sweep", "hothouse.launch", "server.rounds", "clients.app"])
 
 
 @contextlib.contextmanager
@@ -33,9 +41,13 @@ def marked() -> Iterator[None]:
 
 
 def end_started() -> None:
-    """End what is left of whatever `start` started, wherever it has gone."""
+    """End what is left of whatever `start` and `fork` started, wherever it has gone."""
     while _started:
         end_marked(_started.pop())
+    while _forked:
+        process = _forked.pop()
+        process.kill()
+        process.join()
 
 
 def end_marked(mark: str) -> None:
@@ -137,6 +149,13 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [HOTHOUSE, *map(str, arguments)], text=True, start_new_session=True, env=environment, **pipes
     )
+
+
+def fork(function: Callable[..., object], *arguments: Any, **options: Any) -> BaseProcess:
+    """A call in a process of its own, which does not outlive the test."""
+    _forked.append(_server.Process(target=function, args=arguments, kwargs=options))
+    _forked[-1].start()
+    return _forked[-1]
 
 
 def until(holds: Callable[[], bool], seconds: float = 180.0) -> None:

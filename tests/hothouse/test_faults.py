@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -21,6 +20,7 @@ import hothouse
 from server.record.observers import Metrics, Observer
 from tests.processes import (
     abandoned,
+    fork,
     kill,
     processes_of,
     proportional_memory,
@@ -32,10 +32,6 @@ from tests.processes import (
 )
 from tests.resuming import assert_same
 from tests.strategies import every_strategy
-
-# Drivers to be killed are forked from a process that has imported everything.
-FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["hothouse.launch", "server.rounds", "clients.app"])
 
 ROUNDS = ("federation.rounds=3", "federation.clients_per_round=1.0", "federation.blocks=4")
 
@@ -170,12 +166,12 @@ class TestRayItself:
     @pytest.mark.parametrize("victim", ["/raylet", "gcs_server"])
     def test_is_started_again_when_it_dies(self, quickstart: Path, tmp_path: Path, victim: str) -> None:
         before, folder = ray_processes(), tmp_path / "run"
-        running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=60", "--out", folder)
+        running = fork(hothouse.run, quickstart, overrides=["federation.rounds=60"], workers=2, out=folder)
         until(lambda: rounds_in(folder) > 10)
         for process in processes_of(running.pid, victim):
             kill(process)
-        _, errors = running.communicate(timeout=120)
-        assert running.returncode == 0, errors
+        running.join(120)
+        assert running.exitcode == 0
         run = hothouse.load(folder)
         assert ("retry", "Ray died; it was started again") in [
             (event["event"], event.get("reason")) for event in run.events
@@ -221,16 +217,14 @@ class TestDriversThatDie:
     """kill -9 of the driver at random moments: `hothouse resume` ends with the same bits, and nothing is left."""
 
     STRATEGIES = tuple(every_strategy())
-    LENGTH = ("federation.rounds=24", "training.epochs=1")
-    PROLONGED = 26
+    LENGTH = ("federation.rounds=14", "training.epochs=1")
+    PROLONGED = 16
 
     def killed(self, quickstart: Path, folder: Path, number: int, **engine: Any) -> list[str]:
         """Begin a run with one strategy or another and kill it; returns the overrides it was begun with."""
         moment = random.Random(number)
         overrides = [*self.LENGTH, *every_strategy()[self.STRATEGIES[3 * number % len(self.STRATEGIES)]]]
-        options = {"overrides": overrides, "out": folder, **engine}
-        running = FORKED.Process(target=hothouse.run, args=(quickstart,), kwargs=options)
-        running.start()
+        running = fork(hothouse.run, quickstart, overrides=overrides, out=folder, **engine)
         first = moment.randrange(1, 12)
         until(lambda: rounds_in(folder) > first or not running.is_alive())
         time.sleep(moment.random() * 0.02)

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.result import load_sweep
 from hothouse.sweeps.summary import lines
 from hothouse.sweeps.watcher import Watcher
-from tests.processes import commands, kill, processes_of, ray_processes, start, until
+from tests.processes import commands, fork, kill, processes_of, ray_processes, start, until
 from tests.resuming import assert_same
 
 LR, COHORT = "training.optimizer.lr", "federation.clients_per_round"
@@ -305,6 +306,11 @@ def written(tmp_path: Path) -> Path:
     return path
 
 
+def under_way(folder: Path) -> bool:
+    """Whether a run of a sweep has trained for some rounds."""
+    return any(one.read_text().count("\n") > 12 for one in folder.glob("runs/*/metrics.jsonl"))
+
+
 @pytest.mark.faults
 class TestOnRay:
     """Real processes, killed."""
@@ -328,35 +334,40 @@ class TestOnRay:
         resumed = [event for run in done.runs.values() for event in run.events if event["event"] == "resumed"]
         assert resumed
 
-    @pytest.mark.parametrize("how", ["kill -9", "Ctrl-C"])
-    def test_a_sweep_that_is_ended_goes_on_when_it_is_resumed(
-        self, calm: hothouse.Sweep, written: Path, tmp_path: Path, how: str
+    def killed(self, folder: Path, scenario: Path) -> None:
+        running = fork(hothouse.sweep, scenario, workers=2, out=folder)
+        until(lambda: under_way(folder), 90)
+        running.kill()
+        running.join()
+
+    def interrupted(self, folder: Path, scenario: Path) -> None:
+        running = start("sweep", scenario, "--workers", 2, "--out", folder)
+        until(lambda: under_way(folder), 90)
+        os.killpg(running.pid, signal.SIGINT)
+        _, errors = running.communicate(timeout=60)
+        assert running.returncode == 1
+        assert errors == f"interrupted; {folder} is marked incomplete, `hothouse resume {folder}` goes on with it\n"
+        unfinished = [run for run in load_sweep(folder).runs.values() if run.summary["status"] != "complete"]
+        assert {run.summary["reason"] for run in unfinished} == {"interrupted"}
+
+    @pytest.mark.parametrize("ended", [killed, interrupted], ids=["kill -9", "Ctrl-C"])
+    @pytest.mark.usefixtures("two_workers")
+    def test_a_sweep_that_is_ended_goes_on(
+        self, calm: hothouse.Sweep, written: Path, tmp_path: Path, ended: Callable[[TestOnRay, Path, Path], None]
     ) -> None:
         before, folder = ray_processes(), tmp_path / "sweep"
-        running = start("sweep", written, "--workers", 2, "--out", folder)
-        until(lambda: any(one.read_text().count("\n") > 12 for one in folder.glob("runs/*/metrics.jsonl")), 90)
-        if how == "kill -9":
-            kill(running.pid)
-            running.wait(10)
-        else:
-            os.killpg(running.pid, signal.SIGINT)
-            _, errors = running.communicate(timeout=60)
-            assert running.returncode == 1
-            assert errors == f"interrupted; {folder} is marked incomplete, `hothouse resume {folder}` goes on with it\n"
-            unfinished = [run for run in load_sweep(folder).runs.values() if run.summary["status"] != "complete"]
-            assert {run.summary["reason"] for run in unfinished} == {"interrupted"}
+        ended(self, folder, written)
         until(lambda: not ray_processes() - before, 30)
         complete = finished_files(folder)
-        again = start("resume", folder, "--workers", 2, "--quiet")
-        assert again.wait(180) == 0, again.stderr
-        assert models(load_sweep(folder)) == models(calm)
+        assert models(hothouse.sweep(folder, workers=2)) == models(calm)
         assert finished_files(folder).items() >= complete.items()
 
     def test_ray_itself_may_die(self, calm: hothouse.Sweep, written: Path, tmp_path: Path) -> None:
         folder = tmp_path / "sweep"
-        running = start("sweep", written, "--workers", 2, "--out", folder)
-        until(lambda: any(one.read_text().count("\n") > 8 for one in folder.glob("runs/*/metrics.jsonl")), 90)
+        running = fork(hothouse.sweep, written, workers=2, out=folder)
+        until(lambda: under_way(folder), 90)
         for process in processes_of(running.pid, "/raylet"):
             kill(process)
-        assert running.wait(180) == 0, running.stderr
+        running.join(180)
+        assert running.exitcode == 0
         assert models(load_sweep(folder)) == models(calm)
