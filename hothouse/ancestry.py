@@ -16,9 +16,11 @@ def lineage(run: str | Path | Run) -> pd.DataFrame:
     """The ancestry of a finished competition's global model, newest first: a row per round of its line.
 
     Columns: `round`; `client`, whose network it was (−2 for a champion that was kept); `score`, by the metric in the
-    column's name; `share`, how much of that network is in what the round spread; `parent`, the client whose weights it
-    started from (−1: the untrained model or given weights); and a column for each setting that was the network's own.
-    Where a round spread a mean, the line follows the largest share.
+    column's name; `share`, how much of that network is in what the round spread, in the first row how much of it is in
+    the model; `parent`, the client whose weights it started from (−1: the untrained model or given weights); and a
+    column for each setting that was the network's own.
+    Where a round spread a mean, the line follows the largest share; it begins with the one network that is the model
+    where that scored better than the last mean.
 
     Raises InputError for a run in which nothing competed.
     """
@@ -27,7 +29,7 @@ def lineage(run: str | Path | Run) -> pd.DataFrame:
     if not ladder:
         raise InputError(f"{run.folder}: no networks competed in this run; federation.strategy: competition lets them")
     rungs = {entry["round"]: entry for entry in ladder}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, client in line_back(ladder):
         entry = rungs[number]
         place = entry["clients"].index(client)
@@ -37,7 +39,7 @@ def lineage(run: str | Path | Run) -> pd.DataFrame:
                 "round": number,
                 "client": client,
                 entry["metric"]: entry["scores"][place],
-                "share": entry["shares"][place],
+                "share": 1.0 if not rows and entry.get("reported") == client else entry["shares"][place],
                 "parent": entry["parents"][place],
                 **own,
             }
@@ -46,7 +48,9 @@ def lineage(run: str | Path | Run) -> pd.DataFrame:
 
 
 def winner(entry: dict[str, Any]) -> int:
-    """The client with the largest share in what a round spread; of several, the one that ranks first."""
+    """The client with the largest share in a round's global model; of several, the one that ranks first."""
+    if (alone := entry.get("reported")) is not None:
+        return int(alone)
     shares: list[float] = entry["shares"]
     return int(entry["clients"][shares.index(max(shares))])
 

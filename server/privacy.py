@@ -100,6 +100,10 @@ class Private(Strategy):
         share = (within.sum() + noise) / len(within)
         self._norm *= float(np.exp(-adaptive.lr * (share - adaptive.quantile)))
 
+    def reported(self, weights: Named) -> Named:
+        """The strategy's global model."""
+        return self._strategy.reported(weights)
+
     def candidates(self) -> Named:
         """What the strategy offers."""
         return self._strategy.candidates()

@@ -222,8 +222,8 @@ class Rounds:
         clock.lap("aggregation")
         measured = Measured()
         if is_due(scenario, number):
-            strategy = self._strategy
-            measured = self._evaluate(parameters | buffers, versions, strategy.candidates(), strategy.starts())
+            strategy, model = self._strategy, self._strategy.reported(parameters | buffers)
+            measured = self._evaluate(model, versions, strategy.candidates(), strategy.starts())
             metrics |= measured.metrics
             clock.lap("evaluation")
         self._call(measured, trained, outcome.ladder)
@@ -273,7 +273,7 @@ class Rounds:
             observer.happened(event, self._round, details)
 
     def _model(self, state: RunState) -> Predictor:
-        self._network.load_state_dict(tensors(state.parameters | state.buffers))
+        self._network.load_state_dict(tensors(self._strategy.reported(state.parameters | state.buffers)))
         return Predictor(self._network, self._scenario.model, self._agreement).eval()
 
 

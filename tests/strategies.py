@@ -16,6 +16,9 @@ NEEDS: dict[str, list[str]] = {"fedbn": ["model.normalization=batch"]}
 _MOMENTUM = ["training.optimizer.momentum=0.9", "training.optimizer_state=client"]
 VARIANTS: dict[str, list[str]] = {
     "competition best, champion kept": ["federation.strategy={name: competition, mode: best, keep_champion: true}"],
+    "competition top_k, champion kept": [
+        "federation.strategy={name: competition, mode: top_k, k: 2, keep_champion: true, judge: clients}",
+    ],
     "competition tournament, champion kept, state copied": [
         "federation.strategy={name: competition, mode: tournament, keep_champion: true, adopted_state: copied}",
         *_MOMENTUM,

@@ -12,7 +12,7 @@ from common.arrays import Named
 from common.data.prepared import Indices
 
 CHAMPION = -2
-"""In a client's place: what the round before ended with, which competes once more as it is."""
+"""In a client's place: the global model of the round before, which competes once more as it is."""
 
 _MOST = 1000
 """Rungs that are recorded of a round, from the top."""
@@ -26,9 +26,9 @@ class Ladder:
 
         {"round": 3, "metric": "validation_accuracy", "more_is_better": true,
          "clients": [4, 9, 1], "scores": [0.93, 0.91, null], "parents": [9, 9, -1], "shares": [1.0, 0.0, 0.0],
-         "adopts": [4, 4, 4], "settings": {"optimizer.lr": [0.1, 0.2, 0.1]}}
+         "adopts": [4, 4, 4], "settings": {"optimizer.lr": [0.1, 0.2, 0.1]}, "reported": null}
 
-    best first, at most 1,000 rungs. In a client's place −2 is the champion: what the last round ended with.
+    best first, at most 1,000 rungs. In a client's place −2 is the champion: the last round's global model.
     """
 
     metric: str
@@ -50,6 +50,8 @@ class Ladder:
     share. (rungs,)"""
     settings: Named = field(default_factory=dict)
     """The settings that were each network's own, (rungs,)."""
+    reported: int | None = None
+    """The client whose network is the global model, as it scores better than what is spread; else that is."""
 
     def line(self, round_number: int) -> dict[str, Any]:
         """This as a line of ladder.jsonl."""
@@ -65,4 +67,5 @@ class Ladder:
             "shares": self.shares[order].tolist(),
             "adopts": self.adopts[order].tolist(),
             **({"settings": {key: own[order].tolist() for key, own in self.settings.items()}} if self.settings else {}),
+            "reported": self.reported,
         }

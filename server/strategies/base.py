@@ -96,6 +96,10 @@ class Strategy(ABC):
     def aggregate(self, round_number: int, results: list[BlockResult]) -> Outcome:
         """The outcome of the blocks' results, which come in block order and have weight."""
 
+    def reported(self, weights: Named) -> Named:
+        """The global model that is measured and saved, given the global weights, parameters and buffers."""
+        return weights
+
     def starts(self) -> Starts:
         """The weights that clients, by their positions, go on with in place of what they are sent or have kept."""
         return Starts()

@@ -152,37 +152,27 @@ def test_an_interrupt_before_there_is_a_folder_promises_nothing(
 
 
 @pytest.mark.faults
-def test_a_run_in_a_scripts_background_stays_deaf_to_ctrl_c(quickstart: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize("background", [False, True], ids=["by Ctrl-C", "in a script's background by SIGTERM"])
+def test_an_interrupted_run_is_marked_incomplete_and_leaves_no_process(
+    quickstart: Path, tmp_path: Path, background: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Somebody else's Ray, which a run of its own must not join.
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
+    before, folder = ray_processes(), tmp_path / "run"
+    # What a script starts with & is deaf to Ctrl-C, and is to stay so.
+    signal.signal(signal.SIGINT, signal.SIG_IGN if background else signal.default_int_handler)
     try:
         running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=5000", "--out", folder)
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     until(lambda: rounds_in(folder) > 3)
-    os.killpg(running.pid, signal.SIGINT)
-    seen = rounds_in(folder)
-    until(lambda: rounds_in(folder) > seen + 20)
-    running.send_signal(signal.SIGTERM)
-    _, errors = running.communicate()
-    assert running.returncode == 1
-    assert errors == f"interrupted; {folder} is marked incomplete, `hothouse resume {folder}` goes on with it\n"
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_an_interrupted_run_is_marked_incomplete_and_leaves_no_process(
-    quickstart: Path, tmp_path: Path, how: signal.Signals, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Somebody else's Ray, which a run of its own must not join.
-    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
-    before = ray_processes()
-    folder = tmp_path / "run"
-    running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=5000", "--out", folder)
-    until(lambda: rounds_in(folder) > 3)
     # As a terminal does: the whole foreground group gets the signal, Ray's processes too.
-    os.killpg(running.pid, how) if how == signal.SIGINT else running.send_signal(how)
-    _, errors = running.communicate(timeout=30)
+    os.killpg(running.pid, signal.SIGINT)
+    if background:
+        seen = rounds_in(folder)
+        until(lambda: rounds_in(folder) > seen + 20)
+        running.send_signal(signal.SIGTERM)
+    _, errors = running.communicate(timeout=60)
     assert running.returncode == 1
     assert errors == f"interrupted; {folder} is marked incomplete, `hothouse resume {folder}` goes on with it\n"
     summary = json.loads((folder / "summary.json").read_text())

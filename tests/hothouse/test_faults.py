@@ -214,7 +214,7 @@ class TestRayItself:
 
 @pytest.mark.faults
 class TestDriversThatDie:
-    """kill -9 of the driver at random moments: `hothouse resume` ends with the same bits, and nothing is left."""
+    """kill -9 of the driver at twenty random moments: resumed, it ends with the same bits; nothing is left."""
 
     STRATEGIES = tuple(every_strategy())
     LENGTH = ("federation.rounds=14", "training.epochs=1")
@@ -239,12 +239,12 @@ class TestDriversThatDie:
         calm = hothouse.run(quickstart, overrides=prolonged, engine="local", out=folder.with_name("calm"))
         assert_same(hothouse.resume(folder, rounds=self.PROLONGED, engine="local"), calm)
 
-    @pytest.mark.parametrize("number", range(20))
+    @pytest.mark.parametrize("number", range(18))
     def test_in_process(self, quickstart: Path, tmp_path: Path, number: int) -> None:
         overrides = self.killed(quickstart, tmp_path / "run", number, engine="local")
         self.assert_goes_on(quickstart, tmp_path / "run", overrides)
 
-    @pytest.mark.parametrize("number", range(2))
+    @pytest.mark.parametrize("number", range(18, 20))
     def test_on_ray(self, quickstart: Path, tmp_path: Path, number: int) -> None:
         before, memory = ray_processes(), shared_memory()
         overrides = self.killed(quickstart, tmp_path / "run", number, workers=2)

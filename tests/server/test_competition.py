@@ -13,6 +13,7 @@ import pytest
 import hothouse
 from common.scenario.strategies import Competition as Options
 from hothouse.check import check
+from server.record.checkpoints import latest
 from server.record.ladder import CHAMPION
 from server.record.resume import read_lines
 from server.strategies.competition.contest import Contest
@@ -80,8 +81,11 @@ def ran(quickstart: Path, folder: Path, strategy: str, *more: str, **options: An
     return hothouse.run(quickstart, overrides=overrides, engine="local", out=folder, **options)
 
 
-def weights(run: hothouse.Run) -> bytes:
-    return (run.folder / "model.safetensors").read_bytes()
+def spread(run: hothouse.Run) -> dict[str, np.ndarray]:
+    """What the last round's clients would start the next from."""
+    checkpoint = latest(run.folder / "checkpoints", lambda path, reason: None)
+    assert checkpoint is not None
+    return checkpoint.state.parameters
 
 
 def test_one_client_alone_is_plain_local_training(quickstart: Path, tmp_path: Path) -> None:
@@ -103,8 +107,9 @@ def test_the_mean_of_the_whole_cohort_is_fedavg(quickstart: Path, tmp_path: Path
     ]
     one = ran(quickstart, tmp_path / "one", "{name: competition, mode: top_k, k: 4}", *equal)
     other = ran(quickstart, tmp_path / "other", "fedavg", *equal)
-    for name, tensor in one.model.network.state_dict().items():
-        assert np.allclose(tensor, other.model.network.state_dict()[name], rtol=0, atol=1e-12), name
+    for name, array in spread(one).items():
+        assert np.abs(array - spread(other)[name]).max() <= 1e-12, name
+    assert set(spread(one)) == set(one.model.network.state_dict())
 
 
 def test_a_tournament_of_two_is_winner_takes_all(quickstart: Path, tmp_path: Path) -> None:
@@ -127,7 +132,8 @@ def test_every_mode_learns_and_tells_its_ladder(quickstart: Path, tmp_path: Path
         assert line["metric"] == {"server": "validation_loss", "clients": "holdout_loss"}[judge]
         assert line["scores"] == sorted(line["scores"])
         assert sum(line["shares"]) == pytest.approx(1)
-        assert line["clients"][line["shares"].index(max(line["shares"]))] == winner
+        heaviest = line["clients"][line["shares"].index(max(line["shares"]))]
+        assert winner == (heaviest if line["reported"] is None else line["reported"])
     assert set(ladder[0]["parents"]) == {-1}
 
 
@@ -198,7 +204,20 @@ def test_a_champion_competes_once_more_where_it_is_kept(quickstart: Path, tmp_pa
         assert [CHAMPION in line["clients"] for line in ladder] == [False, True, True, True]
         for before, line in pairwise(ladder):
             last = before["clients"][before["shares"].index(max(before["shares"]))]
-            assert line["parents"][line["clients"].index(CHAMPION)] == last
+            alone = before["reported"]
+            assert line["parents"][line["clients"].index(CHAMPION)] == (last if alone is None else alone)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_global_model_is_the_best_scored_of_the_round(quickstart: Path, tmp_path: Path, mode: str) -> None:
+    """Of the networks that competed and of what the super node made of them: by the rows that judged them."""
+    far_apart = ["data.partition={scheme: dirichlet, clients: 20, alpha: 0.1}", "training.epochs=3"]
+    run = ran(quickstart, tmp_path / "run", f"{{name: competition, mode: {mode}}}", *far_apart)
+    ladder = read_lines(run.folder / "ladder.jsonl")
+    for line, loss in zip(ladder, run.metrics.validation_loss[1:], strict=True):
+        best_of_all = min(line["scores"])
+        alone = line["reported"] is not None or max(line["shares"]) == 1
+        assert loss == pytest.approx(best_of_all, rel=1e-6) if alone else loss <= best_of_all
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,10 @@ class Arena:
     def assert_ends_at(self, weights: Named) -> None:
         assert_equal(run(self.chosen, self.prepared).weights, weights, TOLERANCE)
 
+    def reported(self, t: int, networks: Iterable[Named], spread: Named) -> Named:
+        """The best-scored of the round's networks and of what is spread."""
+        return max([spread, *networks], key=lambda weights: self.score(t, weights))
+
 
 def mixed(networks: dict[int, Named], shares: dict[int, float]) -> Named:
     names = next(iter(networks.values()))
@@ -110,6 +114,9 @@ RULES = {
     "layerwise": (layer_by_layer, {"mode": "layerwise"}),
 }
 
+LOSING = ("top_k", "weighted")
+"""The rules whose last mean scores worse than the winner here."""
+
 
 @pytest.mark.parametrize("rule", RULES)
 def test_modes_that_start_from_one_network(tmp_path: Path, rule: str) -> None:
@@ -117,8 +124,11 @@ def test_modes_that_start_from_one_network(tmp_path: Path, rule: str) -> None:
     arena = Arena(tmp_path, **options)
     weights = arena.literal.start()
     for t in range(1, ROUNDS + 1):
-        weights = decide(arena, t, {client: arena.trained(client, t, weights) for client in cohort(t)})
-    arena.assert_ends_at(weights)
+        networks = {client: arena.trained(client, t, weights) for client in cohort(t)}
+        weights = decide(arena, t, networks)
+        model = arena.reported(t, networks.values(), weights)
+    arena.assert_ends_at(model)
+    assert (model is weights) == (rule not in LOSING), "or this shows less than it says"
 
 
 def test_a_champion_that_is_kept_is_beaten_or_stays(tmp_path: Path) -> None:
@@ -129,6 +139,19 @@ def test_a_champion_that_is_kept_is_beaten_or_stays(tmp_path: Path) -> None:
         winner = best(arena, t, networks)
         weights = weights if t > 1 and arena.score(t, weights) >= arena.score(t, winner) else winner
     arena.assert_ends_at(weights)
+
+
+def test_the_champion_of_means_is_the_last_global_model_and_not_what_was_spread(tmp_path: Path) -> None:
+    arena = Arena(tmp_path, mode="top_k", k=2, keep_champion=True)
+    weights, champion = arena.literal.start(), None
+    for t in range(1, ROUNDS + 1):
+        networks = {client: arena.trained(client, t, weights) for client in cohort(t)}
+        if champion is not None:
+            networks[len(SIZES)] = champion
+        weights = top_2(arena, t, networks)
+        champion = arena.reported(t, networks.values(), weights)
+    assert champion is not None
+    arena.assert_ends_at(champion)
 
 
 def test_tournament(tmp_path: Path) -> None:
@@ -215,9 +238,9 @@ class TestWhatNetworksKeep:
                 assert_equal(done.kept(loser, 1), done.kept(winner, 1), 0)
 
 
-@pytest.mark.parametrize(("mode", "asked"), [("best", 1), ("tournament", 1), ("layerwise", 1 + 3)])
+@pytest.mark.parametrize(("mode", "asked"), [("best", 1), ("tournament", 1), ("top_k", 1 + 1), ("layerwise", 1 + 3)])
 def test_one_message_judges_all_candidates(tmp_path: Path, mode: str, asked: int) -> None:
-    """Once for the networks, and in layerwise once for each layer's combinations: not once for each of them."""
+    """Once for the networks, once for their mean, in layerwise once for each layer's combinations: not for each."""
     arena = Arena(tmp_path, mode=mode)
     counted: list[int] = []
 

@@ -16,9 +16,10 @@ class Competition(StrategyPart):
     """Networks compete: the super node judges them and spreads the best weights to the others.
 
     In `best`, `top_k`, `weighted` and `layerwise` all networks start a round from the same weights; in
-    `tournament` and `population` each client's network is a line of its own, which the client keeps, and the global
-    model is the round's best. A network whose score is not a number ranks last and spreads nothing; of equal ones the
-    client with the lower id wins.
+    `tournament` and `population` each client's network is a line of its own, which the client keeps. The global model
+    that is reported and saved is the best-scored of the round's networks, what the super node makes of them included:
+    a mean that scores worse than a network in it is spread, but not reported. A network whose score is not a number
+    ranks last and spreads nothing; of equal ones the client with the lower id wins.
     """
 
     each: ClassVar[bool] = True
@@ -38,7 +39,7 @@ class Competition(StrategyPart):
         "What networks are judged by; of losses and errors less is better.", "loss"
     )
     keep_champion: bool = key(
-        "Let what the last round ended with compete once more, as it is. In tournament and population it meets nobody, "
+        "Let the last round's global model compete once more, as it is. In tournament and population it meets nobody, "
         "but stays the global model until it is beaten.",
         False,
     )

@@ -68,3 +68,5 @@ class Verdict:
     """For lines: the place of the network whose weights each goes on with."""
     settings: Named = field(default_factory=dict)
     """The settings that were each network's own in the round, (networks,)."""
+    mean: bool = False
+    """Whether the weights are a mean, which may score worse than a network in it."""

@@ -71,9 +71,10 @@ class Lines(ABC):
     def restore(self, state: Named) -> None:
         """Take back what `state` gave."""
         self.parents = np.array(state["parents"])
-        self.given = _named(state, _GIVEN)
-        self.adopted = Starts(np.array(state["adopters"]), _named(state, _ADOPTED))
+        self.given = named(state, _GIVEN)
+        self.adopted = Starts(np.array(state["adopters"]), named(state, _ADOPTED))
 
 
-def _named(state: Named, prefix: str) -> Named:
+def named(state: Named, prefix: str) -> Named:
+    """The arrays of a state whose names begin so, without that beginning."""
     return {name.removeprefix(prefix): np.array(array) for name, array in state.items() if name.startswith(prefix)}

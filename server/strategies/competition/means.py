@@ -19,7 +19,7 @@ def top_k(contest: Contest) -> Verdict:
     shares = np.zeros(len(contest.scores))
     counting = contest.rows[chosen] if contest.options.average == "rows" else np.ones(len(chosen))
     shares[chosen] = counting / counting.sum()
-    return Verdict(contest.mean(shares), shares)
+    return Verdict(contest.mean(shares), shares, mean=True)
 
 
 def weighted(contest: Contest) -> Verdict:
@@ -27,4 +27,4 @@ def weighted(contest: Contest) -> Verdict:
     heat = np.where(contest.judged, contest.scores, -np.inf) / contest.options.temperature
     shares = np.exp(heat - heat.max())
     shares /= shares.sum()
-    return Verdict(contest.mean(shares), shares)
+    return Verdict(contest.mean(shares), shares, mean=True)
