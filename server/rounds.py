@@ -31,7 +31,7 @@ from server.exchange.agreement import agree
 from server.exchange.federation import discover
 from server.exchange.sending import Carrier, Exchange
 from server.exchange.traffic import traffic
-from server.exchange.training import Trained, Training
+from server.exchange.training import Assignment, Trained, Training
 from server.grid.base import DirectGrid
 from server.privacy import Private
 from server.record.checkpoints import Checkpoints
@@ -198,7 +198,8 @@ class Rounds:
             has_none = before.versions[cohort] == 0
             has_none[starts.places] = False
             instructions.known = not has_none.any()
-        trained = self._training.round(number, cohort, instructions, starts, before.versions, without)
+        assignment = Assignment(number, cohort, instructions, starts, before.versions, without)
+        trained = self._training.round(assignment)
         clock.lap("training")
         outcome = self._strategy.aggregate(number, trained.results)
         parameters, buffers = before.parameters | outcome.parameters, outcome.buffers
@@ -215,7 +216,7 @@ class Rounds:
         kept = set(scenario.federation.strategy.personal([*parameters, *buffers]))
         metrics = {
             "round": number,
-            **traffic(parameters, kept, instructions, starts, len(cohort), trained),
+            **traffic(parameters, kept, assignment, trained),
             **outcome.metrics,
         }
         metrics["bytes_down"] += self._selection.asked * numbers(before.parameters)

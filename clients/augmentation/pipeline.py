@@ -21,7 +21,8 @@ from common import seeds
 from common.data.images import image_shape
 from common.data.prepared import Indices, Meta, Prepared
 from common.data.rows import Change
-from common.scenario.augmentation import Augmentation, Interpolation
+from common.scenario.augmentation import Augmentation
+from common.scenario.augmentation.tables import Interpolation
 
 
 class Pipeline:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from common.data.images import image_shape
 from common.data.prepared import Meta
 from common.errors import InputError
-from common.scenario.augmentation import IMAGES, TABLES, TEXTS, Augmentation, ColorJitter, FeatureNoise, Interpolation
+from common.scenario.augmentation import IMAGES, TABLES, TEXTS, Augmentation
+from common.scenario.augmentation.images import ColorJitter
+from common.scenario.augmentation.tables import FeatureNoise, Interpolation
 from common.scenario.base import name_of
 
 _ORDER_ONLY = ("word_swap", "clause_shuffle", "word_shuffle")

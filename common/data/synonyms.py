@@ -5,7 +5,8 @@ from __future__ import annotations
 from common.data.sources.files import existing_file, lines_of
 from common.errors import InputError
 from common.scenario import Scenario
-from common.scenario.augmentation import Augmentation, Synonyms
+from common.scenario.augmentation import Augmentation
+from common.scenario.augmentation.texts import Synonyms
 
 
 def with_synonyms(scenario: Scenario) -> Scenario:

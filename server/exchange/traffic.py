@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from common.arrays import Named, numbers
-from common.messages import Starts
-from server.exchange.training import Trained
+from server.exchange.training import Assignment, Trained
 from server.record.observers import Metrics
-from server.strategies.base import Instructions
 
 
-def traffic(
-    parameters: Named, kept: set[str], instructions: Instructions, starts: Starts, cohort: int, trained: Trained
-) -> Metrics:
+def traffic(parameters: Named, kept: set[str], assignment: Assignment, trained: Trained) -> Metrics:
     """Who took part, and the bytes down to the cohort's clients and up from those who took part.
 
-    `kept` are the names of the arrays that clients have to themselves, `starts` what some of the cohort start from.
+    `kept` are the names of the arrays that clients have to themselves.
     """
+    instructions, starts, cohort = assignment.instructions, assignment.starts, len(assignment.cohort)
     sent = (*(() if instructions.known else (parameters,)), *instructions.records.values())
     down = sum(numbers({name: arrays[name] for name in arrays.keys() - kept}) for arrays in sent)
     down += sum(numbers(arrays) // cohort for arrays in (instructions.values, *instructions.own.values()))

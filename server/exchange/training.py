@@ -29,6 +29,22 @@ _LETTERS = 2000
 
 
 @dataclass(frozen=True)
+class Assignment:
+    """Who is to train in a round, and from what."""
+
+    round: int
+    cohort: Indices
+    """The clients' positions in the federation, ascending."""
+    instructions: Instructions
+    starts: Starts
+    """The own starting weights that some of the cohort have, by their places in it."""
+    versions: Indices
+    """For every client of the federation the version of its state to build on."""
+    without: dict[int, str]
+    """Blocks to leave out, and why: what a deadline excluded before a run was resumed stays excluded."""
+
+
+@dataclass(frozen=True)
 class Trained:
     """What a round of training brought."""
 
@@ -58,25 +74,10 @@ class Training:
         self._settings, self._settings_text = settings, settings.model_dump_json()
         self._tell = tell
 
-    def round(
-        self,
-        number: int,
-        cohort: Indices,
-        instructions: Instructions,
-        starts: Starts,
-        versions: Indices,
-        without: dict[int, str],
-    ) -> Trained:
-        """Train the clients at the positions `cohort`.
-
-        `starts` has own ones of some of the cohort, `versions` for every client of the federation the version of its
-        state to build on. The blocks of `without` are left out, for the reasons it gives: what a deadline excluded
-        before a run was resumed stays excluded. Raises RunError where too few usable answers are left.
-        """
-        results = sorted(
-            self._results(number, cohort, instructions, starts, versions, without),
-            key=lambda result: result.block.index,
-        )
+    def round(self, assignment: Assignment) -> Trained:
+        """Train a round's cohort. Raises RunError where too few usable answers are left."""
+        number, cohort = assignment.round, assignment.cohort
+        results = sorted(self._results(assignment), key=lambda result: result.block.index)
         clients = np.concatenate([np.empty(0, np.int64), *(result.block.clients for result in results)])
         examples = np.concatenate([np.empty(0), *(result.metrics["examples"] for result in results)])
         losses = np.concatenate([np.empty(0), *(result.metrics["train_loss"] for result in results)])
@@ -91,34 +92,18 @@ class Training:
         usable = [result for result in results if result.weight > 0]
         return Trained(usable, clients[took_part], losses[took_part], loss)
 
-    def _results(
-        self,
-        number: int,
-        cohort: Indices,
-        instructions: Instructions,
-        starts: Starts,
-        versions: Indices,
-        without: dict[int, str],
-    ) -> Iterator[BlockResult]:
+    def _results(self, assignment: Assignment) -> Iterator[BlockResult]:
         """The blocks' results, as they come."""
-        pooled = self._scenario.federation.strategy.pooled
-        size = sum(array.size for array in unpack(instructions.parameters).values())
-        costs = training(self._scenario.training, size, self._federation.training_sizes[cohort])
-        blocks = self._federation.cut(cohort, 1 if pooled else self._scenario.federation.blocks, costs)
-        if pooled and len(blocks) > 1:
-            raise InputError("a strategy for clients on several hosts: rows do not travel", "federation.strategy")
-        for block in blocks:
-            if block.index in without:
-                self._exclude([block], without[block.index])
-        blocks = [block for block in blocks if block.index not in without]
+        instructions, starts = assignment.instructions, assignment.starts
+        parameters = unpack(instructions.parameters)
+        blocks = self._blocks(assignment, sum(array.size for array in parameters.values()))
         shared = messages.train_records(
-            number,
+            assignment.round,
             self._settings_text,
             self._agreement,
             pack({}) if instructions.known else instructions.parameters,
             instructions.records,
         )
-        positions = {block.index: cohort[block.places] for block in blocks}
 
         def own(group: list[Block]) -> Records:
             places = np.concatenate([block.places for block in group])
@@ -132,17 +117,35 @@ class Training:
                 {name: theirs(arrays) for name, arrays in instructions.own.items()},
             )
             if self._settings.keeps_state:
-                committed = np.concatenate([versions[positions[block.index]] for block in group])
-                records[messages.VERSIONS] = pack({"committed": committed, "next": np.array([number])})
+                committed = assignment.versions[assignment.cohort[places]]
+                records[messages.VERSIONS] = pack({"committed": committed, "next": np.array([assignment.round])})
             return records
 
-        parameters, buffers = unpack(instructions.parameters), instructions.records.get(BUFFERS, {})
-        strategy = self._scenario.federation.strategy
-        personal = set(strategy.personal([*parameters, *buffers]))
+        validator = self._validator(assignment.round, parameters, instructions.records.get(BUFFERS, {}))
+        deadline = self._scenario.federation.deadline
+        kept = numbers(parameters) if self._settings.keeps_state else 0
+        for arrival in self._exchange.ask(messages.TRAIN, shared, blocks, own, deadline, kept):
+            yield from self._usable(arrival, validator)
+
+    def _blocks(self, assignment: Assignment, size: int) -> list[Block]:
+        """Who trains together a network of `size` parameters, without the blocks that are left out."""
+        pooled = self._scenario.federation.strategy.pooled
+        costs = training(self._scenario.training, size, self._federation.training_sizes[assignment.cohort])
+        blocks = self._federation.cut(assignment.cohort, 1 if pooled else self._scenario.federation.blocks, costs)
+        if pooled and len(blocks) > 1:
+            raise InputError("a strategy for clients on several hosts: rows do not travel", "federation.strategy")
+        for block in blocks:
+            if block.index in assignment.without:
+                self._exclude([block], assignment.without[block.index])
+        return [block for block in blocks if block.index not in assignment.without]
+
+    def _validator(self, number: int, parameters: Named, buffers: Named) -> Validator:
+        """What replies must be like: nothing in them of what clients have to themselves."""
+        personal = set(self._scenario.federation.strategy.personal([*parameters, *buffers]))
         shared_parameters, shared_buffers = (
             {name: array for name, array in arrays.items() if name not in personal} for arrays in (parameters, buffers)
         )
-        validator = Validator(
+        return Validator(
             number,
             shared_parameters,
             shared_buffers,
@@ -151,10 +154,6 @@ class Training:
             self._settings,
             self._scenario.federation.limits,
         )
-        deadline = self._scenario.federation.deadline
-        kept = numbers(parameters) if self._settings.keeps_state else 0
-        for arrival in self._exchange.ask(messages.TRAIN, shared, blocks, own, deadline, kept):
-            yield from self._usable(arrival, validator)
 
     def _usable(self, arrival: Arrival, validator: Validator) -> Iterator[BlockResult]:
         """The sound blocks of a reply; the others, and clients that failed on their host, are named."""

@@ -1,7 +1,7 @@
 """Images: `GEOMETRY` maps kinds to where pixels come from, `PIXELS` to what becomes of their values.
 
 A new augmentation of images is one function here, one line in a registry and one class in
-`common.scenario.augmentation`.
+`common.scenario.augmentation.images`.
 """
 
 from __future__ import annotations

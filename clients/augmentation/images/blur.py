@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from clients.augmentation.images.pixels import Drawn
-from common.scenario.augmentation import Blur
+from common.scenario.augmentation.images import Blur
 
 _REACH = 3.0
 """Standard deviations to each side that are added up."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from clients.augmentation.images.light import brightened, contrasted
 from clients.augmentation.images.pixels import Drawn, grey, limited
-from common.scenario.augmentation import ColorJitter
+from common.scenario.augmentation.images import ColorJitter
 
 
 def color_jitter(spec: ColorJitter, pixels: Tensor, drawn: Drawn) -> Tensor:

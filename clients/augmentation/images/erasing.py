@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clients.augmentation.images.pixels import Drawn
-from common.scenario.augmentation import Erasing
+from common.scenario.augmentation.images import Erasing
 
 
 def erasing(spec: Erasing, pixels: Tensor, drawn: Drawn) -> Tensor:

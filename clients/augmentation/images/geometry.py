@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clients.augmentation.images.affine import Maps, linear, moved
-from common.scenario.augmentation import Crop, Flip, Rotation, Scale, Shear, Shift
+from common.scenario.augmentation.images import Crop, Flip, Rotation, Scale, Shear, Shift
 
 Uniforms = NDArray[np.float64]
 

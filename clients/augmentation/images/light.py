@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clients.augmentation.images.pixels import Drawn, grey, limited
-from common.scenario.augmentation import Brightness, Contrast
+from common.scenario.augmentation.images import Brightness, Contrast
 
 
 def brightness(spec: Brightness, pixels: Tensor, drawn: Drawn) -> Tensor:

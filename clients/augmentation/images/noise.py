@@ -6,7 +6,7 @@ from torch import Tensor
 
 from clients.augmentation.draws import normals
 from clients.augmentation.images.pixels import Drawn, limited
-from common.scenario.augmentation import Noise
+from common.scenario.augmentation.images import Noise
 
 
 def noise(spec: Noise, pixels: Tensor, drawn: Drawn) -> Tensor:

@@ -1,6 +1,7 @@
 """Tables: `TABLES` maps kinds to functions that change rows of numbers.
 
-A new augmentation of tables is one file here, one line in `TABLES` and one class in `common.scenario.augmentation`.
+A new augmentation of tables is one file here, one line in `TABLES` and one class
+in `common.scenario.augmentation.tables`.
 """
 
 from __future__ import annotations

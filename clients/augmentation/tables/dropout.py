@@ -8,7 +8,7 @@ from torch import Tensor
 from clients.augmentation.draws import lanes
 from clients.augmentation.tables.columns import Columns
 from common.data.prepared import Indices
-from common.scenario.augmentation import FeatureDropout
+from common.scenario.augmentation.tables import FeatureDropout
 from common.seeds import Streams
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from clients.augmentation.tables.columns import Columns
 from common import seeds
 from common.data.prepared import Indices
-from common.scenario.augmentation import Interpolation
+from common.scenario.augmentation.tables import Interpolation
 
 
 def interpolation(spec: Interpolation, x: Tensor, keys: seeds.Streams, columns: Columns, rows: Indices) -> Tensor:

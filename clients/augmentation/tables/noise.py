@@ -7,7 +7,7 @@ from torch import Tensor
 from clients.augmentation.draws import normals
 from clients.augmentation.tables.columns import Columns
 from common.data.prepared import Indices
-from common.scenario.augmentation import FeatureNoise
+from common.scenario.augmentation.tables import FeatureNoise
 from common.seeds import Streams
 
 

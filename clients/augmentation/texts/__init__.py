@@ -1,6 +1,7 @@
 """Texts: `TEXTS` maps kinds to functions that change one text.
 
-A new augmentation of texts is one function here, one line in `TEXTS` and one class in `common.scenario.augmentation`.
+A new augmentation of texts is one function here, one line in `TEXTS` and one class
+in `common.scenario.augmentation.texts`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from clients.augmentation.draws import Dice
-from common.scenario.augmentation import CharacterNoise, Typos
+from common.scenario.augmentation.texts import CharacterNoise, Typos
 
 _KEYBOARDS = {
     "qwerty": ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"),

@@ -6,7 +6,7 @@ import re
 
 from clients.augmentation.draws import Dice
 from clients.augmentation.texts.split import joined, split
-from common.scenario.augmentation import ClauseShuffle, WordShuffle
+from common.scenario.augmentation.texts import ClauseShuffle, WordShuffle
 
 _MARKS = re.compile(r"([,;:.!?…]+(?:\s+|$)|[，；：。！？、]+\s*)")
 """Punctuation at the end of a word, for what stands inside numbers and addresses divides nothing; and the marks of

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from clients.augmentation.draws import Dice
 from clients.augmentation.texts.split import SPACELESS
-from common.scenario.augmentation import Synonyms
+from common.scenario.augmentation.texts import Synonyms
 
 _SPACED = rf"[^\W_{SPACELESS}]+(?:['’-][^\W_{SPACELESS}]+)*"
 """Letters and digits, with apostrophes and hyphens inside."""

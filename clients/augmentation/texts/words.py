@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clients.augmentation.draws import Dice
 from clients.augmentation.texts.split import joined, split, twice
-from common.scenario.augmentation import WordDeletion, WordRepetition, WordSwap
+from common.scenario.augmentation.texts import WordDeletion, WordRepetition, WordSwap
 
 
 def word_deletion(spec: WordDeletion, text: str, dice: Dice) -> str:

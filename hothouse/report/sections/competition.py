@@ -30,6 +30,8 @@ def parts(page: Page, records: Records) -> list[str]:
         ("different winners", len(wins)),
         ("generations of the final weights", len(line_back)),
     ]
+    if last.get("reported") is not None:
+        told.append(("final model", f"that of client {names[-1]}, which scored better than the mean that is spread"))
     figures = [
         page.figure(_scores(records, ladder), "What each network scored in each round", 380, "ladder"),
         page.figure(
@@ -42,8 +44,10 @@ def parts(page: Page, records: Records) -> list[str]:
     ]
     ranking = table(["rank", "client", "score", "began from", "share"], rungs)
     steps = [[number, records.name_of(client)] for number, client in line_back]
+    by_clients = last["metric"].startswith("holdout")
+    judge = "by the round's clients on rows that they hold out" if by_clients else "by the server on its own rows"
     return [
-        paragraph("Networks train on their own rows and are judged by the server; the best weights are spread."),
+        paragraph(f"Networks train on their clients' rows and are judged {judge}; the best weights are spread."),
         facts(told),
         side_by_side(*figures),
         details(f"The ladder of round {last['round']}", ranking),
