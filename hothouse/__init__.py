@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from common.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from hothouse.ancestry import lineage
     from hothouse.comparison import compare
-    from hothouse.launch import resume, run
-    from hothouse.result import Run, load
+    from hothouse.results.ancestry import lineage
+    from hothouse.results.result import Run, load
+    from hothouse.running.launch import resume, run
     from hothouse.sweeps.result import Sweep
     from hothouse.sweeps.sweep import sweep
 
@@ -41,14 +41,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "run": "hothouse.launch",
-    "resume": "hothouse.launch",
+    "run": "hothouse.running.launch",
+    "resume": "hothouse.running.launch",
     "sweep": "hothouse.sweeps.sweep",
     "compare": "hothouse.comparison",
-    "lineage": "hothouse.ancestry",
-    "Run": "hothouse.result",
+    "lineage": "hothouse.results.ancestry",
+    "Run": "hothouse.results.result",
     "Sweep": "hothouse.sweeps.result",
-    "load": "hothouse.result",
+    "load": "hothouse.results.result",
 }
 
 

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hothouse.credentials import make_credentials
+from hothouse.deployment.credentials import make_credentials
 
 REPOSITORY = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

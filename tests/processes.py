@@ -28,7 +28,7 @@ _forked: list[BaseProcess] = []
 
 # From a process that has imported everything: that takes seconds of a processor.
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["hothouse.sweeps.sweep", "hothouse.launch", "server.rounds", "clients.app"])
+_server.set_forkserver_preload(["hothouse.sweeps.sweep", "hothouse.running.launch", "server.rounds", "clients.app"])
 
 
 @contextlib.contextmanager
@@ -86,7 +86,7 @@ def workers() -> list[int]:
 
 def ray_processes() -> set[int]:
     """Everything of Ray's, and the guardians."""
-    words = ("ray::", "/raylet", "gcs_server", "ray/autoscaler", "ray/dashboard", "hothouse.guardian")
+    words = ("ray::", "/raylet", "gcs_server", "ray/autoscaler", "ray/dashboard", "running/guardian.py")
     return {process for process, command in commands().items() if any(word in command for word in words)}
 
 

@@ -20,6 +20,6 @@ def app(
     ] = None,
 ) -> None:
     """Run an ordinary Flower app of the Message API on Ray actors that stay up, a node for each partition."""
-    from hothouse.flower_app import read_app, run_app
+    from hothouse.running.flower_app import read_app, run_app
 
     run_app(path, read_app(path, partitions, workers, run_config or []))

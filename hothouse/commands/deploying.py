@@ -19,7 +19,7 @@ def cut(
 ) -> None:
     """Cut a scenario's data for a deployment: each node's folder holds the rows of its own clients only."""
     from common.data.cut import cut as write
-    from hothouse.check import check
+    from hothouse.beforehand.check import check
 
     for folder in write(check(scenario, changes(sets, seed)).prepared, nodes, out):
         print(folder)
@@ -35,7 +35,7 @@ def keys(
     days: Annotated[int, typer.Option(min=1, help="How long certificates are valid.")] = 365,
 ) -> None:
     """Make the keys of a deployment: a private CA, the SuperLink's certificate, a key pair for each SuperNode."""
-    from hothouse.credentials import make_credentials
+    from hothouse.deployment.credentials import make_credentials
 
     for path in make_credentials(out, nodes, host or ["localhost", "127.0.0.1"], days):
         print(path)
@@ -52,6 +52,6 @@ def supernode(
     ] = 9094,
 ) -> None:
     """Be a Flower SuperNode that imports PyTorch once, not for every message that its ClientApps answer."""
-    from hothouse.supernode import become_supernode
+    from hothouse.deployment.supernode import become_supernode
 
     become_supernode(host, port, options or [])

@@ -17,7 +17,7 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> Non
     """Check a scenario and its data: every mistake with its line, or a word on what it describes."""
     from common.data.agreement import in_words
     from common.scenario import cohort_size
-    from hothouse.check import check
+    from hothouse.beforehand.check import check
 
     checked = check(scenario, changes(sets, seed))
     chosen, prepared, meta = checked.scenario, checked.prepared, checked.prepared.meta
@@ -47,8 +47,8 @@ def preview(
     out: Annotated[Path | None, typer.Option(help="The page; NAME-preview.html if left out.", metavar="FILE")] = None,
 ) -> None:
     """Show who has what before anything is trained: a table here, and a page to open in a browser."""
-    from hothouse.check import check
-    from hothouse.preview import Preview
+    from hothouse.beforehand.check import check
+    from hothouse.beforehand.preview import Preview
     from hothouse.report.page import write_page
 
     checked = check(scenario, changes(sets, seed))
@@ -64,7 +64,7 @@ def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of every key instead.")] = False,
 ) -> None:
     """Print the JSON Schema of scenarios, for editors."""
-    from hothouse.reference import reference_text, schema_text
+    from hothouse.beforehand.reference import reference_text, schema_text
 
     sys.stdout.write(reference_text() if markdown else schema_text())
 
@@ -78,7 +78,7 @@ def list_choices(
     from rich.markup import escape
     from rich.table import Table
 
-    from hothouse.catalogue import catalogue
+    from hothouse.beforehand.catalogue import catalogue
 
     found = catalogue()
     if kind is not None and kind not in found:

@@ -17,7 +17,7 @@ def export(
     onnx: Annotated[bool, typer.Option("--onnx", help="Put the model in as ONNX too.")] = False,
 ) -> None:
     """Write a finished run into one compressed file: weights, scenario, metrics, environment, model card."""
-    from hothouse.archive import export_run
+    from hothouse.results.archive import export_run
 
     print(export_run(run_folder, out, onnx))
 
@@ -29,7 +29,7 @@ def import_archive(
     ] = None,
 ) -> None:
     """Check an archive and restore the run in it."""
-    from hothouse.archive import import_run
+    from hothouse.results.archive import import_run
 
     print(import_run(archive, out).folder)
 
@@ -40,8 +40,8 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="Write CSV here, not to the screen.", metavar="FILE")] = None,
 ) -> None:
     """Predict with a run's final model."""
-    from hothouse.predict import predict as predictions
-    from hothouse.result import load
+    from hothouse.results.predict import predict as predictions
+    from hothouse.results.result import load
     from hothouse.writing import written
 
     text, rows = predictions(load(run_folder).model, data)

@@ -19,7 +19,7 @@ def bench(
     from hothouse.bench.floor import Floor
     from hothouse.bench.turns import ENGINES, as_markdown, as_table, take_turns
     from hothouse.bench.workloads import WORKLOADS
-    from hothouse.launch import processors
+    from hothouse.running.launch import processors
 
     used, screen = workers or processors(), Console(stderr=True, highlight=False)
     engines = {name: command for name, command in ENGINES.items() if flower or name != "flower"}

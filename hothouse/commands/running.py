@@ -42,7 +42,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Run a scenario on this machine, or on a Ray cluster it belongs to."""
-    from hothouse.launch import run as launch
+    from hothouse.running.launch import run as launch
 
     with shown_run(quiet, json_lines, live, port) as (observers, show):
         done = launch(
@@ -111,7 +111,7 @@ def resume(
     verbose: Verbose = False,
 ) -> None:
     """Go on with a run or a sweep that was interrupted, or prolong a run: the bits are those of a run at one go."""
-    from hothouse.launch import resume as launch
+    from hothouse.running.launch import resume as launch
     from hothouse.sweeps.result import is_sweep
 
     if is_sweep(run_folder):

@@ -14,7 +14,7 @@ from rich.console import Console
 from common.errors import InputError, Interrupted, RunError, RunsFailed
 
 if TYPE_CHECKING:
-    from hothouse.result import Run
+    from hothouse.results.result import Run
     from server.record.observers import Observer
 
 
@@ -23,14 +23,14 @@ def shown_run(
     quiet: bool, json_lines: bool, live: bool, port: int | None
 ) -> Iterator[tuple[list[Observer], Callable[[Run], None]]]:
     """Who watches a run, and what shows its result, for the way in which the user wants to see it."""
-    from hothouse.progress import Home
+    from hothouse.running.progress import Home
 
     with ExitStack() as after:
         progress, show = _progress(quiet, json_lines, after)
         home = Home()
         observers: list[Observer] = [progress, home]
         if live:
-            from hothouse.live import LivePage
+            from hothouse.running.live import LivePage
 
             page = LivePage(port)
             after.callback(page.close)
@@ -54,7 +54,7 @@ def shown_run(
 
 
 def _progress(quiet: bool, json_lines: bool, after: ExitStack) -> tuple[Observer, Callable[[Run], None]]:
-    from hothouse.progress import JsonProgress, LiveProgress, fairness_table, result_table
+    from hothouse.running.progress import JsonProgress, LiveProgress, fairness_table, result_table
     from server.record.journal import as_json
     from server.record.observers import Observer
 

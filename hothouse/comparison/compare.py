@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hothouse.report.page import Page
-    from hothouse.result import Run
+    from hothouse.results.result import Run
 
 _MOST_PAIRED = 8
 """Of more groups each is tested against the first alone: who compares all with all finds something."""

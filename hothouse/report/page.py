@@ -1,7 +1,7 @@
 """One self-contained HTML page: headings, tables, pictures and Plotly figures, light and dark, on any screen.
 
 A page is made of sections, a section of parts, which are HTML. A live page takes a newer state of itself
-(`Page.state`) without being loaded again: see `hothouse.live`.
+(`Page.state`) without being loaded again: see `hothouse.running.live`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Literal
 
 from common.errors import InputError, RunError
 from common.scenario import Scenario
-from hothouse.launch import Engine, resume, run
+from hothouse.running.launch import Engine, resume, run
 from hothouse.sweeps.pruning import Pruned, Pruner, Rule
 from hothouse.sweeps.result import history_of, summary_of
 from server.record.observers import Metrics, Observer

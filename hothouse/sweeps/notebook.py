@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from hothouse.notebook import Picture
+from hothouse.running.notebook import Picture
 from hothouse.sweeps.display import LiveSweep
 from hothouse.sweeps.execute import Outcome
 from server.record.observers import Metrics

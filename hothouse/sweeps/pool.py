@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from hothouse.logs import captured
-from hothouse.ray_session import RaySession, ray_session
+from hothouse.running.logs import captured
+from hothouse.running.ray_session import RaySession, ray_session
 from hothouse.sweeps.execute import Job, Outcome, execute
 
 _MOST_TRIES = 3

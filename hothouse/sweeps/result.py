@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
 from common.scenario import Scenario, load_scenario
-from hothouse.result import Run
+from hothouse.results.result import Run
 from hothouse.sweeps.goal import Goal
 from server.record.files import read_lines
 from server.record.observers import Metrics

@@ -14,8 +14,8 @@ from common.data.cache import cache_folder
 from common.errors import InputError
 from common.scenario import Scenario, dump_scenario
 from common.scenario.flat import flat
-from hothouse.launch import Engine, new_folder, processors
-from hothouse.notebook import in_notebook
+from hothouse.running.launch import Engine, new_folder, processors
+from hothouse.running.notebook import in_notebook
 from hothouse.sweeps.execute import Job, Outcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.leave import leave

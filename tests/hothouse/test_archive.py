@@ -15,7 +15,7 @@ import torch
 
 import hothouse
 from common.archives import digest
-from hothouse.archive import export_run, import_run
+from hothouse.results.archive import export_run, import_run
 from tests.resuming import measured
 
 SHORT = ["federation.rounds=3"]

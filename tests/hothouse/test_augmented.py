@@ -13,8 +13,8 @@ from clients.training.batches import batches
 from clients.training.inputs import Augment, fed
 from common import seeds
 from common.data.rows import open_rows
-from hothouse.augmented import Augmented
-from hothouse.check import check
+from hothouse.beforehand.augmented import Augmented
+from hothouse.beforehand.check import check
 from hothouse.report.side_by_side import changes
 from tests.federations import agreement
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import InputError
-from hothouse.supernode import become_supernode
+from hothouse.deployment.supernode import become_supernode
 from tests.command import command
 from tests.processes import HOTHOUSE, ray_processes, rounds_in, start, until
 
@@ -60,7 +60,7 @@ def test_a_supernode_is_told_by_which_options_it_would_not_find_its_clientapps()
 
 
 def test_a_supernode_without_flowers_command_says_where_it_was_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hothouse.supernode.which", lambda *_, **__: None)
+    monkeypatch.setattr("hothouse.deployment.supernode.which", lambda *_, **__: None)
     with pytest.raises(InputError, match=r"expected Flower's flower-supernode in \S+ or on the PATH"):
         become_supernode("127.0.0.1", 9094, [])
 
@@ -145,7 +145,7 @@ def test_an_interrupt_before_there_is_a_folder_promises_nothing(
     def interrupted(scenario: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hothouse.launch.prepare", interrupted)
+    monkeypatch.setattr("hothouse.running.launch.prepare", interrupted)
     done = command("run", quickstart, *LOCAL, "--out", tmp_path / "run")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "interrupted\n")
     assert not (tmp_path / "run").exists()

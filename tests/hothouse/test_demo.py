@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
 
-from hothouse.credentials import make_credentials
+from hothouse.deployment.credentials import make_credentials
 from tests.conftest import REPOSITORY
 
 FILES = (REPOSITORY / "docker-compose.yml", REPOSITORY / "docker" / "node-3.yml")

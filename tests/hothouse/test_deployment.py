@@ -20,7 +20,7 @@ import hothouse
 from common.data import prepare
 from common.data.cut import cut
 from common.scenario import load_scenario
-from hothouse.credentials import make_credentials
+from hothouse.deployment.credentials import make_credentials
 from tests.deployment import Deployment, deployed
 from tests.link import Link
 from tests.processes import commands, rounds_in

@@ -14,7 +14,7 @@ import clients.training.engines
 import hothouse
 from clients.compiled.library import library
 from common.errors import InputError
-from hothouse.progress import LiveProgress
+from hothouse.running.progress import LiveProgress
 
 SHORT = ["federation.rounds=3"]
 

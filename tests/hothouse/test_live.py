@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import hothouse
-from hothouse.live import HOST, LivePage
+from hothouse.running.live import HOST, LivePage
 from tests.browser import Browser
 from tests.command import command
 from tests.processes import start, until

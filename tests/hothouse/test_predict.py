@@ -12,7 +12,7 @@ import torch
 from sklearn.datasets import load_diabetes, load_digits
 
 import hothouse
-from hothouse.predict import predict
+from hothouse.results.predict import predict
 from tests.command import command
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import hothouse
-from hothouse.progress import WorkerLights
+from hothouse.running.progress import WorkerLights
 from server.record.observers import Metrics, Observer, Work
 from tests.command import command
 from tests.processes import HOTHOUSE

@@ -12,7 +12,7 @@ import pytest
 
 import hothouse
 from common.scenario.strategies import Competition as Options
-from hothouse.check import check
+from hothouse.beforehand.check import check
 from server.record.checkpoints import latest
 from server.record.ladder import CHAMPION
 from server.record.resume import read_lines

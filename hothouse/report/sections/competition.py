@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hothouse.ancestry import line_back as line_of
-from hothouse.ancestry import winner
 from hothouse.report.curves import curves, line
 from hothouse.report.page import COLOURS, Page, details, facts, paragraph, side_by_side, table
 from hothouse.report.records import Records, words
+from hothouse.results.ancestry import line_back as line_of
+from hothouse.results.ancestry import winner
 
 _MOST_POINTS, _MOST_RUNGS = 5000, 30
 

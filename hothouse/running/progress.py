@@ -16,7 +16,7 @@ from common.data.agreement import Agreement, in_words
 from common.data.prepared import Indices
 from common.metrics import PRIMARY
 from hothouse.report.records import FAIRNESS
-from hothouse.result import Run
+from hothouse.results.result import Run
 from server.record.journal import as_json
 from server.record.observers import Metrics, Observer, Work
 

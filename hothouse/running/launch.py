@@ -21,11 +21,11 @@ from common.data import Prepared, prepare
 from common.errors import InputError
 from common.scenario import Scenario, load_scenario, located, single_run
 from common.settled import settled
-from hothouse.hints import hints
-from hothouse.logs import OWN, EventLog, Logs, captured
-from hothouse.notebook import NotebookProgress, in_notebook
+from hothouse.beforehand.hints import hints
 from hothouse.report.run import write_report
-from hothouse.result import Run, load
+from hothouse.results.result import Run, load
+from hothouse.running.logs import OWN, EventLog, Logs, captured
+from hothouse.running.notebook import NotebookProgress, in_notebook
 from server.grid.base import SERVER_NODE, DirectGrid
 from server.record.observers import Observer
 from server.record.resume import Resumed
@@ -198,7 +198,7 @@ def _grid(scenario: Scenario, where: Where, place: UserConfig, logs: Logs, verbo
         with closing(LocalGrid(CLIENT_APP, [place], {})) as local:
             yield local
     elif where.ray_address is not None:
-        from hothouse.ray_cluster import ray_cluster
+        from hothouse.running.ray_cluster import ray_cluster
 
         with ray_cluster(where.ray_address, where.workers, verbose) as (cluster, workers):
             from server.grid.machine import Machine
@@ -208,7 +208,7 @@ def _grid(scenario: Scenario, where: Where, place: UserConfig, logs: Logs, verbo
             with closing(RayGrid(CLIENT_APP, nodes, {}, workers, cluster, machine=Machine(scenario))) as grid:
                 yield grid
     else:
-        from hothouse.ray_session import ray_session
+        from hothouse.running.ray_session import ray_session
 
         workers = where.workers or processors()
         with ray_session(workers, logs, verbose) as session:

@@ -6,7 +6,7 @@ from typing import Any
 
 from common.data.agreement import Agreement
 from common.scenario import dump_scenario
-from hothouse.result import Run
+from hothouse.results.result import Run
 
 
 def model_card(run: Run) -> str:

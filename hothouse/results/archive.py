@@ -14,10 +14,10 @@ from typing import Any
 
 from common.archives import FORMAT, MANIFEST, RECORDS, REQUIRED, digest, read_archive
 from common.errors import InputError
-from hothouse.card import model_card
 from hothouse.report.records import read
 from hothouse.report.run import run_page
-from hothouse.result import Run, load
+from hothouse.results.card import model_card
+from hothouse.results.result import Run, load
 from hothouse.writing import written
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)

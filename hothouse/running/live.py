@@ -29,7 +29,7 @@ _LOOK_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 10.0
 _WATCHED = ("metrics.jsonl", "events.jsonl", "summary.json", "final.json")
 
-_log = logging.getLogger("hothouse.live")
+_log = logging.getLogger("hothouse.running.live")
 
 
 class LivePage(Observer):

@@ -4,7 +4,7 @@ Ray's processes end with the driver, but for a few helpers that stay when the dr
 guardian is told of them through a pipe. It waits for the pipe to close, which happens however the driver
 ends, and then kills those that are still there.
 
-    python -m hothouse.guardian < pipe
+    python -P hothouse/running/guardian.py < pipe
 """
 
 from __future__ import annotations

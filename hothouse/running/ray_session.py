@@ -15,8 +15,8 @@ from typing import Any
 
 import server
 from common.errors import InputError, RunError
-from hothouse.guardian import Guardian, Process, command, descendants, end, look
-from hothouse.logs import Logs
+from hothouse.running.guardian import Guardian, Process, command, descendants, end, look
+from hothouse.running.logs import Logs
 
 os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0", FLWR_TELEMETRY_ENABLED="0")
 # Without it Ray takes a driver whose parent is process 1, as in a container, for an orphan of a raylet: when the

@@ -78,7 +78,9 @@ def become_supernode(host: str, port: int, options: Sequence[str]) -> NoReturn:
             f"expected Flower's flower-supernode in {beside_python} or on the PATH; is flwr installed here?"
         )
     # Without a main module of its own: what is forked would import that first.
-    serve = "import sys; from hothouse.supernode import serve_apps; serve_apps(sys.argv[1], int(sys.argv[2]))"
+    serve = (
+        "import sys; from hothouse.deployment.supernode import serve_apps; serve_apps(sys.argv[1], int(sys.argv[2]))"
+    )
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     subprocess.Popen(
         [sys.executable, "-P", "-c", serve, address, str(os.getpid())], env={POLL_INTERVAL: "0.25", **os.environ}

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from common.models.predictor import Predictor
-from hothouse.given_rows import read_rows
+from hothouse.results.given_rows import read_rows
 
 
 def predict(model: Predictor, data: str | Path) -> tuple[str, int]:

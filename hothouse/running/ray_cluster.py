@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, NoReturn
 
 from common.errors import InputError, RunError
-from hothouse.ray_session import driver_modules, keeping_signals
+from hothouse.running.ray_session import driver_modules, keeping_signals
 
 _DARK_SECONDS = 30.0
 """How long the cluster's head may be out of reach."""

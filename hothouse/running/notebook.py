@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from common.metrics import PRIMARY
-from hothouse.progress import numbers
+from hothouse.running.progress import numbers
 from server.record.observers import Metrics, Observer
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor
-    from hothouse.result import Run
+    from hothouse.results.result import Run
 
 _SECONDS = 0.3
 """Between two pictures, so that a fast run does not flood the page."""

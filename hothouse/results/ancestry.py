@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from common.errors import InputError
-from hothouse.result import Run, load
+from hothouse.results.result import Run, load
 from server.record.files import read_lines
 
 

@@ -67,7 +67,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         """How it went, for notebooks."""
-        from hothouse.notebook import run_html
+        from hothouse.running.notebook import run_html
 
         return run_html(self)
 

@@ -19,9 +19,9 @@ from flwr.common.config import flatten_dict, fuse_dicts, get_project_config, par
 from flwr.serverapp import ServerApp
 
 from common.errors import InputError, RunError
-from hothouse.launch import processors
-from hothouse.logs import Logs
-from hothouse.ray_session import ray_session
+from hothouse.running.launch import processors
+from hothouse.running.logs import Logs
+from hothouse.running.ray_session import ray_session
 from server.grid.base import SERVER_NODE
 from server.grid.ray import RayGrid
 
@@ -60,7 +60,7 @@ def read_app(folder: Path, partitions: int, workers: int | None, changes: list[s
 
 def run_app(folder: Path, app: FlowerApp) -> None:
     """Run the app in a process of its own, which finds its modules as Flower's do. Raises RunError where it fails."""
-    ours = str(Path(__file__).parents[1])
+    ours = str(Path(__file__).parents[2])
     path = os.pathsep.join([str(folder.resolve()), *filter(None, [os.environ.get("PYTHONPATH")]), ours])
     command = [sys.executable, "-P", "-m", __name__, json.dumps(asdict(app))]
     status = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}).returncode

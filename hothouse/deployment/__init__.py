@@ -1,0 +1,1 @@
+"""What real machines need: warm SuperNodes, keys and certificates."""
