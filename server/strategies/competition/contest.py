@@ -42,8 +42,8 @@ class Contest:
         return np.lexsort((self.positions, -np.where(self.judged, self.scores, -np.inf)))
 
     def model(self, place: int) -> Named:
-        """One network's weights."""
-        return {name: array[place] for name, array in self.models.items()}
+        """One network's weights, which do not keep the others in memory."""
+        return {name: np.array(array[place]) for name, array in self.models.items()}
 
     def mean(self, shares: NDArray[np.float64]) -> Named:
         """Σ share · weights over the networks; those with share 0 do not count, whatever they hold."""
