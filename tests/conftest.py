@@ -15,6 +15,8 @@ from tests import processes
 from tests.browser import Browser, available
 
 os.environ.update(FLWR_TELEMETRY_ENABLED="0", RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
+# Ray's workers stand back behind any other process unless told otherwise: beside a busy one a suite would stand still.
+os.environ.update(RAY_worker_niceness="0")
 # PyTorch's threads only get in each other's way with matrices as small as these.
 os.environ["OMP_NUM_THREADS"] = "1"
 # Every process that a test starts would compile all our modules anew.

@@ -163,19 +163,19 @@ class TestClientsThatFail:
 
 @pytest.mark.faults
 class TestRayItself:
-    @pytest.mark.parametrize("victim", ["/raylet", "gcs_server"])
-    def test_is_started_again_when_it_dies(self, quickstart: Path, tmp_path: Path, victim: str) -> None:
+    def test_is_started_again_when_it_dies(self, quickstart: Path, tmp_path: Path) -> None:
         before, folder = ray_processes(), tmp_path / "run"
         running = fork(hothouse.run, quickstart, overrides=["federation.rounds=60"], workers=2, out=folder)
-        until(lambda: rounds_in(folder) > 10)
-        for process in processes_of(running.pid, victim):
-            kill(process)
-        running.join(120)
+        for victim in ("/raylet", "gcs_server"):
+            rounds = rounds_in(folder) + 10
+            until(lambda rounds=rounds: rounds_in(folder) > rounds)  # type: ignore[misc]
+            for process in processes_of(running.pid, victim):
+                kill(process)
+        running.join(180)
         assert running.exitcode == 0
         run = hothouse.load(folder)
-        assert ("retry", "Ray died; it was started again") in [
-            (event["event"], event.get("reason")) for event in run.events
-        ]
+        reasons = [event["reason"] for event in run.events if event["event"] == "retry"]
+        assert reasons.count("Ray died; it was started again") == 2
         calm = hothouse.run(quickstart, overrides=["federation.rounds=60"], engine="local", out=tmp_path / "calm")
         assert_same(run, calm)
         until(lambda: not ray_processes() - before, 20)
@@ -239,27 +239,25 @@ class TestDriversThatDie:
         calm = hothouse.run(quickstart, overrides=prolonged, engine="local", out=folder.with_name("calm"))
         assert_same(hothouse.resume(folder, rounds=self.PROLONGED, engine="local"), calm)
 
-    @pytest.mark.parametrize("number", range(18))
+    @pytest.mark.parametrize("number", range(19))
     def test_in_process(self, quickstart: Path, tmp_path: Path, number: int) -> None:
         overrides = self.killed(quickstart, tmp_path / "run", number, engine="local")
         self.assert_goes_on(quickstart, tmp_path / "run", overrides)
 
-    @pytest.mark.parametrize("number", range(18, 20))
-    def test_on_ray(self, quickstart: Path, tmp_path: Path, number: int) -> None:
+    def test_on_ray(self, quickstart: Path, tmp_path: Path) -> None:
         before, memory = ray_processes(), shared_memory()
-        overrides = self.killed(quickstart, tmp_path / "run", number, workers=2)
+        overrides = self.killed(quickstart, tmp_path / "run", 19, workers=2)
         until(lambda: not ray_processes() - before, 20)
         assert not abandoned(shared_memory() - memory)
         self.assert_goes_on(quickstart, tmp_path / "run", overrides)
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C twice", "SIGTERM, Ctrl-C"])
-def test_a_second_interrupt_loses_nothing(quickstart: Path, tmp_path: Path, first: signal.Signals) -> None:
+def test_a_second_interrupt_loses_nothing(quickstart: Path, tmp_path: Path) -> None:
     before, folder = ray_processes(), tmp_path / "run"
     running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=2000", "--out", folder)
     until(lambda: rounds_in(folder) > 15)
-    os.killpg(running.pid, first)
+    os.killpg(running.pid, signal.SIGINT)
     time.sleep(0.05)
     os.killpg(running.pid, signal.SIGINT)
     running.communicate(timeout=30)
