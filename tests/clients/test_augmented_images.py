@@ -21,7 +21,8 @@ from clients.augmentation.images.color import saturated, turned
 from clients.augmentation.images.erasing import rectangles
 from clients.augmentation.images.light import brightened, contrasted
 from common import seeds
-from common.scenario import augmentation as specs
+from common.scenario.augmentation import IMAGES as SPECS
+from common.scenario.augmentation import images as specs
 from common.scenario.base import Part, name_of
 from tests.pipelines import images_meta, keys, on_images, pipeline
 
@@ -47,7 +48,7 @@ def affine(image: np.ndarray, matrix: list[list[float]], offset: tuple[float, fl
 
 
 def test_every_augmentation_of_images_is_registered() -> None:
-    assert set(GEOMETRY) | set(PIXELS) == {name_of(part, "kind") for part in specs.IMAGES}
+    assert set(GEOMETRY) | set(PIXELS) == {name_of(part, "kind") for part in SPECS}
 
 
 @pytest.mark.parametrize("u", [0.0, 0.21, 0.5, 0.83])
@@ -247,7 +248,7 @@ def test_rectangles_lie_in_the_image(u: Any, area: Any, aspect: Any, size: tuple
     assert (left + wide <= size[1]).all()
 
 
-ALL = [name_of(part, "kind") for part in specs.IMAGES]
+ALL = [name_of(part, "kind") for part in SPECS]
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -350,7 +351,7 @@ def test_gaps_stay_gaps_and_never_spread(kind: str) -> None:
 
 
 def test_parts_of_the_scenario_are_what_is_tested_here() -> None:
-    assert all(issubclass(part, Part) for part in specs.IMAGES)
+    assert all(issubclass(part, Part) for part in SPECS)
     assert set(SETTINGS) | {"crop"} == set(ALL)
 
 

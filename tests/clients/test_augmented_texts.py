@@ -14,7 +14,8 @@ from clients.augmentation import TEXTS
 from clients.augmentation.draws import Dice
 from clients.augmentation.texts.characters import neighbours
 from common import seeds
-from common.scenario import augmentation as specs
+from common.scenario.augmentation import TEXTS as SPECS
+from common.scenario.augmentation import texts as specs
 from common.scenario.base import name_of
 from tests.pipelines import on_texts
 
@@ -37,7 +38,7 @@ HIT, MISS = 0.0, 0.9
 
 
 def test_every_augmentation_of_texts_is_registered() -> None:
-    assert set(TEXTS) == {name_of(part, "kind") for part in specs.TEXTS}
+    assert set(TEXTS) == {name_of(part, "kind") for part in SPECS}
 
 
 def test_dice_draw_the_numbers_of_their_stream() -> None:
@@ -224,7 +225,7 @@ def test_probability_is_how_many_texts_are_changed(kind: str) -> None:
 
 
 def _options(kind: str) -> set[str]:
-    return set(next(part for part in specs.TEXTS if name_of(part, "kind") == kind).model_fields)
+    return set(next(part for part in SPECS if name_of(part, "kind") == kind).model_fields)
 
 
 @pytest.mark.parametrize("kind", ["word_deletion", "word_repetition"])
