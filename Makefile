@@ -29,9 +29,9 @@ test-ray: $(VENV)/ready-to-test
 test-faults: $(VENV)/ready-to-test
 	$(PYTEST) -m faults -n 2 --dist worksteal $(TESTS)
 
-# Servers mostly wait for each other.
+# Servers mostly wait for each other, so there is room for more of them than there are processors.
 test-deploy: $(VENV)/ready-to-test
-	$(PYTEST) -m deploy -n 2 --dist loadfile $(TESTS)
+	$(PYTEST) -m deploy -n 3 --dist worksteal $(TESTS)
 
 test-bench test-browser: test-%: $(VENV)/ready-to-test
 	$(PYTEST) -m $* $(TESTS)

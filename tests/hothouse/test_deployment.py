@@ -29,8 +29,8 @@ from tests.replay import assert_equal, lines, replayed
 pytestmark = pytest.mark.deploy
 
 NODES = 3
-# Enough for nodes to be missed and for one to return.
-ROUNDS = 8
+# Enough for nodes to be missed and for one to return; one that says goodbye is missed at once.
+ROUNDS, COMPETING_ROUNDS = 8, 6
 FAULTY_ROUNDS = 10
 SCENARIO = """
 name: deployed
@@ -164,7 +164,9 @@ def test_networks_that_compete_are_still_there_when_their_node_is_started_again(
     """Each client's network, and its momentum, are in its node's store: nobody else has them."""
     competing, out = tmp_path / "competing.yaml", tmp_path / "run"
     strategy = "{name: competition, mode: tournament, adopted_state: copied}"
-    competing.write_text(scenario_file.read_text().replace("rounds: 3,", f"rounds: {ROUNDS}, strategy: {strategy},"))
+    competing.write_text(
+        scenario_file.read_text().replace("rounds: 3,", f"rounds: {COMPETING_ROUNDS}, strategy: {strategy},")
+    )
     changes = "checkpoints.every=100"
     deployment.submit(out, scenario=competing, nodes=NODES, server_data=parts / "server", set=changes)
     deployment.until(lambda: rounds_in(out) > 2, "the run does not begin", 600)
