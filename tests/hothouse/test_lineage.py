@@ -58,3 +58,14 @@ def test_where_nothing_competed_there_is_none(quickstart: Path, tmp_path: Path) 
     run = hothouse.run(quickstart, overrides=["federation.rounds=1"], engine="local", out=tmp_path / "run")
     with pytest.raises(hothouse.InputError, match="no networks competed in this run"):
         hothouse.lineage(run)
+
+
+def test_it_begins_with_the_network_that_scored_better_than_the_mean(quickstart: Path, tmp_path: Path) -> None:
+    options = "federation.strategy={name: competition, mode: top_k, k: 2}"
+    run = hothouse.run(quickstart, overrides=[*ALL, options], engine="local", out=tmp_path / "run")
+    last = read_lines(run.folder / "ladder.jsonl")[-1]
+    assert last["reported"] is not None, "or this shows nothing"
+    line = hothouse.lineage(run)
+    assert line.client[0] == last["reported"] == run.metrics.winner.iloc[-1]
+    assert line.share.tolist() == [1.0, 0.5, 0.5], "the model is one network, means of two were spread before"
+    assert line.parent.tolist() == [*line.client.tolist()[1:], -1]
