@@ -152,9 +152,13 @@ def test_an_interrupt_before_there_is_a_folder_promises_nothing(
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("background", [False, True], ids=["by Ctrl-C", "in a script's background by SIGTERM"])
+@pytest.mark.parametrize(
+    ("how", "background"),
+    [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],
+    ids=["Ctrl-C", "SIGTERM", "SIGTERM in a script's background"],
+)
 def test_an_interrupted_run_is_marked_incomplete_and_leaves_no_process(
-    quickstart: Path, tmp_path: Path, background: bool, monkeypatch: pytest.MonkeyPatch
+    quickstart: Path, tmp_path: Path, how: signal.Signals, background: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Somebody else's Ray, which a run of its own must not join.
     monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
@@ -166,13 +170,13 @@ def test_an_interrupted_run_is_marked_incomplete_and_leaves_no_process(
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     until(lambda: rounds_in(folder) > 3)
-    # As a terminal does: the whole foreground group gets the signal, Ray's processes too.
-    os.killpg(running.pid, signal.SIGINT)
     if background:
+        os.killpg(running.pid, signal.SIGINT)
         seen = rounds_in(folder)
         until(lambda: rounds_in(folder) > seen + 20)
-        running.send_signal(signal.SIGTERM)
-    _, errors = running.communicate(timeout=60)
+    # As a terminal does: the whole foreground group gets the signal, Ray's processes too.
+    os.killpg(running.pid, how) if how == signal.SIGINT else running.send_signal(how)
+    _, errors = running.communicate(timeout=30)
     assert running.returncode == 1
     assert errors == f"interrupted; {folder} is marked incomplete, `hothouse resume {folder}` goes on with it\n"
     summary = json.loads((folder / "summary.json").read_text())

@@ -21,6 +21,7 @@ from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.result import load_sweep
 from hothouse.sweeps.summary import lines
 from hothouse.sweeps.watcher import Watcher
+from tests.command import command
 from tests.processes import commands, fork, kill, processes_of, ray_processes, start, until
 from tests.resuming import assert_same
 
@@ -290,7 +291,7 @@ def test_the_time_left_follows_from_the_rounds_so_far(tmp_path: Path) -> None:
     assert watcher.rounds_done() == 20, "what a pruned run would have done is not left to do"
 
 
-SLOW = flowers(seeds=2, federation={"rounds": 25}, training={"epochs": 10, "engine": "torch"}, checkpoints={"every": 5})
+SLOW = flowers(seeds=3, federation={"rounds": 25}, training={"epochs": 10, "engine": "torch"}, checkpoints={"every": 5})
 
 
 @pytest.fixture(scope="module")
@@ -359,7 +360,9 @@ class TestOnRay:
         ended(self, folder, written)
         until(lambda: not ray_processes() - before, 30)
         complete = finished_files(folder)
-        assert models(hothouse.sweep(folder, workers=2)) == models(calm)
+        again = command("resume", folder, "--workers", 2, "--quiet")
+        assert again.returncode == 0, again.stderr
+        assert models(load_sweep(folder)) == models(calm)
         assert finished_files(folder).items() >= complete.items()
 
     def test_ray_itself_may_die(self, calm: hothouse.Sweep, written: Path, tmp_path: Path) -> None:
