@@ -31,7 +31,7 @@ def parts(page: Page, records: Records) -> list[str]:
         ("generations of the final weights", len(line_back)),
     ]
     if last.get("reported") is not None:
-        told.append(("final model", f"that of client {names[-1]}, which scored better than the mean that is spread"))
+        told.append(("final model", f"{names[-1]} alone, which scored better than the mean that is spread"))
     figures = [
         page.figure(_scores(records, ladder), "What each network scored in each round", 380, "ladder"),
         page.figure(
