@@ -31,7 +31,7 @@ def shared_out(partitioner: Any, rows: Indices, columns: dict[str, NDArray[Any]]
             # A repeated draw is announced by a warning each; what counts is whether one succeeded.
             warnings.simplefilter("ignore")
             parts = [
-                np.asarray(partitioner.load_partition(client).with_format("numpy")["position"], dtype=np.int64)
+                partitioner.load_partition(client).with_format("arrow")[:]["position"].to_numpy()
                 for client in range(partitioner.num_partitions)
             ]
     except (ValueError, IndexError, ZeroDivisionError) as error:
