@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -192,8 +193,6 @@ class TestRayItself:
             f" overrides=['federation.rounds=3', 'federation.clients_per_round=1.0'],"
             f" node_config={{'faults': {json.dumps(faults)!r}}})"
         )
-        import subprocess
-
         environment = {
             **os.environ,
             "RAY_memory_usage_threshold": f"{threshold:.4f}",
