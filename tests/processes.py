@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -141,13 +141,16 @@ def proportional_memory(parent: int) -> dict[str, int]:
     return found
 
 
-def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-    """`hothouse` with these arguments, in a session of its own; it does not outlive the test."""
+def start(*arguments: object, within: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
+    """`hothouse` with these arguments, in a session of its own; it does not outlive the test.
+
+    `within` is a command that runs another, as `env` does.
+    """
     _started.append(f"{_SESSION}-{len(_started)}")
     environment = os.environ | options.pop("env", {}) | {_MARK: _started[-1]}
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | options
     return subprocess.Popen(
-        [HOTHOUSE, *map(str, arguments)], text=True, start_new_session=True, env=environment, **pipes
+        [*within, HOTHOUSE, *map(str, arguments)], text=True, start_new_session=True, env=environment, **pipes
     )
 
 

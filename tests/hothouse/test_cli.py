@@ -172,10 +172,14 @@ def test_an_interrupted_run_is_marked_incomplete_and_leaves_no_process(
     until(lambda: rounds_in(folder) > 3)
     if background:
         os.killpg(running.pid, signal.SIGINT)
+        # Nothing came of it.
         seen = rounds_in(folder)
         until(lambda: rounds_in(folder) > seen + 20)
-    # As a terminal does: the whole foreground group gets the signal, Ray's processes too.
-    os.killpg(running.pid, how) if how == signal.SIGINT else running.send_signal(how)
+    if how == signal.SIGINT:
+        # As a terminal does: the whole foreground group gets the signal, Ray's processes too.
+        os.killpg(running.pid, how)
+    else:
+        running.send_signal(how)
     _, errors = running.communicate(timeout=30)
     assert running.returncode == 1
     assert errors == f"interrupted; {folder} is marked incomplete, `hothouse resume {folder}` goes on with it\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -19,8 +18,11 @@ from common.errors import InputError
 from common.scenario import load_scenario
 from server.grid.machine import Machine
 from tests.command import command
-from tests.processes import HOTHOUSE, machine_has, ray_processes, rounds_in, start, until, workers
+from tests.processes import machine_has, ray_processes, rounds_in, start, until, workers
 from tests.resuming import assert_same
+
+ALONE = ("unshare", "--pid", "--fork", "--mount-proc")
+"""Before a command: it sees no processes but its own."""
 
 
 class TestTheDataOfAMachine:
@@ -75,10 +77,6 @@ def test_an_address_of_no_cluster_is_refused(quickstart: Path, options: list[str
     assert complaint in done.stderr
 
 
-ALONE = ("unshare", "--pid", "--fork", "--mount-proc")
-"""Before a command: it sees no processes but its own."""
-
-
 @pytest.mark.deploy
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "auto"])
 def test_an_address_where_no_cluster_is_is_refused(quickstart: Path, address: str, tmp_path: Path) -> None:
@@ -86,16 +84,11 @@ def test_an_address_where_no_cluster_is_is_refused(quickstart: Path, address: st
     alone = ALONE if shutil.which("unshare") and not subprocess.run([*ALONE, "true"], check=False).returncode else ()
     if address == "auto" and not alone and machine_has("gcs_server"):
         pytest.skip("another Ray runs on this machine, and auto finds it")
-    done = subprocess.run(
-        [*alone, HOTHOUSE, "run", quickstart, "--ray-address", address],
-        env={**os.environ, "RAY_TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert f"no Ray cluster can be joined at {address}" in done.stderr
-    assert "Traceback" not in done.stderr
+    running = start("run", quickstart, "--ray-address", address, within=alone, env={"RAY_TMPDIR": str(tmp_path)})
+    _, errors = running.communicate()
+    assert running.returncode == 2
+    assert f"no Ray cluster can be joined at {address}" in errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.deploy

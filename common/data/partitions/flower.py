@@ -30,6 +30,7 @@ def shared_out(partitioner: Any, rows: Indices, columns: dict[str, NDArray[Any]]
             # NaturalIdPartitioner draws a progress bar of its own.
             # A repeated draw is announced by a warning each; what counts is whether one succeeded.
             warnings.simplefilter("ignore")
+            # All of a client's rows at once: a column by itself is gone through row by row, in Python.
             parts = [
                 partitioner.load_partition(client).with_format("arrow")[:]["position"].to_numpy()
                 for client in range(partitioner.num_partitions)
