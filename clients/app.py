@@ -29,6 +29,7 @@ app = ClientApp()
 def hosting(message: Message, context: Context) -> Message:
     """Which clients this host has, how many rows each, and what the rows are."""
     prepared = data_of(message, context)
+    prepared.check()
     clients = hosted(prepared, context)
     here = Hosting(
         prepared.clients[clients],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import stat
 import zipfile
 import zlib
@@ -11,84 +10,108 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
+from common.run_files import parse_object
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-REQUIRED = ("model.safetensors", "scenario.yaml", "metrics.jsonl", "events.jsonl", "summary.json")
+MODEL = "model.safetensors"
+REQUIRED = (MODEL, "scenario.yaml", "metrics.jsonl", "events.jsonl", "summary.json")
 RECORDS = ("federation.json", "clients.jsonl", "workers.jsonl", "ladder.jsonl", "final.json")
 """What the report is made of besides; not every run has all of it."""
-_OPTIONAL = (*RECORDS, "environment.json", "README.md", "model.onnx")
-_MOST_BYTES = 16 << 30
-"""No archive unpacks to more."""
-_MOST_INFLATION = 2000
-"""Deflate cannot do more than about 1,000 to 1; a larger claim is a lie."""
+_ONNX = "model.onnx"
+_OPTIONAL = (*RECORDS, "environment.json", "README.md", _ONNX)
+_MOST_BYTES = {MANIFEST: 1 << 16, "scenario.yaml": 1 << 20, MODEL: 16 << 30, _ONNX: 16 << 30}
+"""What a file may unpack to; others, which are read as text, to `_MOST_TEXT` together."""
+_MOST_TEXT = 1 << 28
+_MOST_VALUES = 1 << 23
+"""How many values all JSON files may hold together."""
+_MOST_INFLATION = 20
+"""Weights hardly shrink: a model that unpacks to so many times its size and more than `_FREE` is no trained one."""
+_FREE = 1 << 26
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def read_archive(path: Path, only: tuple[str, ...] = ()) -> dict[str, bytes]:
     """The checked contents of an archive, or only some of its files.
 
     Raises InputError for what is no archive of ours: damaged files, paths that lead elsewhere, links, unexpected
-    files, sizes that are not what was promised.
+    files, sizes that are not what was promised or that no run has.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             entries = _entries(archive, path)
-            files = _manifest(archive, entries, path)["files"]
+            files = _manifest(archive, entries, path)
             wanted = [name for name in entries if name != MANIFEST and (not only or name in only)]
-            return {name: _content(archive, entries[name], files[name], path) for name in wanted}
+            contents = {name: _content(archive, entries[name], files[name], path) for name in wanted}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: damaged, or no archive of Hothouse's ({error})") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    check_contents(contents, path)
+    return contents
+
+
+def check_contents(contents: dict[str, bytes], path: Path) -> None:
+    """Raise InputError where files hold more values than are read from an archive."""
+    texts = [content for name, content in contents.items() if name.endswith((".json", ".jsonl"))]
+    values = sum(content.count(mark) for content in texts for mark in (b",", b"[", b"{", b"\n"))
+    if values > _MOST_VALUES:
+        raise InputError(f"{path}: its JSON files hold more than {_MOST_VALUES} values, the most that an archive may")
 
 
 def _entries(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
-    """The archive's entries by name; all of them plain files that belong there, once each."""
+    """The archive's entries by name; all of them plain files that belong there, once each, of reasonable size."""
     entries: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
-        name = entry.filename
+        name, size = entry.filename, entry.file_size
         if name not in (MANIFEST, *REQUIRED, *_OPTIONAL):
             raise InputError(f"{path}: {name!r} does not belong into an archive of Hothouse's")
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
             raise InputError(f"{path}: {name} is not a plain file")
         if name in entries:
             raise InputError(f"{path}: {name} is there twice")
-        if entry.file_size > _MOST_INFLATION * max(entry.compress_size, 1):
-            raise InputError(f"{path}: {name} claims to unpack to {entry.file_size} bytes")
+        if entry.compress_type not in _METHODS:
+            raise InputError(f"{path}: {name} is compressed in another way than Hothouse does; expected deflate")
+        inflated = size > _FREE and size > _MOST_INFLATION * entry.compress_size
+        if size > _MOST_BYTES.get(name, _MOST_TEXT) or (name in (MODEL, _ONNX) and inflated):
+            raise InputError(f"{path}: {name} claims to unpack to {size} bytes")
         entries[name] = entry
     missing = [name for name in (MANIFEST, *REQUIRED) if name not in entries]
     if missing:
         raise InputError(f"{path}: no archive of Hothouse's, it has no {missing[0]}")
-    if sum(entry.file_size for entry in entries.values()) > _MOST_BYTES:
-        raise InputError(f"{path}: it claims to unpack to more than {_MOST_BYTES >> 30} GiB")
+    if sum(entry.file_size for name, entry in entries.items() if name not in _MOST_BYTES) > _MOST_TEXT:
+        raise InputError(f"{path}: it claims to unpack to more than {_MOST_TEXT >> 20} MiB of text")
     return entries
 
 
 def _manifest(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], path: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads(archive.read(entries[MANIFEST]))
-        form, files = manifest["format"], manifest["files"]
-        listed = {name: (int(one["bytes"]), str(one["blake2b"])) for name, one in files.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{path}: its {MANIFEST} cannot be read") from None
+    """What the manifest promises of each file: its size and checksum."""
+    manifest = parse_object(_read(archive, entries[MANIFEST]), f"{path}: {MANIFEST}")
+    form, files = manifest.get("format"), manifest.get("files")
     if form != FORMAT:
         raise InputError(f"{path}: format {form}; this version of Hothouse reads format {FORMAT}")
-    if set(listed) != set(entries) - {MANIFEST}:
+    if not isinstance(files, dict) or set(files) != set(entries) - {MANIFEST}:
         raise InputError(f"{path}: its {MANIFEST} lists other files than it has")
-    return manifest
+    if not all(isinstance(one, dict) and {"bytes", "blake2b"} <= one.keys() for one in files.values()):
+        raise InputError(f"{path}: its {MANIFEST} has no size and checksum for each file")
+    return files
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, promised: dict[str, Any], path: Path) -> bytes:
     if entry.file_size != promised["bytes"]:
         raise InputError(f"{path}: {entry.filename} has {entry.file_size} bytes, {promised['bytes']} were promised")
-    with archive.open(entry) as file:
-        # One byte more than promised tells a file that goes on.
-        content = file.read(entry.file_size + 1)
+    content = _read(archive, entry)
     if len(content) != promised["bytes"] or digest(content) != promised["blake2b"]:
         raise InputError(f"{path}: {entry.filename} is damaged: its checksum does not match")
     return content
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    with archive.open(entry) as file:
+        # One byte more than promised tells a file that goes on.
+        return file.read(entry.file_size + 1)
 
 
 def digest(content: bytes) -> str:

@@ -49,7 +49,8 @@ def build(
             chosen = config.scenario()
             check_trackers(chosen)
             data = prepared or config.prepared(chosen)
-            folder = config.folder(chosen.name, begins=not resumed and not config.resume)
+            # Who brings observers has made the folder.
+            folder = config.folder(chosen.name, begins=observers is None and not resumed and not config.resume)
             going_on = resumed
             if config.resume:
                 going_on = resume(folder, chosen, data, config.allow_changes)

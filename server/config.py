@@ -47,11 +47,12 @@ class RunConfig:
         return opened(Path(own), scenario) if own else prepare(scenario)
 
     def folder(self, name: str, begins: bool) -> Path:
-        """The run's folder. Raises InputError where a run that begins would overwrite another."""
+        """The run's folder. Raises InputError where a run that begins would find files in it."""
         chosen = str(self._config.get("out", ""))
         folder = Path(chosen or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}").absolute()
-        if chosen and begins and (folder / "scenario.yaml").exists():
-            raise InputError(f"{folder} holds a run already; choose another out, or resume=true")
+        if chosen and begins and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            hint = "resume=true goes on with the run in it" if (folder / "scenario.yaml").exists() else ""
+            raise InputError(f"{folder} exists and is not an empty folder; choose another out{hint and f', or {hint}'}")
         return folder
 
     @property

@@ -63,10 +63,13 @@ class Rounds:
         self._notes = list(self._resumed.notes)
         if isinstance(grid, DirectGrid):
             grid.listen(self._tell, self._tell_work)
-        self._federation, claims = discover(grid, prepared.key).within(scenario.federation.limits.examples)
+        self._federation, claims = discover(grid, prepared).within(scenario.federation.limits.examples)
         for client, rows in claims:
-            reason = f"it claims {rows:,} training rows, more than federation.limits.examples"
+            reason = f"it claims {rows:,} rows, more than federation.limits.examples"
             self._notes.append(("refused", {"clients": [client], "reason": reason}))
+        if self._federation.missing:
+            reason = "the data has them, and no node does; the run goes on without them"
+            self._notes.append(("missing", {"clients": self._federation.missing, "reason": reason}))
         cohort = cohort_size(scenario.federation.clients_per_round, len(self._federation.clients))
         if cohort > len(self._federation.clients):
             raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
@@ -125,7 +126,29 @@ class Agreement:
         for name in ("row_shape", "labels", "indicators"):
             rest[name] = tuple(rest[name])
         numbers: dict[str, Any] = {name: np.asarray(arrays[name], dtype=np.float64) for name in _ARRAYS}
-        return cls(**rest, **numbers)
+        agreement = cls(**rest, **numbers)
+        agreement.check()
+        return agreement
+
+    def check(self) -> None:
+        """Raise ValueError where the parts do not go together."""
+        features = math.prod(self.row_shape) if self.vocabulary is None else 0
+        shapes = {"shift": features, "scale": features, "fill": features}
+        shapes["target_shift"] = shapes["target_scale"] = len(self.target_shift)
+        for name, length in shapes.items():
+            array = getattr(self, name)
+            if array.shape != (length,):
+                raise ValueError(f"{name} has the shape {array.shape}, expected ({length},)")
+            if name != "fill" and not np.isfinite(array).all():
+                raise ValueError(f"{name} has numbers that are infinite or not a number (NaN)")
+        if not (self.scale.all() and self.target_scale.all()):
+            raise ValueError("a scale is 0")
+        if self.columns and len(self.columns) != features:
+            raise ValueError(f"{len(self.columns)} columns for {features} features")
+        if any(not 0 <= column < features for column in self.indicators):
+            raise ValueError(f"indicators of other columns than 0 to {features - 1}")
+        if self.task == "classification" and not self.labels:
+            raise ValueError("a classification without classes")
 
 
 def in_words(task: Task, labels: Sequence[Label], targets: int) -> str:
@@ -135,28 +158,17 @@ def in_words(task: Task, labels: Sequence[Label], targets: int) -> str:
     return f"a regression of {targets} target{'s' * (targets != 1)}"
 
 
-def label_set(tables: Iterable[Iterable[Label]]) -> tuple[Label, ...]:
-    """All labels of several hosts, sorted; whole numbers by size, and by their text once any label is text."""
-    every = {label for table in tables for label in table}
+def sorted_labels(labels: Iterable[Label]) -> tuple[Label, ...]:
+    """Labels in order, each once; whole numbers by size, and by their text once any label is text."""
+    every = set(labels)
     if all(isinstance(label, int) for label in every):
         return tuple(sorted(every, key=lambda label: (int(label), str(label))))
     return tuple(sorted({str(label) for label in every}))
 
 
-def merged_columns(tables: Sequence[Sequence[Column]]) -> tuple[Column, ...]:
-    """The columns of several hosts, each categorical one with the categories that any of them has, sorted.
-
-    Raises ValueError where hosts have other columns, or numbers in one place and texts in another.
-    """
-    first = tables[0]
-    merged = list(first)
-    for table in tables[1:]:
-        if [column.name for column in table] != [column.name for column in first]:
-            raise ValueError("the hosts' tables have different columns")
-        for index, column in enumerate(table):
-            mine = merged[index].categories
-            if (column.categories is None) != (mine is None):
-                raise ValueError(f"the column {column.name} holds numbers on one host and texts on another")
-            if mine is not None and column.categories is not None:
-                merged[index] = Column(column.name, tuple(sorted({*mine, *column.categories})))
-    return tuple(merged)
+def sorted_columns(columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Columns with the categories of each in order."""
+    return tuple(
+        column if column.categories is None else Column(column.name, tuple(sorted(column.categories)))
+        for column in columns
+    )

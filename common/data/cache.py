@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import math
 import os
+import secrets
 import shutil
 import tempfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from common.data.sums import damaged, write_sums
 from common.errors import InputError
 
-_SUMS = "sums.json"
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
 def cache_folder() -> Path:
@@ -52,9 +51,10 @@ def made_once(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     name = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
     folder = cache_folder() / kind / name
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.parent.mkdir(exist_ok=True)
         with FileLock(folder.parent / f"{name}.lock"):
-            if folder.exists() and not _intact(folder):
+            if folder.exists() and damaged(folder):
                 shutil.rmtree(folder)
             if not folder.exists():
                 _make(folder, make)
@@ -80,32 +80,15 @@ def scratch(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
 
 
 def _make(folder: Path, make: Callable[[Path], None]) -> None:
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    # Not by mkdtemp: like its files the folder is to be open to whom the umask lets in, to no others.
+    building = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    building.mkdir()
     try:
         make(building)
-        sums = {path.name: _sum(path) for path in sorted(building.iterdir())}
-        (building / _SUMS).write_text(json.dumps(sums))
+        write_sums(building)
         for path in building.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        building.chmod(0o755)
         building.rename(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-
-
-def _intact(folder: Path) -> bool:
-    try:
-        sums = json.loads((folder / _SUMS).read_text())
-        return all(_sum(folder / name) == found for name, found in sums.items())
-    except (OSError, ValueError):
-        return False
-
-
-def _sum(path: Path) -> list[int]:
-    """Size and CRC-32 of a file."""
-    total = 0
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            total = zlib.crc32(piece, total)
-    return [path.stat().st_size, total]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.data.prepared import META, Indices, Prepared, Shards, write_shards
+from common.data.sums import write_sums
 from common.data.table import save_texts
 from common.errors import InputError
 
@@ -18,8 +19,9 @@ from common.errors import InputError
 def cut(prepared: Prepared, nodes: int, out: Path) -> list[Path]:
     """Write `out`/server with the test and validation rows, and `out`/node-0 … with those of each node's clients.
 
-    Client c lives on node c mod `nodes`. A folder that holds its part already stays as it is. Raises InputError where
-    there are more nodes than clients, where a folder holds something else or where one cannot be written.
+    Client c lives on node c mod `nodes`. New folders can be entered by their owner only (mode 0700). A folder that
+    holds its part already stays as it is. Raises InputError where there are more nodes than clients, where a folder
+    holds something else or a damaged part, or where one cannot be written.
     """
     clients = np.asarray(prepared.clients)
     if nodes > len(clients):
@@ -29,7 +31,7 @@ def cut(prepared: Prepared, nodes: int, out: Path) -> list[Path]:
     for name, mine in parts.items():
         folder = out / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not _is_there(folder, prepared, mine):
                 _write(folder, prepared, mine, with_tests=name == "server")
         except OSError as error:
@@ -45,6 +47,7 @@ def _is_there(folder: Path, prepared: Prepared, clients: Indices) -> bool:
     found = Prepared(folder)
     if found.key != prepared.key or not np.array_equal(found.clients, clients):
         raise InputError(f"{folder} holds a part of other data; remove it, or choose another folder with --out")
+    found.check()
     return True
 
 
@@ -55,7 +58,8 @@ def _write(folder: Path, prepared: Prepared, clients: Indices, with_tests: bool)
     shards, held = Shards.of(own), prepared.holdout_sizes[np.isin(prepared.clients, clients)]
     rows, places = _renumbered([shards.rows, *tests])
     names = [name if client in clients else "" for client, name in enumerate(prepared.meta.clients)]
-    meta = replace(prepared.meta, rows_folder=".", key=prepared.key, clients=names if len(clients) else [])
+    meta = replace(prepared.meta, rows_folder=".", key=prepared.key, everyone=len(prepared.clients))
+    meta = replace(meta, clients=names if len(clients) else [])
     with tempfile.TemporaryDirectory(prefix=".cut-", dir=folder) as building:
         part = Path(building)
         np.save(part / "x.npy", prepared.x[rows])
@@ -64,6 +68,7 @@ def _write(folder: Path, prepared: Prepared, clients: Indices, with_tests: bool)
             texts = prepared.texts
             save_texts(part, [texts[row] for row in rows.tolist()])
         write_shards(part, meta, clients, Shards(places[0], shards.sizes), np.asarray(held), places[1], places[2])
+        write_sums(part)
         for path in sorted(part.iterdir(), key=lambda path: path.name == META):
             shutil.move(path, folder / path.name)
 

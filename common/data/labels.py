@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from common.errors import InputError
 
 Label = str | int
-_WHOLE = re.compile(r"(0|-?[1-9]\d*)(\.0+)?")
+_WHOLE = re.compile(r"(0|-?[1-9]\d{0,999})(\.0+)?", re.ASCII)
+"""Longer ones are texts: Python reads no number of more than 4,300 digits."""
 
 
 def encode(labels: NDArray[Any], where: str = "labels", key: str = "") -> tuple[NDArray[np.int64], list[Label]]:

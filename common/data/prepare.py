@@ -51,12 +51,13 @@ def prepare(scenario: Scenario) -> Prepared:
 def opened(folder: Path, scenario: Scenario) -> Prepared:
     """Data that was prepared earlier, for this scenario.
 
-    Raises InputError where the folder holds none, or where the scenario's augmentation, output or loss is for other
-    data.
+    Raises InputError where the folder holds none or a damaged one, or where the scenario's augmentation, output or
+    loss is for other data.
     """
     if not (folder / META).exists():
         raise InputError(f"{folder} holds no prepared data; `hothouse cut` makes such folders")
     prepared = Prepared(folder)
+    prepared.check()
     check_fits(scenario, prepared)
     return prepared
 

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from common.data.agreement import TermRule
 from common.data.labels import Label
+from common.data.sums import SUMS, damaged
 from common.data.table import Column, Task, Texts, mapped, read_column
+from common.errors import InputError
 
 Indices = NDArray[np.int64]
 
@@ -78,6 +80,8 @@ class Meta:
     """What stands for white where rows are images and 0 is black; None for other rows."""
     key: str = ""
     """The key of the prepared data that this is a part of; empty where it is the whole."""
+    everyone: int = 0
+    """How many clients the whole has that this is a part of; 0 where it is the whole."""
 
     def to_json(self) -> str:
         """This as JSON."""
@@ -146,6 +150,11 @@ class Prepared:
         return self.meta.key or self.folder.name
 
     @property
+    def everyone(self) -> int:
+        """How many clients the data has, here or elsewhere; their ids are 0 … everyone − 1."""
+        return self.meta.everyone or len(self.clients)
+
+    @property
     def training_sizes(self) -> Indices:
         """Rows that each client of `clients` trains on, shape (clients,)."""
         return self._splits - self._starts[:-1]
@@ -154,6 +163,14 @@ class Prepared:
     def holdout_sizes(self) -> Indices:
         """Rows that each client of `clients` holds out, shape (clients,)."""
         return self._starts[1:] - self._splits
+
+    def check(self) -> None:
+        """Read a part that `hothouse cut` wrote as a whole. Raises InputError where it is not what was written."""
+        if self.meta.key and (file := damaged(self.folder)) is not None:
+            raise InputError(
+                f"{self.folder / file}: not what `hothouse cut` wrote (its checksum in {SUMS} does not match); "
+                "cut the data again"
+            )
 
     def training_rows(self, client: int) -> Indices:
         """Positions in `x` of the rows that a client trains on."""

@@ -13,18 +13,23 @@ from common.models.mlp import DTYPES, MLP, Step
 from common.models.outputs import Output
 from common.scenario.model import Model
 
-__all__ = ["DTYPES", "MLP", "Layout", "Output", "Step", "Weights", "blank", "build"]
+__all__ = ["DTYPES", "MLP", "Layout", "Output", "Step", "Weights", "bare", "blank", "build"]
 
 
 def build(spec: Model, agreement: Agreement, seed: int) -> MLP:
     """The scenario's network for rows as they were agreed, its weights drawn from `seed`."""
-    with torch.device("meta"):
-        network = MLP(spec, agreement.features, Output.of(spec, agreement))
+    network = bare(spec, agreement)
     # Not to_empty(), which takes seconds to import what it needs.
     room = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in network.state_dict().items()}
     network.load_state_dict(room, assign=True)
     network.initialize(seeds.torch_generator(seed, "init"))
     return network
+
+
+def bare(spec: Model, agreement: Agreement) -> MLP:
+    """A new network without memory for its weights, which are to be assigned (PyTorch's device `meta`)."""
+    with torch.device("meta"):
+        return MLP(spec, agreement.features, Output.of(spec, agreement))
 
 
 def blank(spec: Model, agreement: Agreement) -> MLP:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from common.data.agreement import Agreement
 from common.data.labels import Label
 from common.data.text import Featurizer
 from common.data.transform import Transform
-from common.models import DTYPES, MLP, build
+from common.models import DTYPES, MLP, bare
 from common.scenario.model import Model
 
 
@@ -80,8 +82,14 @@ def to_bytes(model: Predictor) -> bytes:
 
 
 def load_model(path: str | Path) -> Predictor:
-    """The model in a file that `to_bytes` wrote. Raises ValueError for any other file. Nothing is unpickled."""
-    return read_model(Path(path).read_bytes())
+    """The model in a file that `to_bytes` wrote.
+
+    Raises ValueError for any other file, OSError for one that cannot be read. Nothing is unpickled.
+    """
+    with Path(path).open("rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("expected a plain file")
+        return read_model(file.read())
 
 
 def read_model(content: bytes) -> Predictor:
@@ -90,17 +98,35 @@ def read_model(content: bytes) -> Predictor:
         tensors = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         return _model(json.loads(header["__metadata__"]["hothouse"]), tensors)
-    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
+    except _NO_MODEL as error:
         raise ValueError(f"not a model of Hothouse's: {error}") from None
+
+
+_NO_MODEL = (SafetensorError, LookupError, TypeError, AttributeError, RuntimeError, RecursionError, ArithmeticError)
+"""What reading as a model something that is none may raise, besides ValueError."""
 
 
 def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:
     spec = Model.model_validate(about["model"])
-    halves = [
+    agreed, weights = (
         {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
         for prefix in ("agreement.", "network.")
-    ]
-    agreement = Agreement.of(about["agreement"], {name: tensor.numpy() for name, tensor in halves[0].items()})
-    network = build(spec, agreement, seed=0)
-    network.load_state_dict(halves[1])
+    )
+    agreement = Agreement.of(about["agreement"], {name: tensor.numpy() for name, tensor in agreed.items()})
+    # A header of a few bytes can claim a network of any size: nothing is made before the shapes are compared.
+    if len(spec.layers) >= len(weights):
+        raise ValueError(f"{len(spec.layers)} layers, but only {len(weights)} arrays of weights")
+    network = bare(spec, agreement)
+    expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}
+    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise ValueError(f"{name} is {_told(found.get(name))}; its settings make it {_told(expected.get(name))}")
+        if not weights[name].isfinite().all():
+            raise ValueError(f"{name} has numbers that are infinite or not a number (NaN)")
+    network.load_state_dict(weights, assign=True)
     return Predictor(network, spec, agreement).eval()
+
+
+def _told(array: tuple[tuple[int, ...], torch.dtype] | None) -> str:
+    return "not there" if array is None else f"{array[1]} of shape {array[0]}".removeprefix("torch.")

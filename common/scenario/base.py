@@ -56,8 +56,15 @@ def absolute(value: Any, info: ValidationInfo) -> Any:
     """A path made absolute: relative to the scenario's folder, or to the current one where it was typed here."""
     if not isinstance(value, str):
         return value
+    try:
+        path = Path(str(value)).expanduser()
+    except RuntimeError:
+        user = Path(str(value)).parts[0]
+        raise PydanticCustomError(
+            "expected", "{expected}", {"expected": f"a path; {user} is the home of no user here"}
+        ) from None
     base = Path.cwd() if isinstance(value, FromHere) else Path((info.context or {}).get("folder", "."))
-    return str((base / Path(str(value)).expanduser()).absolute())
+    return str((base / path).absolute())
 
 
 FilePath = Annotated[str, BeforeValidator(absolute)]

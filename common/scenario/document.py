@@ -19,6 +19,7 @@ from common.scenario.shipped import shipped
 Place = tuple[str | int, ...]
 """Where a value stands in a document: keys and list positions from the top."""
 
+_MOST_BYTES = 1 << 20
 _MOST_VALUES = 100_000
 
 
@@ -38,7 +39,21 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with YAML 1.2's idea of which bare words are not text."""
+    """SafeLoader with YAML 1.2's idea of which bare words are not text, and a limit on what it takes in."""
+
+    nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node. Raises TooManyValues before a document grows beyond reason."""
+        self.nodes += 1
+        if self.nodes > _MOST_VALUES:
+            raise _TooManyValues
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
+
+
+class _TooManyValues(Exception):
+    """A document has more values than a scenario could need."""
 
 
 _BARE = [
@@ -65,7 +80,11 @@ def read_document(path: Path) -> Document:
     Raises InputError for a file that cannot be read, is not UTF-8 or not YAML; the message names the line.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MiB, the most that a scenario may be")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected UTF-8 text; byte {error.start} is not") from None
     except IsADirectoryError:
@@ -94,6 +113,8 @@ def parse_document(text: str, name: str) -> Document:
         raise InputError(f"{name}: not valid YAML: character {error.character!r} is not allowed") from None
     except RecursionError:
         raise InputError(f"{name}: not valid YAML: nested too deeply") from None
+    except _TooManyValues:
+        raise InputError(f"{name}: more than {_MOST_VALUES} values, the most that a scenario may have") from None
     return document
 
 

@@ -17,6 +17,7 @@ from flwr.simulation import run_simulation
 
 from hothouse.bench.plain import accuracy, load, network, train
 from hothouse.bench.workloads import workload as named
+from hothouse.running.private_ray import private_ray
 
 logging.getLogger("flwr").setLevel(logging.ERROR)
 
@@ -66,15 +67,22 @@ def main(name: str, path: str, workers: str) -> None:
         seconds = statistics.median(strategy.times[2:] or strategy.times)
         print(json.dumps({"seconds": seconds, "accuracy": accuracy(model, load(path))}))
 
-    run_simulation(
-        server_app,
-        client_app,
-        num_supernodes=workload.clients,
-        backend_config={
-            "client_resources": {"num_cpus": 1},
-            "init_args": {"num_cpus": int(workers), "log_to_driver": False, "logging_level": logging.ERROR},
-        },
-    )
+    with private_ray() as folder:
+        run_simulation(
+            server_app,
+            client_app,
+            num_supernodes=workload.clients,
+            backend_config={
+                "client_resources": {"num_cpus": 1},
+                "init_args": {
+                    "num_cpus": int(workers),
+                    "include_dashboard": False,
+                    "log_to_driver": False,
+                    "logging_level": logging.ERROR,
+                    "_temp_dir": str(folder / "ray"),
+                },
+            },
+        )
 
 
 if __name__ == "__main__":

@@ -50,8 +50,11 @@ def supernode(
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="The port for that; each node of a machine has its own.")
     ] = 9094,
+    workers: Annotated[
+        int, typer.Option(min=1, help="How many processes train; more than one need a private Ray, started beside it.")
+    ] = 1,
 ) -> None:
     """Be a Flower SuperNode that imports PyTorch once, not for every message that its ClientApps answer."""
     from hothouse.deployment.supernode import become_supernode
 
-    become_supernode(host, port, options or [])
+    become_supernode(host, port, workers, options or [])

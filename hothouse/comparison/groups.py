@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
+from common.run_files import Entry
 from common.scenario.flat import flat
-from hothouse.report.records import Records
-from server.record.journal import Entry
+from hothouse.report.records import Records, readable
 
 _FREE = ("seed", "name", "checkpoints", "tracking")
 """Keys in which runs of a group may differ: they change no round."""
@@ -80,10 +80,12 @@ def grouped(runs: Sequence[Records]) -> Groups:
     kinds: dict[str, list[Records]] = {}
     left_out: list[tuple[Path, str]] = []
     for run in runs:
-        if run.judged is None:
-            left_out.append((run.folder, "it has measured nothing"))
-            continue
-        kinds.setdefault(json.dumps(_kind(run.scenario), sort_keys=True), []).append(run)
+        with readable(run.folder):
+            if run.judged is None:
+                left_out.append((run.folder, "it has measured nothing"))
+                continue
+            kinds.setdefault(json.dumps(_kind(run.scenario), sort_keys=True), []).append(run)
+            _check(run)
     groups = []
     for members in kinds.values():
         complete = [run for run in members if run.status == "complete"]
@@ -110,6 +112,12 @@ _NOT_SET = "\0"
 
 def _kind(scenario: Entry) -> Entry:
     return {key: value for key, value in scenario.items() if key not in _FREE}
+
+
+def _check(run: Records) -> None:
+    """Look at what a comparison reads of a run. Raises what reading something else raises."""
+    _ = run.status, int(run.scenario["seed"]), str(run.scenario["name"])
+    _ = [(line["bytes_down"] + line["bytes_up"], line["seconds"] + 0) for line in run.metrics]
 
 
 def _runs_in(folder: Path) -> list[Records]:

@@ -7,11 +7,13 @@ more call. Keys are on the curve P-384; those of nodes are in OpenSSH's format, 
 from __future__ import annotations
 
 import os
+import stat
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -20,11 +22,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    load_ssh_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from common.errors import InputError
 
+_LONGEST_KEY = 1 << 16
 _CA = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Hothouse private CA")])
 
 
@@ -32,28 +36,80 @@ def make_credentials(out: Path, nodes: int, hosts: list[str], days: int) -> list
     """Make what is missing in `out`: ca.crt, ca.key, server.pem, server.key, and node-0, node-0.pub, …
 
     The server's certificate is for `hosts`, names or addresses, for so many days. Returns the files that were made;
-    private keys can be read by their owner only. Raises InputError where `out` cannot be written.
+    private keys can be read by their owner only. What is there is checked and never written to. Raises InputError where
+    a file is not what it should be, where a private key belongs to or can be read by others, and where `out` cannot be
+    written.
     """
     made: list[Path] = []
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if not (out / "ca.crt").exists():
-            key = _new_key(out / "ca.key", made)
-            _certify(out / "ca.crt", _CA, key, key, _authority(), days, made)
-        if not (out / "server.pem").exists():
-            authority = load_pem_private_key((out / "ca.key").read_bytes(), None)
-            assert isinstance(authority, ec.EllipticCurvePrivateKey)
+        authority, certificate = out / "ca.crt", out / "server.pem"
+        if not _exists(authority):
+            key = _key(out / "ca.key", made)
+            _certify(authority, _CA, key, key, _authority(), days, made)
+        if not _exists(certificate):
+            signing = _loaded(out / "ca.key")
+            _check_certificate(authority, signing)
             name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
-            key = _new_key(out / "server.key", made)
-            _certify(out / "server.pem", name, key, authority, _server(hosts), days, made)
+            key = _key(out / "server.key", made)
+            _certify(certificate, name, key, signing, _server(hosts), days, made)
+        _check_certificate(certificate, _loaded(out / "server.key"))
         for node in range(nodes):
-            if not (out / f"node-{node}").exists():
-                key = _new_key(out / f"node-{node}", made, PrivateFormat.OpenSSH)
-                public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-                _write(out / f"node-{node}.pub", public + b"\n", made)
+            path, public = out / f"node-{node}", out / f"node-{node}.pub"
+            key = _key(path, made, PrivateFormat.OpenSSH)
+            content = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+            if not _exists(public):
+                _write(public, content + b"\n", made)
+            elif public.read_bytes().split()[:2] != content.split()[:2]:
+                raise InputError(f"{public}: not the public key of {path}; remove it to have it made anew")
     except OSError as error:
         raise InputError(f"{error.filename}: it cannot be written or read ({error.strerror})") from None
     return made
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is something at a path, be it a link that leads nowhere."""
+    return os.path.lexists(path)
+
+
+def _key(path: Path, made: list[Path], form: PrivateFormat = PrivateFormat.PKCS8) -> ec.EllipticCurvePrivateKey:
+    """The private key in a file, which is made where there is none."""
+    if _exists(path):
+        return _loaded(path)
+    key = ec.generate_private_key(ec.SECP384R1())
+    _write(path, key.private_bytes(Encoding.PEM, form, NoEncryption()), made, mode=0o600)
+    return key
+
+
+def _loaded(path: Path) -> ec.EllipticCurvePrivateKey:
+    """The private key in a file that is there. Raises InputError where it is none, or not ours alone."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        found, content = os.fstat(file.fileno()), file.read(_LONGEST_KEY)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
+        raise InputError(f"{path}: expected a file of the user who calls; remove it to have a new key made")
+    if found.st_mode & 0o077:
+        raise InputError(
+            f"{path}: others can use this private key (mode {found.st_mode & 0o777:04o}); chmod 600 {path}, or remove "
+            "it to have a new one made if somebody may have read it"
+        )
+    load = load_ssh_private_key if content.startswith(b"-----BEGIN OPENSSH") else load_pem_private_key
+    try:
+        key = load(content, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InputError(f"{path}: expected a private key ({error}); remove it to have a new one made") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise InputError(f"{path}: expected a private key on the curve P-384; remove it to have a new one made")
+    return key
+
+
+def _check_certificate(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    """Raise InputError where a file is no certificate for this key."""
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path}: expected a certificate ({error}); remove it to have a new one made") from None
+    if certificate.public_key() != key.public_key():
+        raise InputError(f"{path}: not the certificate of the key beside it; remove it to have a new one made")
 
 
 Extension = tuple[x509.ExtensionType, bool]
@@ -106,14 +162,13 @@ def _host(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _new_key(path: Path, made: list[Path], form: PrivateFormat = PrivateFormat.PKCS8) -> ec.EllipticCurvePrivateKey:
-    key = ec.generate_private_key(ec.SECP384R1())
-    _write(path, key.private_bytes(Encoding.PEM, form, NoEncryption()), made, mode=0o600)
-    return key
-
-
 def _write(path: Path, content: bytes, made: list[Path], mode: int = 0o644) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
+    """Write a new file; a file or a link that is there already is an error (FileExistsError)."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+    except OSError:
+        path.unlink()
+        raise
     made.append(path)

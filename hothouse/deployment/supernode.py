@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import active_children, forkserver, get_context
 from pathlib import Path
 from shutil import which
@@ -23,10 +24,14 @@ from flwr.supercore.superexec.executor import ExecutionSpec, LaunchResult, Subpr
 from flwr.supernode.runtime.run_clientapp import run_clientapp
 
 from common.errors import InputError
+from hothouse.running.logs import Logs
+from hothouse.running.ray_session import RaySession
 
 IMPORTED = ("flwr.supernode.runtime.run_clientapp", "flwr.clientapp", "torch", "pydantic", "yaml", "safetensors.numpy")
 # How often a SuperExec looks for work, in seconds: once a second if nobody says otherwise.
 POLL_INTERVAL = "FLWR_SUPEREXEC_TASK_POLL_INTERVAL"
+# Room for the messages of a round; a container has little shared memory.
+_STORE_BYTES = 100_000_000
 # Options that the SuperExec and the ClientApps would have to know of as well.
 OURS = ("--isolation", "--ssl-", "--superexec-auth-secret", "--allow-runtime-dependency-installation")
 
@@ -59,8 +64,10 @@ class WarmExecutor(SubprocessExecutor):
             child.terminate()
 
 
-def become_supernode(host: str, port: int, options: Sequence[str]) -> NoReturn:
+def become_supernode(host: str, port: int, workers: int, options: Sequence[str]) -> NoReturn:
     """Turn this process into `flower-supernode` with these options, a warm SuperExec beside it.
+
+    With more than one of the `workers` the SuperExec starts a private Ray for its ClientApps, which ends with it.
 
     Raises:
         InputError: an option is one that is chosen here, or there is no `flower-supernode`.
@@ -79,16 +86,48 @@ def become_supernode(host: str, port: int, options: Sequence[str]) -> NoReturn:
         )
     # Without a main module of its own: what is forked would import that first.
     serve = (
-        "import sys; from hothouse.deployment.supernode import serve_apps; serve_apps(sys.argv[1], int(sys.argv[2]))"
+        "import sys; from hothouse.deployment.supernode import serve_apps; "
+        "serve_apps(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
     )
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     subprocess.Popen(
-        [sys.executable, "-P", "-c", serve, address, str(os.getpid())], env={POLL_INTERVAL: "0.25", **os.environ}
+        [sys.executable, "-P", "-c", serve, address, str(os.getpid()), str(workers)],
+        env={POLL_INTERVAL: "0.25", **os.environ},
     )
+    if workers > 1:
+        options = with_node_config(options, 'ray-address="auto"')
     os.execv(command, [command, "--isolation", "process", "--host", host, "--port", str(port), *options])
 
 
-def serve_apps(address: str, supernode: int) -> None:
+def with_node_config(options: Sequence[str], entry: str) -> list[str]:
+    """The options of `flower-supernode` with a further entry in their `--node-config`."""
+    given = list(options)
+    for place, option in enumerate(given):
+        if option == "--node-config" and place + 1 < len(given):
+            given[place + 1] += f" {entry}"
+            return given
+        if option.startswith("--node-config="):
+            given[place] += f" {entry}"
+            return given
+    return [*given, "--node-config", entry]
+
+
+def serve_apps(address: str, supernode: int, workers: int) -> None:
     """Run a SuperExec for the SuperNode of this process id, which listens at `address`, until that one ends."""
     setattr(superexec, "get_executor", lambda *_, **__: WarmExecutor())  # noqa: B010 (Flower exports no way to)
-    superexec.run_superexec(address, insecure=True, parent_pid=supernode)
+    with _ray_beside(workers):
+        superexec.run_superexec(address, insecure=True, parent_pid=supernode)
+
+
+@contextmanager
+def _ray_beside(workers: int) -> Iterator[None]:
+    """A private Ray with so many workers for the ClientApps, which find it and its token in their environment."""
+    if workers == 1:
+        yield
+        return
+    session = RaySession(workers, Logs(lambda source, text: None, verbose=False), store_bytes=_STORE_BYTES)
+    os.environ["RAY_ADDRESS"] = session.address
+    try:
+        yield
+    finally:
+        session.close()

@@ -104,8 +104,11 @@ def write_page(page: Page, path: Path) -> Path:
 
 
 def as_script(value: Any) -> str:
-    """A value as JSON that may stand inside a script element: "</" would end it early."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
+    """A value as JSON that may stand inside a script element, where "</script" and "<!--" have a meaning of their own.
+
+    See WHATWG HTML, 4.12.1.3, restrictions for contents of script elements.
+    """
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:

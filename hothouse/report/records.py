@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from common.errors import InputError
 from common.metrics import PRIMARY
-from server.record.files import read_lines
-from server.record.journal import Entry
+from common.run_files import Entry, read_lines, read_metrics, read_object, read_text
+from common.scenario.document import parse_document
 from server.record.ladder import CHAMPION
 
 SPLITS = ("test", "validation", "holdout", "personal")
@@ -39,6 +41,21 @@ def titled(name: str) -> str:
     return told[:1].upper() + told[1:]
 
 
+NO_RUN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading as a run something that is none may raise."""
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """Turn what the files of a run raise that are not what a run writes into an InputError that names the folder."""
+    try:
+        yield
+    except NO_RUN as error:
+        logging.getLogger("hothouse.report").debug("%s cannot be read", folder, exc_info=True)
+        told = f"{type(error).__name__}: {error}"
+        raise InputError(f"{folder}: its files are damaged, or are not those of a run ({told})") from error
+
+
 @dataclass(frozen=True)
 class Records:
     """A run's files, read when they are asked for; what is not there yet is empty."""
@@ -48,25 +65,25 @@ class Records:
     @cached_property
     def summary(self) -> Entry:
         """summary.json."""
-        return self._object("summary.json")
+        return read_object(self.folder / "summary.json")
 
     @cached_property
     def scenario(self) -> Entry:
         """scenario.yaml as plain values, so that a run of another version can be shown too."""
-        import yaml
-
-        found: Entry = yaml.safe_load(self.scenario_text)
+        found = parse_document(self.scenario_text, str(self.folder / "scenario.yaml")).values
+        if not isinstance(found, dict):
+            raise InputError(f"{self.folder / 'scenario.yaml'}: expected a mapping of keys")
         return found
 
     @cached_property
     def scenario_text(self) -> str:
         """scenario.yaml."""
-        return (self.folder / "scenario.yaml").read_text(encoding="utf-8")
+        return read_text(self.folder / "scenario.yaml")
 
     @cached_property
     def metrics(self) -> list[Entry]:
         """metrics.jsonl."""
-        return read_lines(self.folder / "metrics.jsonl")
+        return read_metrics(self.folder / "metrics.jsonl")
 
     @cached_property
     def events(self) -> list[Entry]:
@@ -76,7 +93,7 @@ class Records:
     @cached_property
     def federation(self) -> Entry:
         """federation.json."""
-        return self._object("federation.json")
+        return read_object(self.folder / "federation.json")
 
     @cached_property
     def clients(self) -> list[Entry]:
@@ -96,7 +113,7 @@ class Records:
     @cached_property
     def final(self) -> Entry:
         """final.json."""
-        return self._object("final.json")
+        return read_object(self.folder / "final.json")
 
     @cached_property
     def primary(self) -> tuple[str, bool] | None:
@@ -132,19 +149,12 @@ class Records:
     def status(self) -> str:
         """complete, incomplete or, where nothing says that it ended, running."""
         reason = self.summary.get("reason", "")
-        return "running" if reason == "the run has not ended" else str(self.summary["status"])
+        return "running" if reason == "the run has not ended" else str(self.summary.get("status", "incomplete"))
 
     @cached_property
     def _names(self) -> dict[int, str]:
         names = self.federation.get("names") or []
         return dict(zip(self.federation.get("shown", []), names, strict=False))
-
-    def _object(self, name: str) -> Entry:
-        try:
-            found: Entry = json.loads((self.folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found
 
 
 def read(folder: str | Path) -> Records:

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from hothouse.report.page import Page, write_page
-from hothouse.report.records import Records, read
+from hothouse.report.records import Records, read, readable
 from hothouse.report.sections import SECTIONS
 
 _PILLS = {"complete": "good", "incomplete": "bad", "running": "wait"}
@@ -18,7 +18,9 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     Raises InputError where there is no run or the page cannot be written.
     """
     records = read(folder)
-    return write_page(run_page(records), Path(out) if out is not None else records.folder / "report.html")
+    with readable(records.folder):
+        page = run_page(records)
+    return write_page(page, Path(out) if out is not None else records.folder / "report.html")
 
 
 def run_page(records: Records) -> Page:

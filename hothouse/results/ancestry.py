@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from common.errors import InputError
+from common.run_files import read_lines
+from hothouse.report.records import readable
 from hothouse.results.result import Run, load
-from server.record.files import read_lines
 
 
 def lineage(run: str | Path | Run) -> pd.DataFrame:
@@ -25,6 +26,11 @@ def lineage(run: str | Path | Run) -> pd.DataFrame:
     Raises InputError for a run in which nothing competed.
     """
     run = run if isinstance(run, Run) else load(run)
+    with readable(run.folder):
+        return pd.DataFrame(_rows(run))
+
+
+def _rows(run: Run) -> list[dict[str, Any]]:
     ladder = [entry for entry in read_lines(run.folder / "ladder.jsonl") if entry["clients"]]
     if not ladder:
         raise InputError(f"{run.folder}: no networks competed in this run; federation.strategy: competition lets them")
@@ -44,7 +50,7 @@ def lineage(run: str | Path | Run) -> pd.DataFrame:
                 **own,
             }
         )
-    return pd.DataFrame(rows)
+    return rows
 
 
 def winner(entry: dict[str, Any]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import platform
+import secrets
 import shutil
 import tempfile
 import zipfile
@@ -12,17 +13,15 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from common.archives import FORMAT, MANIFEST, RECORDS, REQUIRED, digest, read_archive
+from common.archives import FORMAT, MANIFEST, RECORDS, REQUIRED, check_contents, digest, read_archive
 from common.errors import InputError
-from hothouse.report.records import read
+from hothouse.report.records import NO_RUN, read
 from hothouse.report.run import run_page
 from hothouse.results.card import model_card
 from hothouse.results.result import Run, load
 from hothouse.writing import written
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_NO_RUN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-"""What reading as a run something that is none may raise."""
 
 
 def export_run(folder: str | Path, out: str | Path | None = None, onnx: bool = False) -> Path:
@@ -45,6 +44,7 @@ def export_run(folder: str | Path, out: str | Path | None = None, onnx: bool = F
     contents["README.md"] = model_card(run).encode()
     if onnx:
         contents["model.onnx"] = _onnx(run)
+    check_contents(contents, path)
     sums = {name: {"bytes": len(content), "blake2b": digest(content)} for name, content in contents.items()}
     manifest = json.dumps({"format": FORMAT, "files": sums}, indent=1).encode()
     packed = io.BytesIO()
@@ -66,23 +66,25 @@ def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists and is not an empty folder; choose another with --out")
     contents = read_archive(archive)
+    building = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        building.mkdir(parents=True)
         try:
             for name, content in contents.items():
                 (building / name).write_bytes(content)
             _check(Run(building), archive)
-            building.chmod(0o755)
             building.replace(folder)
         finally:
             shutil.rmtree(building, ignore_errors=True)
     except OSError as error:
         raise InputError(f"{folder}: the run cannot be restored ({error.strerror})") from None
-    run = load(folder)
-    # A page that came along could do anything.
-    run.report()
-    return run
+    try:
+        # A page that came along could do anything.
+        Run(folder).report()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return load(folder)
 
 
 def _check(run: Run, archive: Path) -> None:
@@ -91,8 +93,9 @@ def _check(run: Run, archive: Path) -> None:
         parts = [run.scenario, run.model, run.summary["versions"], run_page(read(run.folder))]
         if run.metrics.empty or not all(parts):
             raise ValueError("it has no rounds")
-    except (InputError, MemoryError, *_NO_RUN) as error:
-        raise InputError(f"{archive}: what is in it is no run of Hothouse's ({error})") from None
+    except (InputError, MemoryError, *NO_RUN) as error:
+        told = str(error).replace(f"{run.folder}/", "")
+        raise InputError(f"{archive}: what is in it is no run of Hothouse's ({told})") from None
 
 
 def _environment(run: Run) -> dict[str, Any]:

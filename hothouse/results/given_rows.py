@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import csv
+import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from torch import Tensor
 
 from common.data.agreement import Agreement
 from common.data.door import faults, plain_numbers
-from common.data.sources.files import lines_of
+from common.data.numpy_files import read_npy, read_npz
+from common.data.sources.files import csv_rows, lines_of
 from common.data.table import category
 from common.errors import InputError
 from common.models.predictor import Predictor
 
 _MISSING = ("", "?", "NA", "NaN", "nan", "null")
+_ARRAYS = ("x", "x_test", "x_train")
 _SEPARATORS = ",;\t|"
 
 
@@ -75,17 +78,12 @@ def _nothing(path: Path) -> list[str]:
 
 
 def _arrays(path: Path) -> NDArray[np.generic]:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return np.atleast_1d(loaded)
-        name = next((name for name in ("x", "x_test", "x_train") if name in loaded.files), None)
-        if name is None:
-            raise ValueError(f"expected an array x, x_test or x_train, found {', '.join(loaded.files)}")
-        rows: NDArray[np.generic] = np.atleast_1d(loaded[name])
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as rows of numbers ({error})") from None
-    return rows
+    if path.suffix.lower() != ".npz" and not zipfile.is_zipfile(path):
+        return np.atleast_1d(read_npy(path))
+    arrays, names = read_npz(path, _ARRAYS)
+    if not arrays:
+        raise InputError(f"{path}: expected an array {' or '.join(_ARRAYS)}, found {', '.join(names) or 'nothing'}")
+    return np.atleast_1d(next(iter(arrays.values())))
 
 
 def _numbers(path: Path) -> NDArray[np.float64]:
@@ -109,18 +107,22 @@ def _table(path: Path, agreed: Agreement) -> NDArray[np.float64]:
     wanted = [column.name for column in agreed.columns]
 
     def separator(first: str) -> str:
-        found = {one: _stripped(next(csv.reader([first], delimiter=one))) for one in _SEPARATORS}
+        found = {one: _stripped(next(csv_rows(path, [first], one, strict=False))[1]) for one in _SEPARATORS}
         return max(_SEPARATORS, key=lambda one: len(set(wanted) & set(found[one])))
 
     lines = _lines(path, separator)
     if not lines:
         _nothing(path)
     names = _stripped(lines[0][1])
+    at = {name: place for place, name in enumerate(names)}
     for name in wanted:
-        if name not in names:
+        if name not in at:
             found = ", ".join(names[:20])
             raise InputError(f"{path}:{lines[0][0]}: expected a column {name}; the first line has {found}")
-    places, rows = [names.index(name) for name in wanted], []
+    counted = Counter(names)
+    if twice := sorted(name for name in wanted if counted[name] > 1):
+        raise InputError(f"{path}:{lines[0][0]}: two columns are named {twice[0]!r}")
+    places, rows = [at[name] for name in wanted], []
     for number, values in lines[1:]:
         if len(values) != len(names):
             raise InputError(f"{path}:{number}: expected {len(names)} values, found {len(values)}")
@@ -139,11 +141,8 @@ def _lines(path: Path, separator: Callable[[str], str]) -> list[tuple[int, list[
     first = next((text for text in texts if text.strip()), None)
     if first is None:
         return []
-    reader = csv.reader(texts, delimiter=separator(first), strict=True)
-    try:
-        return [(reader.line_num, values) for values in reader if any(value.strip() for value in values)]
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: not a CSV file: {error}") from None
+    rows = csv_rows(path, texts, separator(first))
+    return [(line, values) for line, values in rows if any(value.strip() for value in values)]
 
 
 def _stripped(values: list[str]) -> list[str]:

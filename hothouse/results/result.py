@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
+from common.run_files import check_plain, read_lines, read_metrics, read_object
 from common.scenario import Scenario, load_scenario
 
 if TYPE_CHECKING:
@@ -26,24 +26,24 @@ class Run:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """summary.json: status, final and best metrics, seconds, versions, seed."""
-        summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
-        return summary
+        return read_object(self.folder / "summary.json")
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """metrics.jsonl as a table: a row per round, from round 0."""
         import pandas as pd
 
-        return pd.DataFrame(_lines(self.folder / "metrics.jsonl"))
+        return pd.DataFrame(read_metrics(self.folder / "metrics.jsonl"))
 
     @cached_property
     def events(self) -> list[dict[str, Any]]:
         """events.jsonl: retries, exclusions and what else happened."""
-        return _lines(self.folder / "events.jsonl")
+        return read_lines(self.folder / "events.jsonl")
 
     @cached_property
     def scenario(self) -> Scenario:
         """The scenario with every default filled in."""
+        check_plain(self.folder / "scenario.yaml")
         return load_scenario(self.folder / "scenario.yaml")
 
     @cached_property
@@ -53,7 +53,8 @@ class Run:
 
         path = self.folder / "model.safetensors"
         if not path.is_file():
-            raise InputError(f"{self.folder}: no model there yet; the run is {self.summary['status']}")
+            status = self.summary.get("status", "of unknown status")
+            raise InputError(f"{self.folder}: no model there yet; the run is {status}")
         try:
             return load_model(path)
         except ValueError as error:
@@ -78,7 +79,3 @@ def load(folder: str | Path) -> Run:
     if not (folder / "summary.json").is_file():
         raise InputError(f"{folder}: expected a run's folder, found no summary.json there")
     return Run(folder)
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,8 +1,8 @@
-"""A small process that outlives a run by a moment, to end what the run left behind.
+"""A small process that outlives a run by a moment, to remove what the run left behind.
 
-Ray's processes end with the driver, but for a few helpers that stay when the driver is killed outright. The
-guardian is told of them through a pipe. It waits for the pipe to close, which happens however the driver
-ends, and then kills those that are still there.
+Ray's processes end with the driver, but for a few helpers that stay when the driver is killed outright, and so does
+Ray's temporary folder. The guardian is told of them through a pipe. It waits for the pipe to close, which happens
+however the driver ends, then kills the processes that are still there and removes the folder.
 
     python -P hothouse/running/guardian.py < pipe
 """
@@ -10,6 +10,7 @@ ends, and then kills those that are still there.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,15 +43,22 @@ class Guardian:
 
     def watch(self, processes: list[Process]) -> None:
         """Have these processes ended when the driver has."""
-        assert self._process.stdin is not None
-        with suppress(OSError):
-            self._process.stdin.write("".join(f"{one.id} {one.started}\n" for one in processes).encode())
-            self._process.stdin.flush()
+        self._tell("".join(f"{one.id} {one.started}\n" for one in processes))
+
+    def remove(self, folder: Path) -> None:
+        """Have a folder removed when the driver has ended."""
+        self._tell(f"{folder}\n")
 
     def dismiss(self) -> None:
         """End what is left now."""
         with suppress(OSError, subprocess.TimeoutExpired):
             self._process.communicate(timeout=10)
+
+    def _tell(self, text: str) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.write(os.fsencode(text))
+            self._process.stdin.flush()
 
 
 def look(process: int) -> Process | None:
@@ -94,10 +102,15 @@ def end(process: int, started: int) -> None:
 
 
 def main() -> None:
-    """Wait until the pipe closes, then end what is left."""
-    for line in sys.stdin.read().splitlines():
-        process, started = line.split()
-        end(int(process), int(started))
+    """Wait until the pipe closes, then end and remove what is left."""
+    lines = os.fsdecode(sys.stdin.buffer.read()).splitlines()
+    folders = [line for line in lines if line.startswith(os.sep)]
+    for line in lines:
+        if line not in folders:
+            process, started = line.split()
+            end(int(process), int(started))
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

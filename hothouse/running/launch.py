@@ -19,9 +19,11 @@ from flwr.app.user_config import UserConfig
 
 from common.data import Prepared, prepare
 from common.errors import InputError
+from common.run_files import check_plain
 from common.scenario import Scenario, load_scenario, located, single_run
 from common.settled import settled
 from hothouse.beforehand.hints import hints
+from hothouse.report.records import readable
 from hothouse.report.run import write_report
 from hothouse.results.result import Run, load
 from hothouse.running.logs import OWN, EventLog, Logs, captured
@@ -93,12 +95,15 @@ def resume(
     """
     folder = run.folder if isinstance(run, Run) else Path(run)
     summary = load(folder).summary
+    check_plain(folder / "scenario.yaml")
     chosen = load_scenario(folder / "scenario.yaml", [] if rounds is None else [f"federation.rounds={rounds}"])
-    if summary["status"] == "complete" and summary["rounds"] >= chosen.federation.rounds:
-        raise InputError(f"{folder} is complete after {summary['rounds']} rounds; --rounds N prolongs it")
+    done = summary.get("rounds", 0)
+    if summary.get("status") == "complete" and isinstance(done, int) and done >= chosen.federation.rounds:
+        raise InputError(f"{folder} is complete after {done} rounds; --rounds N prolongs it")
 
     def going_on(prepared: Prepared) -> Resumed:
-        return find(folder, chosen, prepared, allow_changes)
+        with readable(folder):
+            return find(folder, chosen, prepared, allow_changes)
 
     where = Where(workers, engine, ray_address)
     return _launch(chosen, where, observers, node_config, verbose, lambda: folder, going_on)

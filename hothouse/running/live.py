@@ -1,23 +1,28 @@
 """A run's report on loopback while the run goes on: a page that takes newer states of itself from the server.
 
 The server looks at the run's folder and at nothing else, so any run can be watched, from any process of the same
-machine. Newer states travel as server-sent events (WHATWG HTML, section 9.2).
+machine. Its address has a random token, which other users of the machine do not know. Newer states travel as
+server-sent events (WHATWG HTML, section 9.2).
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import logging
+import secrets
+import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
 from hothouse.report.page import Page, paragraph
-from hothouse.report.records import Records
+from hothouse.report.records import Records, readable
 from hothouse.report.run import run_page
 from server.record.observers import Observer
 
@@ -26,6 +31,10 @@ PORT = 8642
 """Where the page is looked for first."""
 
 _LOOK_SECONDS = 0.5
+_REQUEST_SECONDS = 10.0
+"""How long a request may take to arrive."""
+_LEAVE_SECONDS = 3.0
+"""How long open pages may take to receive their last state when the server ends."""
 _HEARTBEAT_SECONDS = 10.0
 _WATCHED = ("metrics.jsonl", "events.jsonl", "summary.json", "final.json")
 
@@ -46,7 +55,7 @@ class LivePage(Observer):
     @property
     def address(self) -> str:
         """Where the page is."""
-        return f"http://{HOST}:{self._server.server_port}/"
+        return f"http://{HOST}:{self._server.server_port}/{self._server.token}/"
 
     def opened(self, folder: Path) -> None:
         """Serve the run in this folder."""
@@ -56,24 +65,45 @@ class LivePage(Observer):
             self._thread.start()
 
     def close(self) -> None:
-        """Give every open page its last state, and end."""
+        """Give every open page its last state, as far as it takes it within seconds, and end."""
         if self._thread is not None:
             self._server.ending.set()
             self._server.shutdown()
             self._thread.join()
+            self._server.wait_for_streams(_LEAVE_SECONDS)
         self._server.server_close()
 
 
 class _Server(ThreadingHTTPServer):
     """The server, and what its pages have in common."""
 
-    daemon_threads = False
-    block_on_close = True
+    # Whoever is slow does not hold up the end of the process.
+    daemon_threads = True
     feed: _Feed
 
     def __init__(self, port: int) -> None:
         self.ending = threading.Event()
+        self.token = secrets.token_urlsafe(24)
+        self._streams = 0
+        self._changed = threading.Condition()
         super().__init__((HOST, port), _Handler)
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Count a page that is given events while this lasts."""
+        with self._changed:
+            self._streams += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._streams -= 1
+                self._changed.notify_all()
+
+    def wait_for_streams(self, seconds: float) -> None:
+        """Wait until no page is given events any more, at most so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._streams, seconds)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A page that was closed is no error."""
@@ -90,12 +120,17 @@ class _Feed:
 
     def page(self) -> Page:
         """The page as it is now."""
-        records = Records(self._folder)
-        if not records.summary or not (self._folder / "scenario.yaml").is_file():
-            page = Page(self._folder.name)
-            page.section("At a glance", paragraph("Waiting for the run to begin …"))
-            return page
-        return run_page(records)
+        try:
+            with readable(self._folder):
+                records = Records(self._folder)
+                if records.summary and (self._folder / "scenario.yaml").is_file():
+                    return run_page(records)
+            told = "Waiting for the run to begin …"
+        except InputError as error:
+            told = str(error)
+        page = Page(self._folder.name)
+        page.section("At a glance", paragraph(told))
+        return page
 
     def state(self, last: bool = False) -> tuple[int, str]:
         """The newest state as JSON, and a number that grows with each; the `last` one whatever it costs."""
@@ -115,7 +150,8 @@ class _Feed:
 
     def _encoded(self) -> str:
         state = self.page().state()
-        state["ended"] = Records(self._folder).status != "running"
+        with suppress(InputError):
+            state["ended"] = Records(self._folder).status != "running"
         return json.dumps(state, allow_nan=False, separators=(",", ":"))
 
 
@@ -126,21 +162,42 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
     """Seconds after which a page that takes nothing is given up."""
 
+    def setup(self) -> None:
+        """Begin to wait for the request."""
+        super().setup()
+        # The timeout starts anew with every byte.
+        self._deadline = threading.Timer(_REQUEST_SECONDS, self._give_up)
+        self._deadline.daemon = True
+        self._deadline.start()
+
+    def finish(self) -> None:
+        """End the connection."""
+        self._deadline.cancel()
+        super().finish()
+
     def do_GET(self) -> None:
-        """The page, or its events. Other sites' pages, which know us by other names, get nothing."""
+        """The page, or its events, for who knows the token. Other sites name another host and get nothing."""
+        self._deadline.cancel()
         port = self.server.server_port
-        if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
+        root = f"/{self.server.token}/"
+        known = hmac.compare_digest(self.path[: len(root)].encode(), root.encode())
+        place = self.path[len(root) :]
+        if not known or self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
             self.send_error(403)
-        elif self.path == "/":
+        elif place == "":
             content = self.server.feed.page().html(live=True).encode()
             self._head("text/html; charset=utf-8", len(content))
             self.wfile.write(content)
-        elif self.path == "/events":
+        elif place == "events":
             self._head("text/event-stream")
-            with suppress(OSError):
+            with suppress(OSError), self.server.streaming():
                 self._stream()
         else:
             self.send_error(404)
+
+    def _give_up(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nobody wants to read of every request."""

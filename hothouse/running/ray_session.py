@@ -6,10 +6,9 @@ import logging
 import os
 import signal
 import site
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import server
 from common.errors import InputError, RunError
 from hothouse.running.guardian import Guardian, Process, command, descendants, end, look
 from hothouse.running.logs import Logs
+from hothouse.running.private_ray import private_ray
 
 os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0", FLWR_TELEMETRY_ENABLED="0")
 # Without it Ray takes a driver whose parent is process 1, as in a container, for an orphan of a raylet: when the
@@ -25,9 +25,6 @@ os.environ["RAY_RAYLET_PID"] = str(os.getpid())
 
 
 _TRIES = 3
-_LONGEST_SOCKET = 107
-_SOCKET = "/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.1"
-"""What Ray appends to a folder to name a socket."""
 _DIRECT = 1 << 20
 """Answers of at most so many bytes, where large arrays are not left on slates, come straight from the actor: Ray's
 object store takes longer for them, and ends a process that holds something of it, without a word, when the raylet
@@ -57,14 +54,31 @@ def ray_session(workers: int, logs: Logs, verbose: bool = False) -> Iterator[Ray
 
 
 class RaySession:
-    """A Ray of our own."""
+    """A private Ray of our own: on loopback only, and for those who have its token."""
 
-    def __init__(self, workers: int, logs: Logs, verbose: bool) -> None:
-        self._workers, self._logs, self._verbose = workers, logs, verbose
+    def __init__(self, workers: int, logs: Logs, verbose: bool = False, store_bytes: int | None = None) -> None:
+        """`store_bytes` is the size of Ray's object store; by default Ray chooses it.
+
+        Raises RunError where Ray cannot be started.
+        """
+        self._workers, self._logs, self._verbose, self._store_bytes = workers, logs, verbose, store_bytes
         self._guardian = Guardian()
         self._processes: list[Process] = []
         self._vital: list[Process] = []
-        self._start()
+        with ExitStack() as opened:
+            opened.callback(self._guardian.dismiss)
+            try:
+                self._temporary = opened.enter_context(private_ray())
+            except OSError as error:
+                raise _not_started(error) from error
+            self._guardian.remove(self._temporary)
+            self._start()
+            self._opened = opened.pop_all()
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT of Ray's control process (GCS)."""
+        return self._address
 
     def alive(self) -> bool:
         """Whether the processes that Ray cannot do without are running."""
@@ -86,7 +100,7 @@ class RaySession:
 
         ray.shutdown()
         self._logs.take(self._folder)
-        self._guardian.dismiss()
+        self._opened.close()
 
     def _start(self) -> None:
         import ray
@@ -98,12 +112,13 @@ class RaySession:
                     context = ray.init(
                         address="local",
                         num_cpus=self._workers,
+                        object_store_memory=self._store_bytes,
                         include_dashboard=False,
                         log_to_driver=self._verbose,
                         logging_level=logging.ERROR,
                         configure_logging=False,
                         job_config=driver_modules(),
-                        _temp_dir=_short_folder(),
+                        _temp_dir=str(self._temporary / "ray"),
                         _system_config={
                             # Nobody looks at the history of tasks, which would grow with every round.
                             "task_events_report_interval_ms": 0,
@@ -117,8 +132,8 @@ class RaySession:
                     end(process.id, process.started)
                 logging.getLogger(__name__).warning("Ray could not be started: %s", error)
                 if not left:
-                    self._guardian.dismiss()
-                    raise RunError(f"Ray could not be started ({error}); --engine local runs without it") from error
+                    raise _not_started(error) from error
+        self._address = str(context.address_info["gcs_address"])
         self._folder = Path(context.address_info["session_dir"]) / "logs"
         self._processes = self._since(before)
         self._vital = [process for process in self._processes if _is_vital(process)]
@@ -150,14 +165,8 @@ def driver_modules() -> Any:
     return JobConfig(_client_job=True, _py_driver_sys_path=[] if home in site.getsitepackages() else [home])
 
 
-def _short_folder() -> str | None:
-    """A folder for Ray's sockets where the usual temporary one has too long a name for them."""
-    usual = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) / "ray"
-    if len(os.fsencode(usual)) + len(_SOCKET) <= _LONGEST_SOCKET:
-        return None
-    # What every Unix has, whatever else is set.
-    common = Path(os.sep, "tmp")
-    return str(common / f"ray-{os.getuid()}") if os.access(common, os.W_OK) else None
+def _not_started(error: Exception) -> RunError:
+    return RunError(f"Ray could not be started ({error}); --engine local runs without it")
 
 
 def _is_vital(process: Process) -> bool:

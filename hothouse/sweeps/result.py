@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
+from common.run_files import read_lines, read_metrics, read_object
 from common.scenario import Scenario, load_scenario
 from hothouse.results.result import Run
 from hothouse.sweeps.goal import Goal
-from server.record.files import read_lines
 from server.record.observers import Metrics
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Sweep:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """sweep.json: status, how many runs are planned, what they are judged by, which is the best."""
-        return dict(json.loads((self.folder / SUMMARY).read_text()))
+        return read_object(self.folder / SUMMARY)
 
     @cached_property
     def scenario(self) -> Scenario:
@@ -53,7 +52,7 @@ class Sweep:
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         """For each run that was begun its name, values, status and, where it is not complete, the reason."""
-        latest = {entry["run"]: entry for entry in read_lines(self.folder / RECORD)}
+        latest = {entry["run"]: entry for entry in read_record(self.folder)}
         return list(latest.values())
 
     @cached_property
@@ -113,19 +112,31 @@ class Sweep:
         return f"<p>{told}</p>{self.table.to_html(index=False, max_rows=60, float_format=lambda value: f'{value:.4g}')}"
 
 
+def read_record(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a sweep's record. Raises InputError for a run whose name leads out of the sweep's folder."""
+    entries = read_lines(folder / RECORD)
+    for place, entry in enumerate(entries, 1):
+        name = entry.get("run")
+        if not isinstance(name, str) or name in ("", "..") or Path(name).name != name:
+            raise InputError(f"{folder / RECORD}:{place}: run: expected the name of a run, found {name!r}")
+        if not isinstance(entry.get("values"), dict) or not isinstance(entry.get("status"), str):
+            raise InputError(f"{folder / RECORD}:{place}: expected the keys run, values and status")
+    return entries
+
+
 def summary_of(folder: Path) -> dict[str, Any]:
     """The summary of the run in a folder; empty where there is none that can be read."""
     try:
-        return dict(json.loads((folder / "summary.json").read_text()))
-    except (OSError, ValueError):
+        return read_object(folder / "summary.json")
+    except InputError:
         return {}
 
 
 def history_of(folder: Path) -> list[Metrics]:
     """The rounds of the run in a folder; none where they cannot be read."""
     try:
-        return read_lines(folder / "metrics.jsonl")
-    except OSError:
+        return read_metrics(folder / "metrics.jsonl")
+    except InputError:
         return []
 
 

@@ -24,10 +24,20 @@ from hothouse.sweeps.notebook import NotebookSweep
 from hothouse.sweeps.plan import Plan
 from hothouse.sweeps.pool import LocalPool, Pool, RayPool
 from hothouse.sweeps.read import read_plan, ready
-from hothouse.sweeps.result import RECORD, RUNS, SCENARIO, SUMMARY, Sweep, history_of, is_sweep, summary_of
+from hothouse.sweeps.result import (
+    RECORD,
+    RUNS,
+    SCENARIO,
+    SUMMARY,
+    Sweep,
+    history_of,
+    is_sweep,
+    read_record,
+    summary_of,
+)
 from hothouse.sweeps.search import Search, Trial
 from hothouse.sweeps.watcher import Watcher
-from server.record.files import read_lines, write_whole
+from server.record.files import write_whole
 from server.record.journal import Journal, as_json
 
 _WAIT = 0.5
@@ -90,7 +100,7 @@ class _Start:
         """`workers` is how many each run has."""
         self._plan, self._goal, self._home, self._pool, self._watcher = plan, goal, home, pool, watcher
         self._workers, self._allow_changes = workers, allow_changes
-        past = read_lines(home / RECORD)
+        past = read_record(home)
         self._journal = Journal(home / RECORD, past)
         self._values: dict[str, dict[str, Any]] = {}
         self._latest = {entry["run"]: entry for entry in past}

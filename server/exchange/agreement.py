@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
+from flwr.app import RecordDict
+from numpy.typing import NDArray
 
 from common import messages
-from common.data.agreement import Agreement, Numbers, Vocabulary, label_set, merged_columns
+from common.data.agreement import Agreement, Numbers, Vocabulary, sorted_columns, sorted_labels
 from common.data.labels import Label
 from common.data.median import DIGITS, Selection
 from common.data.moments import Moments, combined
 from common.data.prepared import Indices, Meta, Prepared
 from common.data.text import agreed_vocabulary
 from common.errors import RunError
+from common.messages import Records
 from server.exchange.blocks import Block
 from server.exchange.costs import looking
 from server.exchange.federation import Federation
 from server.exchange.sending import Exchange
+
+T = TypeVar("T")
 
 _TEXT = 100_000
 """What counting a text's words costs, in multiply-adds."""
@@ -33,17 +39,14 @@ def agree(
     with_spread: bool = False,
     with_labels: bool = False,
 ) -> Agreement:
-    """Labels, categories, scaling, fills and words; `own` are the server's rows, whose labels count too.
+    """Labels, categories, scaling, fills and words.
 
     Columns' standard deviations are in it `with_spread`, labels' training rows `with_labels`.
 
-    Raises RunError where hosts' data does not go together.
+    Raises RunError where a host does not answer, or not what it was asked.
     """
-    meta = federation.metas[0]
-    try:
-        columns = merged_columns([each.columns for each in (*federation.metas, own.meta)])
-    except ValueError as error:
-        raise RunError(str(error)) from None
+    meta = federation.meta
+    columns = sorted_columns(meta.columns)
     features, targets = math.prod(meta.row_shape) if meta.text is None else 0, meta.targets
     sizes = federation.training_sizes
     everyone = federation.cut(np.arange(len(sizes)), blocks, looking(features or _TEXT, sizes))
@@ -52,7 +55,7 @@ def agree(
     if meta.scaling == "bytes":
         scale[:features] = 255.0
     if features and (meta.scaling == "standardize" or meta.filling != "none" or meta.indicators or with_spread):
-        moments = _moments(exchange, everyone)
+        moments = _moments(exchange, everyone, features + targets)
         numeric = np.array([column.categories is None for column in columns] or [True] * features)
         if meta.scaling == "standardize":
             shift, scale = moments.mean(), moments.deviation()
@@ -66,7 +69,7 @@ def agree(
             spread = np.where(numeric, moments.deviation(constant=0.0)[:features], 0.0)
         if meta.indicators:
             indicators = np.flatnonzero(moments.count[:features] < moments.rows[0]).tolist()
-    labels = label_set([*(each.labels for each in federation.metas), own.meta.labels])
+    labels = sorted_labels(meta.labels)
     return Agreement(
         task=meta.task,
         row_shape=tuple(meta.row_shape),
@@ -85,38 +88,47 @@ def agree(
     )
 
 
-def _moments(exchange: Exchange, blocks: list[Block]) -> Moments:
+def _moments(exchange: Exchange, blocks: list[Block], columns: int) -> Moments:
     """The moments of all clients' training rows, added up in block order."""
-    found: dict[int, Moments] = {}
-    for arrival in exchange.ask(messages.MOMENTS, {}, blocks):
-        if arrival.content is None:
-            raise RunError(f"the columns' scaling could not be agreed: {arrival.error}")
-        indices = [block.index for block in arrival.blocks]
-        found.update(zip(indices, messages.read_moments(arrival.content), strict=True))
+
+    def read(content: RecordDict, asked: list[Block]) -> list[tuple[int, Moments]]:
+        found = messages.read_moments(content)
+        for one in found:
+            if not (one.count.shape == one.total.shape == one.spread.shape == (columns,) and one.rows.shape == (1,)):
+                raise ValueError(f"sums over {one.count.shape} columns, expected ({columns},)")
+            if not (np.isfinite(one.total).all() and np.isfinite(one.spread).all() and (one.spread >= 0).all()):
+                raise ValueError("sums that are negative, infinite or not a number")
+            if not ((one.count >= 0) & (one.count <= one.rows)).all():
+                raise ValueError("counts that are negative or beyond the rows")
+        return [(block.index, moments) for block, moments in zip(asked, found, strict=True)]
+
+    found = dict(_answers(exchange, messages.MOMENTS, {}, blocks, read, "the columns' scaling"))
     return combined(found[index] for index in sorted(found))
 
 
 def _label_counts(exchange: Exchange, blocks: list[Block], labels: Sequence[Label]) -> Numbers:
     """All clients' training rows of each label, (classes,)."""
     total: Counter[str] = Counter()
-    for arrival in exchange.ask(messages.LABELS, {}, blocks):
-        if arrival.content is None:
-            raise RunError(f"the labels' weights could not be agreed: {arrival.error}")
-        for counts in messages.read_terms(arrival.content):
-            total.update(counts)
+    for counts in _answers(exchange, messages.LABELS, {}, blocks, _counts, "the labels' weights"):
+        total.update(counts)
     return np.array([float(total[str(label)]) for label in labels])
 
 
 def _medians(exchange: Exchange, blocks: list[Block], columns: Indices, numbers: Numbers) -> Numbers:
     """The medians of raw features of all clients' training rows, which have so many numbers each."""
-    search = Selection(numbers.astype(np.int64))
+    search, shape = Selection(numbers.astype(np.int64)), (2, len(columns), 256)
+
+    def read(content: RecordDict, asked: list[Block]) -> list[NDArray[np.int64]]:
+        found = messages.read_digits(content)
+        if found.shape != shape or found.dtype != np.int64 or (found < 0).any():
+            raise ValueError(f"{found.dtype} counts of shape {found.shape}, expected {shape} from 0 on")
+        return [found]
+
     while len(columns) and search.known < DIGITS:
-        counted = np.zeros((2, len(columns), 256), np.int64)
-        order = messages.DigitsOrder(columns, search.prefixes, search.known)
-        for arrival in exchange.ask(messages.DIGITS, order.write(), blocks):
-            if arrival.content is None:
-                raise RunError(f"the columns' medians could not be agreed: {arrival.error}")
-            counted += messages.read_digits(arrival.content)
+        counted = np.zeros(shape, np.int64)
+        order = messages.DigitsOrder(columns, search.prefixes, search.known).write()
+        for found in _answers(exchange, messages.DIGITS, order, blocks, read, "the columns' medians"):
+            counted += found
         search.narrow(counted)
     return search.median()
 
@@ -129,12 +141,48 @@ def _vocabulary(exchange: Exchange, blocks: list[Block], meta: Meta, documents: 
     if form.features == "hashed":
         return Vocabulary("hashed", form.width, form.rule)
     frequencies: Counter[str] = Counter()
-    for arrival in exchange.ask(messages.TERMS, {}, blocks):
-        if arrival.content is None:
-            raise RunError(f"the vocabulary could not be agreed: {arrival.error}")
-        for counts in messages.read_terms(arrival.content):
-            frequencies.update(counts)
+    for counts in _answers(exchange, messages.TERMS, {}, blocks, _counts, "the vocabulary"):
+        frequencies.update(counts)
     vocabulary = agreed_vocabulary(form.features, form.width, form.rule, frequencies, documents, form.least)
     if not vocabulary.terms:
         raise RunError(f"no term occurs in {form.least} of the clients' texts; lower data.text.min_texts")
     return vocabulary
+
+
+def _counts(content: RecordDict, asked: list[Block]) -> list[dict[str, int]]:
+    """How often each term or label occurs in the blocks."""
+    found = messages.read_terms(content)
+    if not isinstance(found, list) or len(found) != len(asked):
+        raise ValueError(f"counts for other blocks than the {len(asked)} that were asked for")
+    for counts in found:
+        if not isinstance(counts, dict) or any(type(count) is not int or count < 0 for count in counts.values()):
+            raise ValueError("counts that are no whole numbers from 0 on")
+    return found
+
+
+def _answers(
+    exchange: Exchange,
+    question: str,
+    order: Records,
+    blocks: list[Block],
+    read: Callable[[RecordDict, list[Block]], Iterable[T]],
+    what: str,
+) -> Iterator[T]:
+    """What `read` finds in the replies. Raises RunError, naming the clients, where a reply is missing or no answer."""
+    for arrival in exchange.ask(question, order, blocks):
+        error = arrival.error
+        if arrival.content is not None:
+            try:
+                found = read(arrival.content, arrival.blocks)
+            except Exception as problem:  # whatever a stranger's bytes do to a parser
+                error = f"a reply is refused: {type(problem).__name__}: {problem}"
+            else:
+                yield from found
+                continue
+        clients = np.concatenate([block.clients for block in arrival.blocks]).tolist()
+        raise RunError(f"{what} could not be agreed with the host of clients {_few(clients)}: {error}")
+
+
+def _few(clients: list[int]) -> str:
+    told = ", ".join(map(str, clients[:5]))
+    return told if len(clients) <= 5 else f"{told}, …"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from textwrap import shorten
 
 import numpy as np
 from flwr.app import Message, RecordDict
 from numpy.typing import NDArray
 
 from common import messages
-from common.data.prepared import Indices, Meta
+from common.data.prepared import Indices, Meta, Prepared
 from common.errors import RunError
 from common.messages import DATA, Hosting, write_data
 from server.exchange.blocks import Block, cut
@@ -32,15 +34,21 @@ class Federation:
     holdout_sizes: Indices
     owners: NDArray[np.int64] | None
     """The position in `nodes` of each client's node; None where every node has every client."""
-    metas: list[Meta]
-    """What each host's rows are; a single one where every host has the same."""
+    meta: Meta
+    """What the rows are, on every host and on the server."""
     compiled: bool = False
     """Whether every host has the compiled trainer."""
+    missing: list[int] = field(default_factory=list)
+    """Clients that the data has and that live on no node."""
 
     def within(self, examples: int) -> tuple[Federation, list[tuple[int, int]]]:
-        """The federation without clients that claim more training rows than `examples`; and these, with their rows."""
-        sound = self.training_sizes <= examples
-        claims = list(zip(self.clients[~sound].tolist(), self.training_sizes[~sound].tolist(), strict=True))
+        """The federation without clients that claim more rows than `examples`; and these, with their rows.
+
+        That is more to train on, or more held out.
+        """
+        rows = np.maximum(self.training_sizes, self.holdout_sizes)
+        sound = rows <= examples
+        claims = list(zip(self.clients[~sound].tolist(), rows[~sound].tolist(), strict=True))
         kept = {name: getattr(self, name)[sound] for name in ("clients", "training_sizes", "holdout_sizes")}
         owners = None if self.owners is None else self.owners[sound]
         return (replace(self, **kept, owners=owners) if claims else self), claims
@@ -56,13 +64,15 @@ class Federation:
         return cut(self.clients[chosen], costs, blocks, owners)
 
 
-def discover(grid: Carrier, data: str = "") -> Federation:
-    """Ask every node which clients it has; `data` is the key of the data for those that know no folder of their own.
+def discover(grid: Carrier, own: Prepared) -> Federation:
+    """Ask every node which clients it has; `own` is the server's data, whole or its part.
 
-    Nodes are put in the order of their first clients, which is the same in every run, as their ids are not.
-    Raises RunError where none answers or their data does not match.
+    Nodes that know no folder of their own are given its key. Nodes are put in the order of their first clients, which
+    is the same in every run, as their ids are not.
+    Raises RunError where none answers, where a node's data is not of a kind with the server's, and where a client
+    lives on several nodes.
     """
-    asked = [Message(RecordDict({DATA: write_data(data)}), node, messages.HOSTING) for node in grid.get_node_ids()]
+    asked = [Message(RecordDict({DATA: write_data(own.key)}), node, messages.HOSTING) for node in grid.get_node_ids()]
     homes = {}
     answers = {}
     sent = grid.push_messages(asked)
@@ -74,7 +84,7 @@ def discover(grid: Carrier, data: str = "") -> Federation:
             raise RunError(f"node {node} cannot take part: {reply.error.reason}")
         try:
             hosting = Hosting.read(reply.content)
-            _check_numbers(hosting)
+            _check_numbers(hosting, own.everyone)
         except Exception as error:  # whatever a stranger's bytes do to a parser
             raise RunError(f"what node {node} says of itself is refused: {type(error).__name__}: {error}") from None
         if len(hosting.clients):
@@ -84,10 +94,11 @@ def discover(grid: Carrier, data: str = "") -> Federation:
     nodes = sorted(answers, key=lambda node: (int(answers[node].clients[0]), node))
     hosts = [answers[node] for node in nodes]
     for node, host in zip(nodes, hosts, strict=True):
-        _check_same_kind(node, host.meta, hosts[0].meta)
+        _check_same_kind(node, host.meta, own)
     compiled = all(host.compiled for host in hosts)
     owners = None
-    if all(np.array_equal(host.clients, hosts[0].clients) for host in hosts):
+    if all(len(host.clients) == own.everyone for host in hosts):
+        # Nodes that all have the whole data share its clients.
         hosts = hosts[:1]
         if not isinstance(grid, DirectGrid):
             # What a client keeps stays on its host, so even here it has one.
@@ -98,19 +109,24 @@ def discover(grid: Carrier, data: str = "") -> Federation:
     order = np.argsort(clients, kind="stable")
     twice = clients[order][1:][np.diff(clients[order]) == 0]
     if len(twice):
-        raise RunError(f"client {twice[0]} lives on more than one node; give every client one home")
+        homes_of = [str(node) for node, host in zip(nodes, hosts, strict=True) if twice[0] in host.clients]
+        raise RunError(
+            f"client {twice[0]} lives on more than one node: {', '.join(homes_of)}; "
+            "give each node a folder of its own from `hothouse cut`"
+        )
     return Federation(
         nodes=nodes,
         clients=clients[order],
         training_sizes=np.concatenate([host.training_sizes for host in hosts])[order],
         holdout_sizes=np.concatenate([host.holdout_sizes for host in hosts])[order],
         owners=None if owners is None else owners[order],
-        metas=[host.meta for host in hosts],
+        meta=own.meta,
         compiled=compiled,
+        missing=np.setdiff1d(np.arange(own.everyone), clients).tolist(),
     )
 
 
-def _check_numbers(hosting: Hosting) -> None:
+def _check_numbers(hosting: Hosting, everyone: int) -> None:
     """Raise ValueError where a host's numbers cannot be right."""
     for name in ("clients", "training_sizes", "holdout_sizes"):
         array = getattr(hosting, name)
@@ -118,12 +134,31 @@ def _check_numbers(hosting: Hosting) -> None:
             raise ValueError(f"its {name} are {array.dtype} of shape {array.shape}")
         if len(array) and array.min() < 0:
             raise ValueError(f"its {name} go down to {array.min()}")
+    if len(hosting.clients) and hosting.clients.max() >= everyone:
+        raise ValueError(f"it has client {hosting.clients.max()}; the data has {everyone} clients, from 0 on")
+    if len(np.unique(hosting.clients)) != len(hosting.clients):
+        raise ValueError("it has a client twice")
 
 
-def _check_same_kind(node: int, meta: Meta, first: Meta) -> None:
+def _check_same_kind(node: int, meta: Meta, own: Prepared) -> None:
+    """Raise RunError where a node's rows are not of a kind with the server's: its word sizes nobody's network."""
     for name in ("task", "row_shape", "targets", "scaling", "filling", "own_fill", "indicators", "text"):
-        here, there = getattr(meta, name), getattr(first, name)
+        here, there = getattr(meta, name), getattr(own.meta, name)
         if here != there:
-            raise RunError(f"node {node} has data of another kind: its {name} is {here}, elsewhere {there}")
-    if meta.key and first.key and meta.key != first.key:
-        raise RunError(f"node {node} has a part of other data than the others: cut all parts at once")
+            raise RunError(
+                f"node {node} has data of another kind: its {name} is {_short(here)}, the server's {_short(there)}"
+            )
+    for name in ("labels", "columns"):
+        here, there = getattr(meta, name), getattr(own.meta, name)
+        if here != there:
+            differs = next((pair for pair in zip_longest(here, there) if pair[0] != pair[1]), ("", ""))
+            raise RunError(
+                f"node {node} has other {name} than the server: {len(here)} and {len(there)}, first "
+                f"{_short(differs[0])} in place of {_short(differs[1])}; cut all parts at once"
+            )
+    if meta.key and meta.key != own.key:
+        raise RunError(f"node {node} has a part of other data than the server: cut all parts at once")
+
+
+def _short(value: object) -> str:
+    return shorten(repr(value), 200, placeholder="…")

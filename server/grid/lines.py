@@ -10,7 +10,6 @@ import itertools
 import os
 import secrets
 import socket
-import struct
 import sys
 import time
 from collections.abc import Collection
@@ -26,6 +25,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from server.grid.machine import Machine
+from server.grid.peer import peer_user
 from server.grid.pool import Pool, WorkerDied, WorkerFailed, on_one_line
 from server.grid.wire import Packet
 from server.grid.worker import Failure
@@ -119,9 +119,8 @@ class Lines(Pool):
         with suppress(EOFError, OSError):
             caller, _ = self._door.accept()
             with caller:
-                # Any user of the machine can find the door.
-                _, user, _ = struct.unpack("3i", caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-                if user != os.getuid():
+                # Any user of the machine can find the name.
+                if peer_user(caller) != os.getuid():
                     return
                 connection = Connection(caller.detach())
             line = self._expected.pop(connection.recv(), None)

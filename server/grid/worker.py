@@ -17,6 +17,7 @@ from common.messages import Content
 from server.grid.base import SERVER_NODE
 from server.grid.client_app import answer, load_client_app
 from server.grid.machine import Machine
+from server.grid.peer import peer_user
 from server.grid.slates import Place, Written, copied, write
 from server.grid.wire import Packet, packed, unpacked
 from server.grid.worker_log import Complaints
@@ -71,6 +72,9 @@ class ClientWorker:
         """Call the Unix socket at `address`, tell who is there, and answer what comes until the other side hangs up."""
         with socket.socket(socket.AF_UNIX) as caller:
             caller.connect(address)
+            # Once the grid is gone, any user of the machine can take the name.
+            if peer_user(caller) != os.getuid():
+                raise PermissionError(f"the socket {address[1:]} belongs to another user")
             line = Connection(caller.detach())
         with line, suppress(EOFError, OSError):
             line.send(serial)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ _FIELDS = ("parameters", "buffers", "strategy", "selection")
 BEST = "best.safetensors"
 """The name of the checkpoint of the best round so far."""
 _PLACES = "places"
+_PART = re.compile(r"clients-\d{6,}-[0-9a-f]{32}\.safetensors")
 
 About = dict[str, Any]
 """What a checkpoint belongs to: the scenario, the data, the versions of the software."""
@@ -111,8 +113,8 @@ class Checkpoints:
         for path in [*_newest_first(self.folder), self.folder / BEST] if parts else []:
             try:
                 envelope, _ = _read(path, arrays=False)
-                named |= set(json.loads(envelope["told"])["clients"])
-            except (Damaged, ValueError, KeyError, TypeError):
+                named |= set(_told(envelope)["clients"])
+            except Damaged:
                 continue
         for part in parts:
             if part.name not in named:
@@ -157,8 +159,10 @@ def _decode(path: Path) -> Loaded:
     envelope, tensors = _read(path)
     if _digest(tensors, envelope["told"]) != envelope["digest"]:
         raise Damaged("its checksum does not match")
-    told = json.loads(envelope["told"])
+    told = _told(envelope)
     arrays = {f: {n[len(f) + 1 :]: a for n, a in tensors.items() if n.startswith(f"{f}/")} for f in _FIELDS}
+    if "versions" not in tensors:
+        raise Damaged("it has no versions of what clients keep")
     state = RunState(told["round"], versions=tensors["versions"], metrics=told["metrics"], **arrays)
     parts = [path.parent / name for name in told["clients"]]
     for part in parts:
@@ -166,20 +170,39 @@ def _decode(path: Path) -> Loaded:
     return Loaded(path, state, told["about"], parts)
 
 
+def _told(envelope: dict[str, str]) -> dict[str, Any]:
+    """What a checkpoint says besides its arrays. Raises Damaged where that is not what is written."""
+    try:
+        told: dict[str, Any] = json.loads(envelope["told"])
+        kinds = {"round": int, "metrics": dict, "about": dict, "clients": list}
+        if any(type(told[name]) is not kind for name, kind in kinds.items()):
+            raise ValueError("a value of another type than is written")
+        # A name must never become a path elsewhere.
+        if not all(isinstance(name, str) and _PART.fullmatch(name) for name in told["clients"]):
+            raise ValueError("parts with other names than are written")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Damaged(f"it cannot be read ({error})") from None
+    return told
+
+
 def _read(path: Path, arrays: bool = True) -> tuple[dict[str, str], Named]:
     """What a checkpoint says, and its `arrays`. Raises Damaged where that cannot be read."""
     try:
+        if not path.is_file():
+            raise Damaged("it is no plain file")
         with safe_open(str(path), framework="numpy") as file:
             envelope = json.loads(file.metadata()["hothouse"])
             tensors = {name: file.get_tensor(name) for name in file.keys() if arrays}  # noqa: SIM118 - not a dict
-        return {"told": envelope["told"], "digest": envelope["digest"]}, tensors
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        return {"told": str(envelope["told"]), "digest": str(envelope["digest"])}, tensors
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Damaged(f"it cannot be read ({error})") from None
 
 
 def _check_part(path: Path) -> None:
     """Raises Damaged where what clients kept is not what was written."""
     try:
+        if not path.is_file():
+            raise Damaged(f"{path.name}, which belongs to it, is no plain file")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError as error:

@@ -26,11 +26,12 @@ from common.data.prepared import Indices
 from common.data.statistics import label_counts, target_percentiles
 from common.errors import RunError
 from common.models.predictor import Predictor
+from common.run_files import read_lines
 from common.scenario import Scenario
 from server.evaluation.due import is_due
 from server.evaluation.final import final
 from server.exchange.federation import Federation
-from server.record.files import read_lines, write_whole
+from server.record.files import write_whole
 from server.record.journal import Entry, Journal, as_json, short
 from server.record.ladder import Ladder
 from server.record.observers import Metrics, Observer, Roll, Work

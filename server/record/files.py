@@ -1,11 +1,9 @@
-"""Files of a run's folder: written whole or not at all, read as far as they are whole."""
+"""Files of a run's folder: written whole or not at all."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -25,17 +23,3 @@ def write_whole(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects in a file, a line each, up to the first that is not whole."""
-    found: list[dict[str, Any]] = []
-    if not path.exists():
-        return found
-    for line in path.read_text(errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            break
-        found.append(entry)
-    return found

@@ -13,13 +13,13 @@ from typing import Any
 from common.data import Prepared
 from common.errors import InputError
 from common.participation import read_participation
+from common.run_files import read_lines, read_metrics
 from common.scenario import Scenario
 from common.scenario.flat import flat
 from common.scenario.selection import Schedule
 from server.evaluation.due import is_due
 from server.record.checkpoints import About, latest
 from server.record.client_states import Kept
-from server.record.files import read_lines
 from server.record.observers import Metrics
 from server.record.state import RunState
 
@@ -80,7 +80,7 @@ def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: 
         notes.append(("damaged", {"file": path.name, "reason": reason}))
 
     loaded = latest(folder / "checkpoints", damaged)
-    lines, events = read_lines(folder / "metrics.jsonl"), read_lines(folder / "events.jsonl")
+    lines, events = read_metrics(folder / "metrics.jsonl"), read_lines(folder / "events.jsonl")
     if loaded is None:
         return Resumed(None, [], [], _left_out(events, 0, _last(lines)), notes)
     engine = loaded.about.pop("engine", None)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.data.agreement import label_set
+from common.data.agreement import sorted_labels
 from common.data.moments import Moments, combined
 
 
@@ -27,7 +27,7 @@ def test_a_constant_column_is_divided_by_one() -> None:
     assert combined([Moments.of(rows[:3]), Moments.of(rows[3:])]).deviation().tolist() == [1.0, 1.0]
 
 
-def test_a_label_that_one_host_alone_has_is_a_label_of_all() -> None:
-    assert label_set([[3, 1], [1, 10], [2]]) == (1, 2, 3, 10)
-    assert label_set([["b"], ["a", "b"]]) == ("a", "b")
-    assert label_set([[1], ["a"]]) == ("1", "a")
+def test_labels_are_sorted_as_numbers_or_as_texts() -> None:
+    assert sorted_labels([3, 1, 10, 2]) == (1, 2, 3, 10)
+    assert sorted_labels(["b", "a"]) == ("a", "b")
+    assert sorted_labels([1, "a"]) == ("1", "a")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from sklearn.compose import make_column_transformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from common.data.agreement import merged_columns
+from common.data.agreement import sorted_columns
 from common.data.table import Column
 from common.data.transform import Transform
 from tests.federations import agreement
@@ -58,13 +57,8 @@ def test_a_clients_own_fill_takes_the_agreed_ones_place_where_it_has_one() -> No
     assert filled.tolist() == [[[10, 2], [5, 2]], [[20, 7], [20, 30]]]
 
 
-def test_categories_of_all_hosts_are_agreed() -> None:
-    mine, yours = [Column("n"), Column("c", ("b", "a"))], [Column("n"), Column("c", ("d",))]
-    assert merged_columns([mine, yours]) == (Column("n"), Column("c", ("a", "b", "d")))
-    with pytest.raises(ValueError, match="holds numbers on one host and texts on another"):
-        merged_columns([mine, [Column("n"), Column("c")]])
-    with pytest.raises(ValueError, match="different columns"):
-        merged_columns([mine, [Column("n")]])
+def test_categories_are_in_order() -> None:
+    assert sorted_columns([Column("n"), Column("c", ("b", "d", "a"))]) == (Column("n"), Column("c", ("a", "b", "d")))
 
 
 def test_the_pipeline_as_a_whole_is_scikit_learns() -> None:

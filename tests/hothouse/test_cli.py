@@ -62,7 +62,7 @@ def test_a_supernode_is_told_by_which_options_it_would_not_find_its_clientapps()
 def test_a_supernode_without_flowers_command_says_where_it_was_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hothouse.deployment.supernode.which", lambda *_, **__: None)
     with pytest.raises(InputError, match=r"expected Flower's flower-supernode in \S+ or on the PATH"):
-        become_supernode("127.0.0.1", 9094, [])
+        become_supernode("127.0.0.1", 9094, 1, [])
 
 
 def test_validate_says_what_a_scenario_is(quickstart: Path) -> None:

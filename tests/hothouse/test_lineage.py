@@ -11,7 +11,7 @@ import pytest
 
 import hothouse
 from common.data import prepare
-from server.record.files import read_lines
+from common.run_files import read_lines
 from tests.command import command
 from tests.federations import FEATURES, named, starting_weights, trained_alone
 

@@ -7,10 +7,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -101,12 +103,57 @@ def test_only_this_machine_is_served_and_other_sites_pages_are_not(finished: hot
     page.opened(finished.folder)
     assert fetch(page.address)[0] == 200
     assert fetch(page.address, host="evil.example")[0] == 403
-    assert fetch(page.address + "../summary.json")[0] == 404
-    port = int(page.address.rstrip("/").rpartition(":")[2])
+    assert fetch(page.address + "summary.json")[0] == 404
+    port = urlsplit(page.address).port
     addresses = {entry[4][0] for entry in socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET)} - {HOST}
     for other in addresses:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((str(other), port), timeout=2)
+
+
+def test_who_does_not_know_the_token_sees_nothing(finished: hothouse.Run, page: LivePage) -> None:
+    page.opened(finished.folder)
+    site = f"http://{HOST}:{urlsplit(page.address).port}/"
+    token = page.address.removeprefix(site).rstrip("/")
+    assert len(token) == 32
+    other = "A" * len(token)
+    for guess in ("", "events", f"{other}/", f"{other}/events", token[:-1] + "/", f"x/{token}/"):
+        assert fetch(site + guess) == (403, ""), guess
+    again = LivePage()
+    assert token not in again.address, "each has its own"
+    again.close()
+
+
+def test_who_sends_byte_after_byte_does_not_keep_the_server_from_ending(finished: hothouse.Run) -> None:
+    page = LivePage()
+    page.opened(finished.folder)
+    where = (HOST, urlsplit(page.address).port)
+    with socket.create_connection(where) as slow, socket.create_connection(where) as reading:
+        slow.sendall(b"GET / HT")
+        reading.sendall(f"GET {urlsplit(page.address).path}events HTTP/1.0\r\nHost: {HOST}:{where[1]}\r\n\r\n".encode())
+        assert reading.recv(1 << 16).startswith(b"HTTP/1.0 200")
+        ending = threading.Thread(target=page.close)
+        ending.start()
+        received = b"".join(iter(lambda: reading.recv(1 << 16), b""))
+        assert b"event: bye" in received, "an open page gets its last state"
+        ending.join(timeout=60)
+        assert not ending.is_alive()
+
+
+def test_a_request_must_arrive_in_time(finished: hothouse.Run, page: LivePage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hothouse.running.live._REQUEST_SECONDS", 0.2)
+    page.opened(finished.folder)
+    with socket.create_connection((HOST, urlsplit(page.address).port)) as slow:
+        slow.sendall(b"GET /")
+        assert slow.recv(1) == b"", "it is hung up on"
+    assert fetch(page.address)[0] == 200
+
+
+def test_a_folder_that_cannot_be_read_is_told(finished: hothouse.Run, tmp_path: Path, page: LivePage) -> None:
+    shutil.copytree(finished.folder, tmp_path / "run")
+    (tmp_path / "run" / "metrics.jsonl").write_text('{"round": "one"}\n')
+    page.opened(tmp_path / "run")
+    assert "metrics.jsonl:1: round: expected a whole number" in fetch(page.address)[1]
 
 
 def test_a_run_that_has_not_begun_is_waited_for(tmp_path: Path, page: LivePage) -> None:
@@ -115,7 +162,7 @@ def test_a_run_that_has_not_begun_is_waited_for(tmp_path: Path, page: LivePage) 
 
 
 def test_a_taken_port_is_told_where_it_was_asked_for(page: LivePage) -> None:
-    port = int(page.address.rstrip("/").rpartition(":")[2])
+    port = urlsplit(page.address).port
     with pytest.raises(hothouse.InputError, match=f"--port {port}: cannot be used"):
         LivePage(port)
     other = LivePage()

@@ -106,7 +106,7 @@ HOLES[1, 7] = np.inf
         (np.zeros((3, 63)), "rows.npy", "expected rows of 64 numbers, found 63"),
         (np.array([["a"] * 64]), "rows.npy", "expected rows of 64 numbers"),
         (b"a,b\n1,x\n", "rows.csv", "rows.csv:2: cannot be read as rows of numbers"),
-        (b"PK garbage", "rows.npz", "cannot be read as rows of numbers"),
+        (b"PK garbage", "rows.npz", "damaged or not an .npz archive"),
         (None, "rows.npy", "no such file"),
     ],
 )

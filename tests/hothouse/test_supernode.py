@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 import hothouse
+from common.run_files import read_lines
 from hothouse.sweeps.summary import results_table
-from server.record.files import read_lines
 from tests.conftest import REPOSITORY
 
 MODES = ("best", "top_k", "weighted", "tournament", "layerwise", "population")

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 import hothouse
+from common.scenario import Scenario
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.result import load_sweep
 from hothouse.sweeps.summary import lines
@@ -212,18 +213,18 @@ def test_a_run_that_fails_is_listed_and_the_others_go_on(tmp_path: Path) -> None
     assert json.loads((tmp_path / "sweep" / "sweep.json").read_text())["status"] == "complete"
 
 
-def test_a_failure_nobody_thought_of_leaves_its_traceback(tmp_path: Path) -> None:
-    class Saboteur(Watcher):
-        def run_started(self, name: str, folder: Path, rounds: int) -> None:
-            super().run_started(name, folder, rounds)
-            if name == "seed=4":
-                (folder / "metrics.jsonl").mkdir(parents=True)
-                (folder / "scenario.yaml").write_text(yaml.safe_dump(flowers(seed=4)))
-                (folder / "summary.json").write_text('{"status": "incomplete", "rounds": 2}')
+def test_a_failure_nobody_thought_of_leaves_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = hothouse.run
 
-    done = hothouse.sweep(flowers(seeds=3), engine="local", out=tmp_path / "sweep", watcher=Saboteur())
+    def sabotaged(scenario: Scenario, **options: Any) -> hothouse.Run:
+        if scenario.seed == 4:
+            raise ZeroDivisionError("nobody thought of this")
+        return real(scenario, **options)
+
+    monkeypatch.setattr("hothouse.sweeps.execute.run", sabotaged)
+    done = hothouse.sweep(flowers(seeds=3), engine="local", out=tmp_path / "sweep")
     assert done.records[1]["status"] == "failed"
-    assert "IsADirectoryError" in done.failed["seed=4"]
+    assert "ZeroDivisionError: nobody thought of this" in done.failed["seed=4"]
     assert "Traceback" in (tmp_path / "sweep" / "runs" / "seed=4" / "failure.log").read_text()
     assert [done.records[place]["status"] for place in (0, 2)] == ["complete", "complete"]
 

@@ -23,6 +23,7 @@ from server.grid.base import SERVER_NODE
 from server.grid.ray import RayGrid
 from tests.command import command
 from tests.deployment import Deployment, deployed
+from tests.processes import commands
 from tests.resuming import TIMES
 
 pytestmark = pytest.mark.deploy
@@ -68,6 +69,8 @@ def deployment(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with deployed(tmp_path_factory.mktemp("deployment"), parts, NODES) as deployment:
         deployment.kill("node-2", signal.SIGTERM)
         deployment.start_node(2, parts / "node-2", command=["flower-supernode"])
+        deployment.kill("node-1", signal.SIGTERM)
+        deployment.start_node(1, parts / "node-1", extra=["--workers", 2])
         yield deployment
 
 
@@ -171,6 +174,8 @@ def test_a_deployment_gives_the_same_bits(
     started = [deployment.log(f"node-{node}").count("Start `flwr-clientapp` process") for node in range(NODES)]
     assert started[:2] == [0, 0], "their ClientApps are forked, not started anew"
     assert started[2] > 0
+    members = [process for process in commands().values() if process.startswith("ray::Member")]
+    assert len(members) == 2, "node 1 has its blocks trained by workers that stay"
 
 
 def test_a_deployed_run_goes_on_from_its_checkpoint_with_what_clients_kept(

@@ -36,7 +36,7 @@ def nodes(prepared: Prepared, count: int) -> LocalGrid:
 
 def agreed(scenario: Scenario, count: int, **wanted: bool) -> Agreement:
     prepared, grid = prepare(scenario), nodes(prepare(scenario), count)
-    federation = discover(grid)
+    federation = discover(grid, prepared)
     return agree(Exchange(grid, federation.nodes), federation, scenario.federation.blocks, prepared, **wanted)
 
 

@@ -12,7 +12,7 @@ import torch
 
 import hothouse
 from common.data import prepare
-from server.record.files import read_lines
+from common.run_files import read_lines
 from server.record.ladder import Ladder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.record.files import read_lines
+from common.run_files import read_lines
 from server.record.journal import Journal, short
 
 ENTRIES = [{"round": number, "text": "ä" * number} for number in range(6)]

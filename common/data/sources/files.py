@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
 from common.errors import InputError
+
+_LONGEST_VALUE = 1 << 30
+"""Characters of a value in a CSV file; Python's own limit is 131,072, which a long text exceeds."""
 
 
 def existing_file(path: str | Path, key: str) -> Path:
@@ -58,6 +62,20 @@ def lines_of(path: Path) -> Iterator[str]:
         if "\0" in text:
             raise InputError(f"{path}:{number}: a NUL byte; is this a text file?")
         yield text + "\n"
+
+
+def csv_rows(path: Path, lines: Iterable[str], separator: str, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """The values in the lines of a file, and at which line each row ends; a blank line has none.
+
+    Raises InputError where quotes are not in order, if this is `strict`.
+    """
+    csv.field_size_limit(_LONGEST_VALUE)
+    reader = csv.reader(lines, delimiter=separator, strict=strict)
+    try:
+        for values in reader:
+            yield reader.line_num, values
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: not a CSV file: {error}") from None
 
 
 def digest(paths: Iterable[Path]) -> str:

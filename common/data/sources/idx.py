@@ -22,6 +22,7 @@ _NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx
 seeded = False
 
 _PIECE = 1 << 20
+_MOST_DIMENSIONS = 8
 _GZIP = b"\x1f\x8b"
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -84,6 +85,8 @@ def _numbers(file: gzip.GzipFile | BufferedReader, path: Path) -> NDArray[Any]:
     sizes = file.read(4 * dimensions)
     if len(sizes) < 4 * dimensions:
         raise InputError(f"{path}: ends within the idx header")
+    if dimensions > _MOST_DIMENSIONS:
+        raise InputError(f"{path}: the header promises {dimensions} dimensions; expected at most {_MOST_DIMENSIONS}")
     shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
     kind = np.dtype(_TYPES[start[2]])
     promised, content = math.prod(shape) * kind.itemsize, bytearray()

@@ -17,6 +17,7 @@ from common.scenario.sources import ImagesSource
 seeded = False
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
+_FORMATS = ("PNG", "JPEG")
 _SPLITS = ("train", "test")
 
 
@@ -61,7 +62,8 @@ def _pixels(file: Path, spec: ImagesSource) -> NDArray[Any]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(file) as picture:
+        # Only what is named: other formats start other programs, as EPS does Ghostscript.
+        with Image.open(file, formats=_FORMATS) as picture:
             fitted = picture.convert("L" if spec.color == "grey" else "RGB").resize(
                 (spec.width, spec.height), Image.Resampling.BILINEAR
             )

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import zipfile
-import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from common.data.labels import encode, one_hot
+from common.data.numpy_files import read_npz
 from common.data.sources.files import digest, existing_file
 from common.data.table import Table
 from common.errors import InputError
@@ -112,20 +108,15 @@ def _classes(hot: NDArray[Any]) -> NDArray[Any]:
 
 def _arrays(spec: NpzSource) -> dict[str, NDArray[Any]]:
     path = existing_file(spec.path, "data.source.path")
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, NpzFile):
-            raise InputError(f"{path}: expected an .npz archive of named arrays, found a single array")
-        with archive:
-            arrays = {name: _member(archive, name, path) for name in _KNOWN if name in archive.files}
-            found = ", ".join(archive.files) or "nothing"
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise InputError(f"{path}: damaged or not an .npz archive ({error})") from None
-    except ValueError:
-        raise InputError(f"{path}: not an .npz archive") from None
+    arrays, names = read_npz(path, _KNOWN)
     for needed, beside in (("x_train", None), ("y_train", None), ("x_test", "y_test"), ("y_test", "x_test")):
         if needed not in arrays and (beside is None or beside in arrays):
-            raise InputError(f"{path}: expected an array {needed}; the archive has {found}")
+            raise InputError(f"{path}: expected an array {needed}; the archive has {', '.join(names) or 'nothing'}")
+    for name, array in arrays.items():
+        if array.ndim == 0:
+            raise InputError(f"{path}: {name}: expected an array of rows, found a single value")
+        if name.startswith("x_") and array.dtype.kind not in "iubf":
+            raise InputError(f"{path}: {name}: expected numbers, found {array.dtype}")
     for split in ("train", "test"):
         if f"x_{split}" in arrays and arrays[f"x_{split}"].shape[:1] != arrays[f"y_{split}"].shape[:1]:
             rows, answers = arrays[f"x_{split}"].shape[0], arrays[f"y_{split}"].size
@@ -135,33 +126,6 @@ def _arrays(spec: NpzSource) -> dict[str, NDArray[Any]]:
     if arrays["x_train"].size == 0:
         raise InputError(f"{path}: x_train is empty")
     return arrays
-
-
-def _member(archive: NpzFile, name: str, path: Path) -> NDArray[Any]:
-    _check_header(archive, name, path)
-    array: NDArray[Any] = archive[name]
-    if array.ndim == 0:
-        raise InputError(f"{path}: {name}: expected an array of rows, found a single value")
-    if name.startswith("x_") and array.dtype.kind not in "iubf":
-        raise InputError(f"{path}: {name}: expected numbers, found {array.dtype}")
-    return array
-
-
-def _check_header(archive: NpzFile, name: str, path: Path) -> None:
-    """Raises InputError for objects, and for an array of other size than its place in the archive: it is not read."""
-    assert archive.zip is not None, "the archive is open"
-    member = archive.zip.getinfo(f"{name}.npy")
-    with archive.zip.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        # Version 3 is for names of columns in other alphabets: no plain numbers.
-        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-        shape, _, kind = read(file) if read else ((), False, np.dtype(object))
-        found = member.file_size - file.tell()
-    if kind.hasobject:
-        raise InputError(f"{path}: {name}: an array of Python objects is never read; save plain numbers")
-    promised = math.prod(shape) * kind.itemsize
-    if promised != found:
-        raise InputError(f"{path}: {name}: the header promises {promised:.15g} bytes for {shape}, there are {found}")
 
 
 def _clients(spec: NpzSource, groups: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:

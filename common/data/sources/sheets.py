@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow
 
-from common.data.sources.files import existing_file, expanded, lines_of
+from common.data.sources.files import csv_rows, existing_file, expanded, lines_of
 from common.errors import InputError
 from common.scenario.sources import CsvSource
 
@@ -52,8 +52,8 @@ def sheet_of(path: Path, spec: CsvSource) -> Sheet:
     if any('"' in line for line in lines):
         # Arrow takes quotes as they come, also one that is never closed.
         _line_of(path, lines, spec, -1)
-    names, first = _header(lines, spec)
-    twice = sorted({name for name in names if names.count(name) > 1})
+    names, first = _header(path, lines, spec)
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     odd: list[arrow.InvalidRow] = []
 
     def refused(row: arrow.InvalidRow) -> str:
@@ -94,25 +94,23 @@ def together(sheets: list[Sheet]) -> Sheet:
     return Sheet(first.names, columns, [file for sheet in sheets for file in sheet.files], first.spec)
 
 
-def _header(lines: list[str], spec: CsvSource) -> tuple[list[str], int]:
+def _header(path: Path, lines: list[str], spec: CsvSource) -> tuple[list[str], int]:
     """The columns' names, and at which line the rows begin."""
     if spec.names or not spec.header:
         return list(spec.names or ()), 0
-    reader = csv.reader(lines, delimiter=spec.separator)
-    return next(([name.strip() for name in row] for row in reader if row), []), reader.line_num
+    for line, values in csv_rows(path, lines, spec.separator):
+        if values:
+            return [name.strip() for name in values], line
+    return [], len(lines)
 
 
 def _line_of(path: Path, lines: Iterable[str], spec: CsvSource, row: int) -> int:
     """The line at which a row ends; -1 goes through all. Raises InputError where quotes are not in order."""
-    reader = csv.reader(lines, delimiter=spec.separator, strict=True)
     left = row + (spec.header and not spec.names)
-    try:
-        for values in reader:
-            if values and (left := left - 1) == -1 and row >= 0:
-                break
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: not a CSV file: {error}") from None
-    return reader.line_num
+    for line, values in csv_rows(path, lines, spec.separator):
+        if values and (left := left - 1) == -1 and row >= 0:
+            return line
+    return -1
 
 
 def _check_separator(path: Path, first: str, spec: CsvSource) -> None:
