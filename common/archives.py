@@ -23,8 +23,8 @@ _OPTIONAL = (*RECORDS, "environment.json", "README.md", _ONNX)
 _MOST_BYTES = {MANIFEST: 1 << 16, "scenario.yaml": 1 << 20, MODEL: 16 << 30, _ONNX: 16 << 30}
 """What a file may unpack to; others, which are read as text, to `_MOST_TEXT` together."""
 _MOST_TEXT = 1 << 28
-_MOST_VALUES = 1 << 23
-"""How many values all JSON files may hold together."""
+_MOST_VALUES, _MOST_LINES = 4_000_000, 400_000
+"""How many values and lines all JSON files may hold together: those of 100,000 rounds."""
 _MOST_INFLATION = 20
 """Weights hardly shrink: a model that unpacks to so many times its size and more than `_FREE` is no trained one."""
 _FREE = 1 << 26
@@ -54,11 +54,11 @@ def read_archive(path: Path, only: tuple[str, ...] = ()) -> dict[str, bytes]:
 
 
 def check_contents(contents: dict[str, bytes], path: Path) -> None:
-    """Raise InputError where files hold more values than are read from an archive."""
+    """Raise InputError where files hold more than is read from an archive."""
     texts = [content for name, content in contents.items() if name.endswith((".json", ".jsonl"))]
-    values = sum(content.count(mark) for content in texts for mark in (b",", b"[", b"{", b"\n"))
-    if values > _MOST_VALUES:
-        raise InputError(f"{path}: its JSON files hold more than {_MOST_VALUES} values, the most that an archive may")
+    for most, what, marks in ((_MOST_LINES, "lines", b"\n"), (_MOST_VALUES, "values", b",[{")):
+        if sum(content.count(mark) for content in texts for mark in marks) > most:
+            raise InputError(f"{path}: its JSON files hold more than {most:,} {what}, the most that an archive may")
 
 
 def _entries(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:

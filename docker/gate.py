@@ -3,6 +3,8 @@
 On one port Flower serves what SuperNodes need, where a request must be signed with a registered key, and what whoever
 operates the federation needs, where nobody is asked who they are: to register nodes, to submit runs, which is to run
 code of one's own everywhere. So SuperNodes reach this gate only. Both sides of it are encrypted.
+
+    KEYS=deploy/keys SUPERLINK=127.0.0.1:9092 PORT=8000 python docker/gate.py
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import uvicorn
@@ -20,6 +23,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 SUPERLINK = os.environ.get("SUPERLINK", "superlink:8000")
+KEYS = Path(os.environ.get("KEYS", "/gate"))
+"""The folder with the authority's certificate, and the SuperLink's own with its key, which the gate uses too."""
 MOST_BYTES = int(os.environ.get("MOST_BYTES", 256 << 20))
 """A request may have so many."""
 _OWN = {"host", "connection", "content-length", "transfer-encoding", "keep-alive", "upgrade"}
@@ -55,7 +60,7 @@ async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
 @asynccontextmanager
 async def connected(app: Starlette) -> AsyncIterator[None]:
     """Keep connections to the SuperLink open, whose certificate must be our authority's."""
-    trusted = ssl.create_default_context(cafile="/gate/ca.crt")
+    trusted = ssl.create_default_context(cafile=str(KEYS / "ca.crt"))
     async with httpx.AsyncClient(base_url=f"https://{SUPERLINK}", verify=trusted, timeout=60.0) as client:
         app.state.client = client
         yield
@@ -66,9 +71,9 @@ app = Starlette(routes=[Route("/v1/fleet/{call:path}", forward, methods=["POST"]
 if __name__ == "__main__":
     uvicorn.run(
         app,
-        host="0.0.0.0",
-        port=8000,
-        ssl_certfile="/gate/server.pem",
-        ssl_keyfile="/gate/server.key",
+        host=os.environ.get("HOST", "0.0.0.0"),
+        port=int(os.environ.get("PORT", "8000")),
+        ssl_certfile=str(KEYS / "server.pem"),
+        ssl_keyfile=str(KEYS / "server.key"),
         log_level="warning",
     )

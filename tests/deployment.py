@@ -82,6 +82,15 @@ insecure = true
         )
         self.until(lambda: _listens(self.simulation_port), "the simulating SuperLink does not listen")
 
+    def start_gate(self) -> int:
+        """Start the filter that lets nothing but SuperNodes' requests through; returns its port once it listens."""
+        port = free_port()
+        settings = {"KEYS": str(self.keys), "SUPERLINK": f"127.0.0.1:{self.port}", "HOST": "127.0.0.1"}
+        given = [f"{name}={value}" for name, value in {**settings, "PORT": port}.items()]
+        self.start("gate", "env", *given, sys.executable, REPOSITORY / "docker" / "gate.py")
+        self.until(lambda: _listens(port), "the gate does not listen")
+        return port
+
     def register(self, *nodes: int) -> None:
         """Tell the SuperLink of nodes' public keys."""
         for node in nodes or range(self.nodes):

@@ -38,13 +38,17 @@ def predict(
     run_folder: RunFolder,
     data: Annotated[Path, typer.Option(help="Rows: .npy, .npz (x, x_test or x_train) or .csv.", metavar="FILE")],
     out: Annotated[Path | None, typer.Option(help="Write CSV here, not to the screen.", metavar="FILE")] = None,
+    safe_csv: Annotated[
+        bool,
+        typer.Option("--safe-csv", help="Write an apostrophe before labels that a spreadsheet would run as formulas."),
+    ] = False,
 ) -> None:
     """Predict with a run's final model."""
     from hothouse.results.predict import predict as predictions
     from hothouse.results.result import load
     from hothouse.writing import written
 
-    text, rows = predictions(load(run_folder).model, data)
+    text, rows = predictions(load(run_folder).model, data, safe_csv)
     if out is None:
         sys.stdout.write(text)
         return

@@ -118,6 +118,12 @@ def _check(run: Records) -> None:
     """Look at what a comparison reads of a run. Raises what reading something else raises."""
     _ = run.status, int(run.scenario["seed"]), str(run.scenario["name"])
     _ = [(line["bytes_down"] + line["bytes_up"], line["seconds"] + 0) for line in run.metrics]
+    for part in ("best", "final"):
+        told = dict(run.summary.get(part) or {})
+        if not isinstance(told.pop("by", ""), str) or any(
+            type(one) not in (int, float) for one in told.values() if one
+        ):
+            raise ValueError(f"{part} has other values than numbers")
 
 
 def _runs_in(folder: Path) -> list[Records]:

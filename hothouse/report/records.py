@@ -61,6 +61,13 @@ class Records:
     """A run's files, read when they are asked for; what is not there yet is empty."""
 
     folder: Path
+    moving_to: Path | None = None
+    """Where the folder will be when somebody reads what is told of it, if that is elsewhere."""
+
+    @property
+    def home(self) -> Path:
+        """What a page calls the folder."""
+        return self.moving_to or self.folder
 
     @cached_property
     def summary(self) -> Entry:

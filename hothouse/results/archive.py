@@ -15,7 +15,8 @@ from typing import Any
 
 from common.archives import FORMAT, MANIFEST, RECORDS, REQUIRED, check_contents, digest, read_archive
 from common.errors import InputError
-from hothouse.report.records import NO_RUN, read
+from hothouse.report.page import write_page
+from hothouse.report.records import NO_RUN, Records
 from hothouse.report.run import run_page
 from hothouse.results.card import model_card
 from hothouse.results.result import Run, load
@@ -72,29 +73,27 @@ def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
         try:
             for name, content in contents.items():
                 (building / name).write_bytes(content)
-            _check(Run(building), archive)
+            _check(Run(building), archive, folder)
             building.replace(folder)
         finally:
             shutil.rmtree(building, ignore_errors=True)
     except OSError as error:
         raise InputError(f"{folder}: the run cannot be restored ({error.strerror})") from None
-    try:
-        # A page that came along could do anything.
-        Run(folder).report()
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     return load(folder)
 
 
-def _check(run: Run, archive: Path) -> None:
-    """Read all that came out of an archive. Raises InputError where it is no run."""
+def _check(run: Run, archive: Path, folder: Path) -> None:
+    """Read all that came out of an archive, and write its report; it is to become `folder`.
+
+    Raises InputError where it is no run.
+    """
     try:
-        parts = [run.scenario, run.model, run.summary["versions"], run_page(read(run.folder))]
+        page = write_page(run_page(Records(run.folder, folder)), run.folder / "report.html")
+        parts = [run.scenario, run.model, run.summary["versions"], page]
         if run.metrics.empty or not all(parts):
             raise ValueError("it has no rounds")
     except (InputError, MemoryError, *NO_RUN) as error:
-        told = str(error).replace(f"{run.folder}/", "")
+        told = str(error).replace(f"{run.folder}/", "").replace(f"{run.folder}: ", "")
         raise InputError(f"{archive}: what is in it is no run of Hothouse's ({told})") from None
 
 

@@ -8,30 +8,41 @@ from pathlib import Path
 
 import torch
 
+from common.errors import InputError
 from common.models.predictor import Predictor
 from hothouse.results.given_rows import read_rows
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that spreadsheets take for a formula (OWASP, CSV injection)."""
 
-def predict(model: Predictor, data: str | Path) -> tuple[str, int]:
+
+def predict(model: Predictor, data: str | Path, safe: bool = False) -> tuple[str, int]:
     """The model's predictions for the rows in `data` as CSV, and how many rows there were.
+
+    With `safe`, a label that a spreadsheet would take for a formula has an apostrophe before it.
 
     A classification gives `prediction` and its `probability`, a regression a column per target. `data` is a
     .npy array, an .npz archive with x, x_test or x_train, or a .csv: a model of a table finds its columns by the names
     in the first line, other models take its numbers as they stand. A model of texts takes a .txt with a text to each
     line.
 
-    Raises InputError for a file that cannot be read or rows that are not what the model takes.
+    Raises InputError for a file that cannot be read, for rows that are not what the model takes, and for one whose
+    outputs are no finite numbers.
     """
     agreed, rows = model.agreement, read_rows(Path(data), model)
     with torch.inference_mode():
         outputs = model(rows)
+    odd = (~outputs.isfinite()).flatten(1).any(dim=1).nonzero()
+    if len(odd):
+        raise InputError(f"{data}: row {int(odd[0])}: the model's output is no finite number; is the row in its units?")
     into = io.StringIO()
     writer = csv.writer(into, lineterminator="\n")
     if agreed.task == "classification":
         codes, scores = model.network.output.codes(outputs), model.network.output.scores(outputs)
         writer.writerow(["prediction", "probability"])
         for code, chances in zip(codes.tolist(), scores.tolist(), strict=True):
-            writer.writerow([agreed.labels[code], f"{chances[code]:.6g}"])
+            label = str(agreed.labels[code])
+            writer.writerow([f"'{label}" if safe and label.startswith(_FORMULA) else label, f"{chances[code]:.6g}"])
     else:
         names = ["prediction"] if agreed.outputs == 1 else [f"prediction_{n}" for n in range(agreed.outputs)]
         writer.writerow(names)

@@ -70,10 +70,15 @@ def test_it_is_prepared_like_any_other_source(pictures: Path) -> None:
     assert (meta.row_shape, meta.scaling, meta.white) == ([28, 28], "bytes", 255.0)
 
 
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda here: (here / "dog" / "x.png").write_bytes(b"GIF89a"), r"x\.png: not a PNG or JPEG picture"),
+        # Pillow has another program draw these: Ghostscript.
+        (lambda here: (here / "dog" / "x.png").write_bytes(POSTSCRIPT), r"x\.png: not a PNG or JPEG picture"),
         (lambda here: os.truncate(here / "dog" / "a.png", 60), r"a\.png: damaged"),
         (lambda here: [file.unlink() for file in here.glob("*/*")], "expected folders of PNG or JPEG files"),
     ],

@@ -91,6 +91,7 @@ def test_idx_reads_the_real_thing() -> None:
         (lambda data: data[:-1], "the header promises 600 bytes for (30, 5, 4), the file has 599"),
         (lambda data: data + b"x", "the header promises 600 bytes for (30, 5, 4), the file has more"),
         (lambda data: data[:4] + b"\xff" * 4 + data[8:], "the header promises 85899345900 bytes"),
+        (lambda data: b"\0\0\x08\xff" + b"\0\0\0\1" * 255 + b"x", "the header promises 255 dimensions"),
     ],
 )
 def test_a_broken_idx_file_is_named(pictures: Path, change: Any, message: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv as python_csv
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -170,6 +172,36 @@ def test_hourly_rentals_are_a_regression() -> None:
 )
 def test_a_broken_file_is_one_message(tmp_path: Path, text: str, options: dict[str, Any], message: str) -> None:
     assert message in complaint(tmp_path, text, **options)
+
+
+def test_a_long_text_and_a_number_of_many_digits_are_values_like_others(tmp_path: Path) -> None:
+    long, many = "x" * 200_000, "1" * 5000
+    (tmp_path / "a.csv").write_text(f'a,b\n"{long}",{many}\ny,2\n"{long}",2\n')
+    table = csv.read(CsvSource(path=str(tmp_path / "a.csv"), target="b", task="classification"), 0)
+    assert table.labels == sorted([many, "2"])
+    assert table.columns[0].categories == (long, "y")
+    assert "two columns are named" in complaint(tmp_path, f'"{long}","{long}"\n1,2\n', target=long)
+
+
+_WIDE = """
+import resource, sys
+from common.data.sources import csv
+from common.scenario.sources import CsvSource
+
+# Seconds of a processor, not of a clock: a signal ends a process that takes more.
+resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
+print(csv.read(CsvSource(path=sys.argv[1], target="c0"), 0).x.shape)
+"""
+
+
+@pytest.mark.slow
+def test_many_columns_take_time_in_proportion(tmp_path: Path) -> None:
+    names = [f"c{n}" for n in range(200_000)]
+    (tmp_path / "wide.csv").write_text(f"{','.join(names)}\n" + ",".join("1" for _ in names) + "\n")
+    done = subprocess.run(
+        [sys.executable, "-c", _WIDE, tmp_path / "wide.csv"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "(1, 199999)\n", done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import stat
+import subprocess
+import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load, save
 
 import hothouse
 from common.archives import digest
 from hothouse.results.archive import export_run, import_run
+from tests.mutations import mutated
 from tests.resuming import measured
 
 SHORT = ["federation.rounds=3"]
@@ -82,6 +88,13 @@ def rewritten(good: Path, path: Path, change: Callable[[dict[str, bytes]], None]
     return path
 
 
+@contextmanager
+def safe_open_bytes(content: bytes) -> Iterator[tuple[dict[str, np.ndarray], dict[str, str]]]:
+    """The arrays of a safetensors file, which may be changed, and its metadata."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    yield {name: array.copy() for name, array in load(content).items()}, header["__metadata__"]
+
+
 def refused(archive: Path, folder: Path) -> str:
     with pytest.raises(hothouse.InputError) as caught:
         import_run(archive, folder)
@@ -143,7 +156,160 @@ def test_changed_content(run: hothouse.Run, tmp_path: Path) -> None:
     assert "summary.json is damaged" in refused(rewritten(good, tmp_path / "bad", tamper, honest=False), tmp_path / "o")
 
 
+def test_other_ways_to_compress_are_refused(run: hothouse.Run, tmp_path: Path) -> None:
+    good, bad = export_run(run.folder, tmp_path / "good"), tmp_path / "bad"
+    for method in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        with zipfile.ZipFile(good) as source, zipfile.ZipFile(bad, "w") as archive:
+            for entry in source.infolist():
+                archive.writestr(entry.filename, source.read(entry.filename), method)
+        content = bytearray(bad.read_bytes())
+        content[60:70] = b"x" * 10
+        bad.write_bytes(content)
+        assert "is compressed in another way than Hothouse does" in refused(bad, tmp_path / "out")
+
+
+@pytest.mark.parametrize("size", ["Infinity", "NaN", '"1"', "-1", "1e400", "null", "[]"])
+def test_sizes_that_are_no_sizes(run: hothouse.Run, tmp_path: Path, size: str) -> None:
+    good = export_run(run.folder, tmp_path / "good")
+
+    def change(files: dict[str, bytes]) -> None:
+        listed = json.loads(files["manifest.json"])
+        listed["files"]["README.md"]["bytes"] = "SIZE"
+        files["manifest.json"] = json.dumps(listed).replace('"SIZE"', size).encode()
+
+    assert "README.md has" in refused(rewritten(good, tmp_path / "bad", change, honest=False), tmp_path / "out")
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_weights_that_are_no_numbers(run: hothouse.Run, tmp_path: Path, number: float) -> None:
+    def change(files: dict[str, bytes]) -> None:
+        with safe_open_bytes(files["model.safetensors"]) as (tensors, about):
+            tensors["network.layers.0.weight"][3, 4] = number
+            files["model.safetensors"] = save(tensors, about)
+
+    bad = rewritten(export_run(run.folder, tmp_path / "good"), tmp_path / "bad", change)
+    assert "layers.0.weight has numbers that are infinite or not a number" in refused(bad, tmp_path / "out")
+
+
+def bomb(name: str, content: bytes) -> Callable[[dict[str, bytes]], None]:
+    return lambda files: files.update({name: content})
+
+
+def huge_network(files: dict[str, bytes]) -> None:
+    """A model of a few kB that claims 400 million weights."""
+    with safe_open_bytes(files["model.safetensors"]) as (tensors, about):
+        told = json.loads(about["hothouse"])
+        told["model"]["layers"] = [20000, 20000]
+        files["model.safetensors"] = save(tensors, {"hothouse": json.dumps(told)})
+    files["scenario.yaml"] = files["scenario.yaml"].replace(b"- 64\n  - 32", b"- 20000\n  - 20000")
+
+
+BOMBS: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
+    "scenario": (bomb("scenario.yaml", b"- 1\n" * 2_500_000), "scenario.yaml claims to unpack to 10000000 bytes"),
+    "fewer items": (bomb("scenario.yaml", b"- 1\n" * 250_000), "more than 100000 values"),
+    "events": (bomb("events.jsonl", b"{}\n" * 100_000_000), "events.jsonl claims to unpack to 300000000 bytes"),
+    "fewer events": (bomb("events.jsonl", b"{}\n" * 1_000_000), "more than 400,000 lines"),
+    "values": (bomb("final.json", b'{"a": [' + b"[]," * 5_000_000 + b"[]]}"), "more than 4,000,000 values"),
+    "model": (bomb("model.safetensors", bytes(1 << 30)), "model.safetensors claims to unpack to 1073741824 bytes"),
+    "shapes": (huge_network, "layers.0.bias is float32 of shape (64,); its settings make it float32 of shape (20000,)"),
+    "layers": (
+        bomb("scenario.yaml", b"data: {source: {kind: sklearn}}\nmodel: {layers: [" + b"1," * 90_000 + b"1]}\n"),
+        "what is in it is no run",
+    ),
+}
+
+_IMPORT = """
+import resource, sys
+from common.errors import InputError
+from hothouse.results.archive import import_run
+
+# Seconds of a processor, not of a clock: a signal ends a process that takes more.
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+try:
+    import_run(sys.argv[1], sys.argv[2])
+except InputError as error:
+    print(error)
+else:
+    print("accepted")
+# Not ru_maxrss, which a process inherits.
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def imported_within_bounds(archive: Path, folder: Path) -> str:
+    """What a process says that imports an archive within a minute of a processor and 1.5 GB of memory."""
+    done = subprocess.run([sys.executable, "-c", _IMPORT, archive, folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told, kilobytes = done.stdout.rstrip().rsplit("\n", 1)
+    assert int(kilobytes) < 1.5e6, told
+    return told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_small_archive_exhausts_nothing(run: hothouse.Run, tmp_path: Path, name: str) -> None:
+    change, message = BOMBS[name]
+    bad = rewritten(export_run(run.folder, tmp_path / "good"), tmp_path / "bad", change)
+    assert bad.stat().st_size < 3e6
+    assert message in imported_within_bounds(bad, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_manifest_of_blanks_is_not_read(run: hothouse.Run, tmp_path: Path) -> None:
+    bad = rewritten(
+        export_run(run.folder, tmp_path / "good"),
+        tmp_path / "bad",
+        lambda files: files.update({"manifest.json": files["manifest.json"] + b" " * (1 << 30)}),
+        honest=False,
+    )
+    told = imported_within_bounds(bad, tmp_path / "out")
+    assert "manifest.json claims to unpack to 1073" in told
+
+
+MOST = {
+    "events": '{"round": 1, "event": "excluded", "clients": [1], "reason": "x"}',
+    "metrics": '{"round": 1, "seconds": 1, "clients": 1, "test_accuracy": 0.5}',
+    "clients": '{"round": 1, "clients": [1], "train_loss": [1], "holders": [1], "holdout": {"loss": [1]}}',
+    "ladder": '{"round": 1, "clients": [1], "parents": [1], "scores": [1], "shares": [1], "metric": "loss"}',
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MOST)
+def test_as_much_as_may_be_in_an_archive_is_read_within_bounds(run: hothouse.Run, tmp_path: Path, name: str) -> None:
+    content = f"{MOST[name]}\n".encode() * 390_000
+    big = rewritten(export_run(run.folder, tmp_path / "good"), tmp_path / "big", bomb(f"{name}.jsonl", content))
+    imported_within_bounds(big, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_archives_changed_at_random_are_imported_or_refused(run: hothouse.Run, tmp_path: Path) -> None:
+    good = export_run(run.folder, tmp_path / "good")
+    with zipfile.ZipFile(good) as archive:
+        files = {name: archive.read(name) for name in archive.namelist() if name != "manifest.json"}
+    rng, refusals = random.Random(27), 0
+    for number in range(400):
+        name = rng.choice(list(files))
+        changed = mutated(rng, files[name])
+        bad = rewritten(good, tmp_path / "bad", bomb(name, changed))
+        if number % 4 == 0:
+            bad.write_bytes(mutated(rng, good.read_bytes()))
+        folder = tmp_path / f"out-{number}"
+        try:
+            import_run(bad, folder).report()
+        except hothouse.InputError:
+            refusals += 1
+            assert not folder.exists()
+        assert not list(tmp_path.glob(".*"))
+    assert refusals > 200
+
+
 CONTENTS = [
+    ("summary.json", b'{"status": "\\ud800", "versions": {"hothouse": "1"}, "rounds": 3}'),
+    ("events.jsonl", b'{"round": 1, "event": "\\uDC00"}\n'),
+    ("metrics.jsonl", b'{"round": 1, "seconds": ' + b"9" * 5000 + b"}\n"),
+    ("metrics.jsonl", b"[" * 100_000),
     ("summary.json", b"[]"),
     ("summary.json", b"{}"),
     ("metrics.jsonl", b""),
@@ -165,7 +331,9 @@ CONTENTS = [
 def test_content_that_is_no_run(run: hothouse.Run, tmp_path: Path, name: str, content: bytes) -> None:
     good = export_run(run.folder, tmp_path / "good")
     bad = rewritten(good, tmp_path / "bad", lambda files: files.update({name: content}))
-    assert refused(bad, tmp_path / "out").startswith(f"{tmp_path}/bad: what is in it is no run of Hothouse's")
+    told = refused(bad, tmp_path / "out")
+    assert told.startswith(f"{tmp_path}/bad: what is in it is no run of Hothouse's")
+    assert ".out" not in told, "nobody is told of a folder that is gone"
 
 
 def test_a_page_that_came_along_is_not_taken(run: hothouse.Run, tmp_path: Path) -> None:

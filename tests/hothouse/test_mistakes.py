@@ -113,6 +113,12 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
         ),
         "FILE: more than 100000 values; do aliases refer to aliases?",
     ),
+    "more than a scenario": (plain(IRIS + "#" * (1 << 20)), "FILE: larger than 1 MiB, the most that a scenario may be"),
+    "items without end": (plain("- 1\n" * 200_000), "FILE: more than 100000 values, the most that a scenario may have"),
+    "a user's home that is none": (
+        plain("data: {source: {kind: npz, path: ~nosuchuser/x.npz}}"),
+        "FILE:1: data.source.path: expected a path; ~nosuchuser is the home of no user here",
+    ),
     # Types and limits.
     "text for a number": (plain(IRIS + "seed: one"), "FILE:2: seed: expected a whole number, got 'one'"),
     "fraction for a whole number": (plain(IRIS + "seed: 1.5"), "FILE:2: seed: expected a whole number, got 1.5"),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from hothouse.report.page import COLOURS
+from hothouse.report.page import COLOURS, as_script
 from hothouse.report.sections.errors import MOST_OPAQUE
 from tests.browser import Browser
 from tests.contrast import colour, contrast, over
-from tests.pages import PAGES
+from tests.pages import PAGES, run, scenario
 
 CSS = (Path(__file__).parents[2] / "hothouse" / "report" / "page.css").read_text(encoding="utf-8")
 LIGHT, DARK = (dict(re.findall(r"--(\w+): (#\w+);", part)) for part in CSS.split("prefers-color-scheme: dark")[:2])
@@ -137,3 +139,19 @@ def test_lines_and_the_numbers_in_cells_stand_out_from_their_ground(theme: dict[
     for one in COLOURS:
         assert contrast(colour(one), card) >= 3, f"{one}: WCAG's least for what is no text"
         assert contrast(over(card, colour(one), MOST_OPAQUE), ink) >= 4.5, f"{one} under a number"
+
+
+def test_names_that_are_markup_stop_nothing(browser: Browser, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    names = np.array(["<!--<script>", "</script>", "<img src=x onerror=alert(1)>"])
+    np.savez(tmp_path / "rows.npz", x_train=rng.normal(size=(120, 3)), y_train=names[rng.integers(0, 3, 120)])
+    browser.open(run(scenario({"kind": "npz", "path": str(tmp_path / "rows.npz")}), tmp_path))
+    assert browser.complaints() == []
+    assert browser.count(".plot .main-svg") > 4
+    assert all(name in browser.text() for name in names)
+
+
+def test_json_in_a_page_begins_and_ends_nothing() -> None:
+    told = as_script({"a": "<!--<script></script>", "b": [1.5, None]})
+    assert "<" not in told
+    assert json.loads(told) == {"a": "<!--<script></script>", "b": [1.5, None]}

@@ -44,6 +44,39 @@ def test_labels_and_their_probabilities(digits: hothouse.Run, tmp_path: Path, fo
     assert np.allclose([float(line["probability"]) for line in found], chances.detach(), atol=1e-5)
 
 
+def test_labels_that_are_formulas_are_written_as_such_only_if_asked(tmp_path: Path) -> None:
+    label = '=cmd|"/c calc"!A1'
+    np.savez(tmp_path / "rows.npz", x_train=np.eye(4), y_train=np.array([label, "+1", "fine", "-"]))
+    scenario = {
+        "data": {
+            "source": {"kind": "npz", "path": str(tmp_path / "rows.npz")},
+            "partition": {"scheme": "iid", "clients": 1},
+        },
+        "model": {"layers": []},
+        "training": {"optimizer": {"name": "sgd", "lr": 20.0}, "batch_size": 4},
+    }
+    run = hothouse.run(scenario, engine="local", out=tmp_path / "run")
+    np.save(tmp_path / "rows.npy", np.eye(4))
+    for options, mark in (([], ""), (["--safe-csv"], "'")):
+        done = command("predict", run.folder, "--data", tmp_path / "rows.npy", *options)
+        found = [line["prediction"] for line in csv.DictReader(io.StringIO(done.stdout))]
+        assert found == [f"{mark}{label}", f"{mark}+1", "fine", f"{mark}-"]
+
+
+def test_rows_for_which_the_model_gives_no_number_are_refused(digits: hothouse.Run, tmp_path: Path) -> None:
+    rows = load_digits().data[:3]
+    rows[1] = 1e18
+    with torch.no_grad():
+        digits.model.network.layers[0].weight.mul_(1e30)
+    np.save(tmp_path / "rows.npy", rows)
+    try:
+        with pytest.raises(hothouse.InputError, match="row 1: the model's output is no finite number"):
+            predict(digits.model, tmp_path / "rows.npy")
+    finally:
+        with torch.no_grad():
+            digits.model.network.layers[0].weight.div_(1e30)
+
+
 def test_targets_in_their_own_unit(tmp_path: Path) -> None:
     run = hothouse.run(
         {

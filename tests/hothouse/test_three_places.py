@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import ssl
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,7 +74,23 @@ def deployment(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         deployment.start_node(2, parts / "node-2", command=["flower-supernode"])
         deployment.kill("node-1", signal.SIGTERM)
         deployment.start_node(1, parts / "node-1", extra=["--workers", 2])
+        deployment.kill("node-0", signal.SIGTERM)
+        gate = deployment.start_gate()
+        deployment.start_node(0, parts / "node-0", port=gate)
+        assert commanded(deployment, deployment.port) != 404, "who reaches the SuperLink is listened to"
+        assert commanded(deployment, gate) == 404, "who reaches the gate is not"
         yield deployment
+
+
+def commanded(deployment: Deployment, port: int) -> int:
+    """How an operator's request is answered that somebody without any key sends."""
+    trusted = ssl.create_default_context(cafile=str(deployment.keys / "ca.crt"))
+    request = urllib.request.Request(f"https://127.0.0.1:{port}/v1/control/list-nodes", data=b"", method="POST")
+    try:
+        with urllib.request.urlopen(request, context=trusted, timeout=60) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from hothouse.report.curves import curves, line
@@ -21,7 +22,7 @@ def parts(page: Page, records: Records) -> list[str]:
     last, line_back = ladder[-1], line_of(ladder)
     winners = [winner(entry) for entry in ladder]
     names = [records.name_of(client) for client in winners]
-    wins = {name: names.count(name) for name in names}
+    wins = Counter(names)
     champion = max(wins, key=lambda name: wins[name])
     told: list[tuple[str, Any]] = [
         ("judged by", words(last["metric"])),
