@@ -16,6 +16,9 @@ from common.errors import InputError
 MOST_BYTES = {".yaml": 2 << 20, ".json": 64 << 20, ".jsonl": 1 << 30}
 """The largest file that is read, by suffix. A run of 10⁵ rounds writes some 10⁸ bytes of metrics."""
 
+LOGS = "logs"
+"""The folder in a run's folder that is there before the run has begun."""
+
 Entry = dict[str, Any]
 
 
@@ -45,6 +48,13 @@ def check_plain(path: Path) -> None:
     """Raise InputError for what is there but no plain file: reading a pipe or a device may never end."""
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: expected a plain file")
+
+
+def is_taken(folder: Path) -> bool:
+    """Whether a new run would find something of others in a folder: anything but the logs of a run that never began."""
+    if not folder.exists():
+        return False
+    return not folder.is_dir() or any(entry.name != LOGS for entry in folder.iterdir())
 
 
 def read_text(path: Path) -> str:

@@ -23,6 +23,7 @@ from flwr.app.user_config import UserConfig
 
 from common.data import Prepared, opened, prepare
 from common.errors import InputError
+from common.run_files import is_taken
 from common.scenario import Scenario, load_scenario, located, single_run
 from common.settled import settled
 
@@ -50,7 +51,7 @@ class RunConfig:
         """The run's folder. Raises InputError where a run that begins would find files in it."""
         chosen = str(self._config.get("out", ""))
         folder = Path(chosen or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}").absolute()
-        if chosen and begins and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if chosen and begins and is_taken(folder):
             hint = "resume=true goes on with the run in it" if (folder / "scenario.yaml").exists() else ""
             raise InputError(f"{folder} exists and is not an empty folder; choose another out{hint and f', or {hint}'}")
         return folder

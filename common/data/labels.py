@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from common.errors import InputError
 
 Label = str | int
+_DIGITS = re.compile(r"([0-9]{1,1000})")
 _WHOLE = re.compile(r"(0|-?[1-9]\d{0,999})(\.0+)?", re.ASCII)
 """Longer ones are texts: Python reads no number of more than 4,300 digits."""
 
@@ -31,6 +33,28 @@ def encode(labels: NDArray[Any], where: str = "labels", key: str = "") -> tuple[
         raise InputError(f"{where}: expected whole numbers or texts as labels, found {labels.dtype}", key)
     names, codes = np.unique(labels, return_inverse=True)
     return codes.reshape(-1).astype(np.int64), names.astype(int if kind == "b" else names.dtype).tolist()
+
+
+def encode_names(names: Sequence[Any]) -> tuple[NDArray[np.int64], list[str]]:
+    """Names, shape (rows,), as codes 0 … and the list of names in natural order: 2 before 10, `site2` before `site10`.
+
+    A whole number is one and the same as a number and as a text, with zeros behind its point or not.
+    """
+    numbers = ((str(name), whole_number(str(name))) for name in names)
+    told = [text if number is None else str(number) for text, number in numbers]
+    ordered = sorted(set(told), key=natural)
+    places = {name: code for code, name in enumerate(ordered)}
+    return np.array([places[name] for name in told], dtype=np.int64), ordered
+
+
+def natural(name: str) -> tuple[Any, ...]:
+    """A key for sorting names as people do: runs of digits by their number, the rest by its characters."""
+    number = whole_number(name)
+    if number is not None:
+        return (0, number, name)
+    # Texts and digits take turns, so that equals are compared with equals.
+    parts = _DIGITS.split(name)
+    return (1, [int(part) if place % 2 else part for place, part in enumerate(parts)], name)
 
 
 def whole_number(text: str) -> int | None:

@@ -28,7 +28,7 @@ from common.scenario.partitions import NaturalPartition, clients_of
 from common.scenario.strategies import Competition
 from common.scenario.strategies.base import StrategyPart
 
-_FORMAT = 7
+_FORMAT = 8
 
 
 def prepare(scenario: Scenario) -> Prepared:
@@ -103,6 +103,7 @@ def _check_score(strategy: StrategyPart, prepared: Prepared) -> None:
 
 def _cut(folder: Path, rows: Path, data: Data, seed: int) -> None:
     table = load_table(rows)
+    table.row_shape = tuple(_row_shape(table, data))
     training, test, validation = _split(table, data, seed)
     cut = PARTITIONS[data.partition.scheme]
     shards = cut(data.partition, table, training, seeds.key(seed, "partition") % 2**32)
@@ -126,7 +127,7 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int) -> None:
     meta = Meta(
         task=table.task,
         labels=table.labels,
-        row_shape=_row_shape(table, data),
+        row_shape=list(table.row_shape),
         targets=0 if table.task == "classification" else table.y.shape[1],
         columns=table.columns,
         scaling=_scaling(table, data),
@@ -137,16 +138,18 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int) -> None:
         rows_folder=rows_folder,
         clients=_names(table, training, data),
         hints=hints,
-        white=_white(table, _row_shape(table, data)),
+        white=_white(table),
     )
     write_shards(folder, meta, np.arange(len(shards.sizes)), ordered, held, test, validation)
 
 
 def _split(table: Table, data: Data, seed: int) -> tuple[Indices, Indices, Indices]:
     """The shuffled training rows, the test rows and the validation rows."""
-    own = len(table.y) - table.tests
-    if table.tests and data.test_fraction:
-        raise InputError(f"the source has {table.tests} test rows of its own; leave this out", "data.test_fraction")
+    first_test = len(table.y) - table.tests
+    own = first_test - table.validations
+    for name, rows in (("test", table.tests), ("validation", table.validations)):
+        if rows and getattr(data, f"{name}_fraction"):
+            raise InputError(f"the source has {rows} {name} rows of its own; leave this out", f"data.{name}_fraction")
     # Rows that lie together are gathered faster.
     order = np.arange(own) if table.mixed else seeds.generator(seed, "split").permutation(own)
     tests = round(own * data.test_fraction)
@@ -154,12 +157,13 @@ def _split(table: Table, data: Data, seed: int) -> tuple[Indices, Indices, Indic
     for name, rows in (("test", tests), ("validation", validations)):
         if getattr(data, f"{name}_fraction") and not rows:
             raise InputError(f"so small a share of {own} rows is no row at all", f"data.{name}_fraction")
-    test = np.arange(own, len(table.y)) if table.tests else np.sort(order[:tests])
+    test = np.arange(first_test, len(table.y)) if table.tests else np.sort(order[:tests])
+    validation = np.arange(own, first_test) if table.validations else np.sort(order[tests : tests + validations])
     training = order[tests + validations :]
     clients = clients_of(data.partition) or 1
     if len(training) < clients:
         raise InputError(f"{clients} clients, but only {len(training)} rows to train on", "data.partition.clients")
-    return training, test, np.sort(order[tests : tests + validations])
+    return training, test, validation
 
 
 def _hold_out(shards: Shards, fraction: float, seed: int) -> tuple[Shards, Indices]:
@@ -239,9 +243,9 @@ def _filling(table: Table, data: Data) -> Filling:
     return "median" if chosen == "median" else "mean"
 
 
-def _white(table: Table, row_shape: list[int]) -> float | None:
+def _white(table: Table) -> float | None:
     """White in images of bytes is 255; in others it is the largest value there is, but at least 1."""
-    if image_shape(row_shape) is None or table.texts is not None:
+    if image_shape(list(table.row_shape)) is None or table.texts is not None:
         return None
     if table.x.dtype == np.uint8:
         return 255.0

@@ -32,7 +32,7 @@ class Raw:
     x: NDArray[Any]
     """(rows, features)."""
     fill: Tensor | None
-    """What takes a gap's place where clients have nothing of their own; (features,) like the others, or None."""
+    """What takes a gap's place where clients have nothing of their own; (features,) in float64, or None."""
     shift: Tensor | None
     scale: Tensor | None
 
@@ -79,15 +79,16 @@ class _Targets:
         self._codes: Tensor | None = None
         if agreement.task == "classification":
             self._codes = _codes(prepared.meta.labels, agreement.labels, "labels")
-        self._target_shift = torch.tensor(agreement.target_shift, dtype=dtype)
-        self._target_scale = torch.tensor(agreement.target_scale, dtype=dtype)
+        self._target_shift = torch.tensor(agreement.target_shift, dtype=torch.float64)
+        self._target_scale = torch.tensor(agreement.target_scale, dtype=torch.float64)
 
     def targets(self, rows: Tensor) -> Tensor:
         """Label codes of `rows`, int64 of shape rows, or scaled targets, shape (*rows, targets)."""
         y = self._y.index_select(0, rows.reshape(-1))
         if self._codes is not None:
             return self._codes[y].view(rows.shape)
-        return ((y.to(self._dtype) - self._target_shift) / self._target_scale).view(*rows.shape, -1)
+        # Rounded last: an offset may be larger than what float32 can hold beside the differences.
+        return ((y - self._target_shift) / self._target_scale).to(self._dtype).view(*rows.shape, -1)
 
 
 class NumberRows(_Targets):
@@ -102,7 +103,7 @@ class NumberRows(_Targets):
             )
         self._transform = Transform(agreement, dtype)
         self._recoded = [
-            (index, _codes(mine.categories, agreed.categories, f"categories of {mine.name}").to(dtype))
+            (index, _codes(mine.categories, agreed.categories, f"categories of {mine.name}"))
             for index, (mine, agreed) in enumerate(zip(prepared.meta.columns, agreement.columns, strict=True))
             if mine.categories is not None and agreed.categories is not None and mine != agreed
         ]
@@ -111,7 +112,7 @@ class NumberRows(_Targets):
         """The features of `rows` (any shape of int64), shape (*rows, features)."""
         x = self._x.index_select(0, rows.reshape(-1))
         if change is not None:
-            x = change(x.to(self._dtype))
+            x = change(x.to(self._transform.working(x.dtype)))
         x = x.view(*rows.shape, -1)
         for index, codes in self._recoded:
             known = ~x[..., index].isnan()
@@ -127,7 +128,7 @@ class NumberRows(_Targets):
             return None
         rows = (self._prepared.x[self._prepared.training_rows(client)] for client in clients.tolist())
         middle = medians if self._prepared.meta.filling == "median" else means
-        return torch.tensor(np.stack([middle(own.astype(np.float64)) for own in rows]), dtype=self._dtype)
+        return torch.from_numpy(np.stack([middle(own.astype(np.float64)) for own in rows]))
 
     def raw(self) -> Raw | None:
         """The rows as they lie in the data, where the network sees number for number of them."""

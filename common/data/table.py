@@ -33,7 +33,7 @@ class Gap(NamedTuple):
 
 @dataclass
 class Table:
-    """Rows and their targets; a source's own test rows, where it has some, come last."""
+    """Rows and their targets; a source's own validation and test rows, where it has some, come last, in this order."""
 
     x: NDArray[Any]
     """Raw features, shape (rows, features), of any numeric type; NaN where a value is missing. Rows of text
@@ -45,6 +45,8 @@ class Table:
     """The names of the classes, in the order of their codes; empty for a regression."""
     tests: int = 0
     """How many of the last rows are the source's own test split."""
+    validations: int = 0
+    """How many rows before these are the source's own validation split."""
     row_shape: tuple[int, ...] = ()
     """The shape of a row before it was flattened, an image's say; (features,) by default."""
     columns: list[Column] = field(default_factory=list)
@@ -67,11 +69,18 @@ class Table:
 
     def place(self, name: str, row: int, column: int) -> str:
         """How a number of x or y is called: `x_test: row 3, column 2`, with the column's name where it has one."""
-        own = len(self.y) - self.tests
-        split, row = ("test", row - own) if row >= own else ("train", row)
+        tests = len(self.y) - self.tests
+        own = tests - self.validations
+        split, row = (
+            ("test", row - tests) if row >= tests else ("validation", row - own) if row >= own else ("train", row)
+        )
         at = self.columns[column].name if name == "x" and self.columns else column
         where = (
-            f"{self.origin}: {name}_{split}" if self.origin else f"{split}ing rows" if split == "train" else "test rows"
+            f"{self.origin}: {name}_{split}"
+            if self.origin
+            else f"{split}ing rows"
+            if split == "train"
+            else f"{split} rows"
         )
         return f"{where}: row {row}, column {at}"
 

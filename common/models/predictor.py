@@ -40,13 +40,13 @@ class Predictor(nn.Module):
         super().__init__()
         self.network, self.spec, self.agreement = network, spec, agreement
         self.inputs = Transform(agreement, DTYPES[spec.dtype])
-        dtype = DTYPES[spec.dtype]
-        self.register_buffer("output_shift", torch.tensor(agreement.target_shift, dtype=dtype))
-        self.register_buffer("output_scale", torch.tensor(agreement.target_scale, dtype=dtype))
+        self.register_buffer("output_shift", torch.tensor(agreement.target_shift, dtype=torch.float64))
+        self.register_buffer("output_scale", torch.tensor(agreement.target_scale, dtype=torch.float64))
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows (…, raw features) of any numeric type → logits (…, classes) or numbers (…, targets).
 
+        Numbers are of type float64, since a target's offset may be large. Give rows with large offsets as float64 too.
         A categorical column holds codes into the agreement's categories, NaN is a missing value. Rows of text
         are given as `features` of them.
         """

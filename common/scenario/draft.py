@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -111,10 +111,16 @@ def read_draft(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
 
 
 def copied(value: Any) -> Any:
-    """Plain values that can be changed without changing `value`."""
+    """Plain values that can be changed without changing `value`; numbers and arrays of NumPy and paths become plain."""
     if isinstance(value, Mapping):
         return {key: copied(item) for key, item in value.items()}
-    return [copied(item) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [copied(item) for item in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    # NumPy's numbers and arrays, and PyTorch's, without importing either.
+    plain = getattr(value, "tolist", None)
+    return plain() if callable(plain) else value
 
 
 def _put(values: Any, keys: list[str], value: Any, told: str, options: dict[Place, str]) -> None:

@@ -108,11 +108,12 @@ class TextSource(Part):
 
 
 class ImagesSource(Part):
-    """Pictures: a folder of PNG or JPEG files for each class, brought to one size."""
+    """Pictures: a folder of files for each class, brought to one size."""
 
-    kind: Literal["images"] = key("Folders of PNG or JPEG files.", "images")
+    kind: Literal["images"] = key("Folders of pictures.", "images")
     path: FilePath = key(
-        "The folder with a folder of pictures for each class; or with folders train and test that hold such folders."
+        "The folder with a folder of pictures for each class, in any format that Pillow reads by itself; or with folders "
+        "train, validation (or val) and test that hold such folders."
     )
     height: int = key("Every picture becomes so high.", 28, unit="pixels", ge=1, le=4096)
     width: int = key("And so wide.", 28, unit="pixels", ge=1, le=4096)

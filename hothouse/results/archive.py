@@ -15,6 +15,7 @@ from typing import Any
 
 from common.archives import FORMAT, MANIFEST, RECORDS, REQUIRED, check_contents, digest, read_archive
 from common.errors import InputError
+from common.run_files import is_taken
 from hothouse.report.page import write_page
 from hothouse.report.records import NO_RUN, Records
 from hothouse.report.run import run_page
@@ -64,7 +65,7 @@ def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
     """
     archive = Path(archive)
     folder = Path(out) if out is not None else Path("runs") / archive.name.removesuffix(".hothouse")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if is_taken(folder):
         raise InputError(f"{folder} exists and is not an empty folder; choose another with --out")
     contents = read_archive(archive)
     building = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")

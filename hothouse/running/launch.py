@@ -19,7 +19,7 @@ from flwr.app.user_config import UserConfig
 
 from common.data import Prepared, prepare
 from common.errors import InputError
-from common.run_files import check_plain
+from common.run_files import check_plain, is_taken
 from common.scenario import Scenario, load_scenario, located, single_run
 from common.settled import settled
 from hothouse.beforehand.hints import hints
@@ -28,6 +28,8 @@ from hothouse.report.run import write_report
 from hothouse.results.result import Run, load
 from hothouse.running.logs import OWN, EventLog, Logs, captured
 from hothouse.running.notebook import NotebookProgress, in_notebook
+from hothouse.running.ray_cluster import ray_cluster
+from hothouse.running.ray_session import ray_session
 from server.grid.base import SERVER_NODE, DirectGrid
 from server.record.observers import Observer
 from server.record.resume import Resumed
@@ -142,13 +144,15 @@ def _launch(
         for observer in watching:
             observer.happened("warning", 0, {"source": source, "reason": text})
 
-    with captured(warned, verbose) as logs, ThreadPoolExecutor(2) as background:
+    # A single thread, and the only one that imports modules of ours until it is done: two threads that enter a circle
+    # of imports at two places block each other.
+    with captured(warned, verbose) as logs, ThreadPoolExecutor(1) as background:
         preparing = background.submit(prepare, scenario)
         # PyTorch takes as long to import as Ray to start.
         importing = background.submit(import_module, "server.app")
         _fails_at_once(preparing)
         place: UserConfig = dict(node_config or {})
-        with _grid(scenario, where, place, logs, verbose) as grid:
+        with _grid(scenario, where, place, logs, verbose, importing) as grid:
             prepared = preparing.result()
             place["data-dir"] = str(prepared.folder)
             resumed = going_on(prepared) if going_on else None
@@ -195,17 +199,22 @@ def _fails_at_once(preparing: Future[Prepared]) -> None:
 
 
 @contextmanager
-def _grid(scenario: Scenario, where: Where, place: UserConfig, logs: Logs, verbose: bool) -> Iterator[DirectGrid]:
-    """A grid of as many nodes as there are workers, each configured by `place`."""
+def _grid(
+    scenario: Scenario, where: Where, place: UserConfig, logs: Logs, verbose: bool, importing: Future[Any]
+) -> Iterator[DirectGrid]:
+    """A grid of as many nodes as there are workers, each configured by `place`.
+
+    Ray is started meanwhile; anything of ours is imported once `importing` is done.
+    """
     if where.engine == "local":
+        importing.result()
         from server.grid.local import LocalGrid
 
         with closing(LocalGrid(CLIENT_APP, [place], {})) as local:
             yield local
     elif where.ray_address is not None:
-        from hothouse.running.ray_cluster import ray_cluster
-
         with ray_cluster(where.ray_address, where.workers, verbose) as (cluster, workers):
+            importing.result()
             from server.grid.machine import Machine
             from server.grid.ray import RayGrid
 
@@ -213,10 +222,9 @@ def _grid(scenario: Scenario, where: Where, place: UserConfig, logs: Logs, verbo
             with closing(RayGrid(CLIENT_APP, nodes, {}, workers, cluster, machine=Machine(scenario))) as grid:
                 yield grid
     else:
-        from hothouse.running.ray_session import ray_session
-
         workers = where.workers or processors()
         with ray_session(workers, logs, verbose) as session:
+            importing.result()
             from server.grid.ray import RayGrid
 
             with closing(RayGrid(CLIENT_APP, [place] * workers, {}, workers, session)) as grid:
@@ -233,7 +241,7 @@ def new_folder(name: str, out: str | Path | None) -> Path:
             attempt += 1
             folder = folder.with_name(f"{name}-{stamp}-{attempt}")
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if is_taken(folder):
             raise InputError(f"{folder} exists and is not an empty folder; choose another with --out")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -8,7 +8,7 @@ import signal
 import site
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,18 @@ def ray_session(workers: int, logs: Logs, verbose: bool = False) -> Iterator[Ray
     """
     import ray
 
+    with _turn if _ours or not ray.is_initialized() else nullcontext():
+        yield from _session(workers, logs, verbose)
+
+
+_turn = threading.RLock()
+"""Held by the thread that has a Ray of ours. A process can have one at a time: runs in several threads take turns."""
+_ours: list[RaySession] = []
+
+
+def _session(workers: int, logs: Logs, verbose: bool) -> Iterator[RaySession | None]:
+    import ray
+
     if ray.is_initialized():
         room = int(ray.cluster_resources().get("CPU", 0))
         if room < workers:
@@ -47,10 +59,12 @@ def ray_session(workers: int, logs: Logs, verbose: bool = False) -> Iterator[Ray
         yield None
         return
     session = RaySession(workers, logs, verbose)
+    _ours.append(session)
     try:
         yield session
     finally:
         session.close()
+        _ours.remove(session)
 
 
 class RaySession:

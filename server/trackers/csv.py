@@ -11,6 +11,7 @@ from common.scenario.tracking import CsvTracking
 from server.record.files import write_whole
 from server.record.observers import Metrics
 from server.trackers.base import Tracked, Tracker
+from server.trackers.places import place_of
 
 
 class CsvTracker(Tracker):
@@ -18,11 +19,12 @@ class CsvTracker(Tracker):
 
     def __init__(self, spec: CsvTracking, run: Tracked) -> None:
         """Begin with the rounds that the run had before. Raises InputError where the file cannot be written."""
-        elsewhere = None if spec.folder is None else Path(spec.folder) / f"{run.folder.name}.csv"
-        self._path = elsewhere or run.folder / "metrics.csv"
+        self._path = run.folder / "metrics.csv" if spec.folder is None else Path(spec.folder)
         self._rows: list[Metrics] = []
         self._columns: dict[str, None] = {"round": None}
         try:
+            if spec.folder is not None:
+                self._path = place_of(run.folder, Path(spec.folder), ".csv")
             self._add(run.history)
         except OSError as error:
             raise InputError(f"{self._path}: cannot be written ({error.strerror})") from None

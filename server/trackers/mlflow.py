@@ -76,10 +76,20 @@ class MlflowTracker(Tracker):
 
     def _former(self, store: str) -> str | None:
         """The MLflow run that this run has been logged into, set going again."""
+        from mlflow.entities import LifecycleStage
+        from mlflow.exceptions import MlflowException
+
         former = self._noted().get(store)
         if former is None or self._run.changed:
             return None
-        known = self._client.get_run(former).data.params
+        try:
+            there = self._client.get_run(former)
+        except MlflowException:
+            return None
+        if there.info.lifecycle_stage != LifecycleStage.ACTIVE:
+            # Somebody has deleted it; the rounds so far are logged again.
+            return None
+        known = there.data.params
         for name, value in _parameters(self._run).items():
             if known.get(name) != value:
                 # MLflow's parameters cannot be changed; of those that may, such as the number of rounds, a tag tells.

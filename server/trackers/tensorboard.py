@@ -12,6 +12,7 @@ from common.errors import InputError
 from common.scenario.tracking import TensorBoardTracking
 from server.record.observers import Metrics
 from server.trackers.base import Ending, Tracked, Tracker, measured
+from server.trackers.places import place_of
 
 _SPLITS = ("train", "test", "validation", "holdout", "personal")
 
@@ -29,8 +30,10 @@ class TensorBoardTracker(Tracker):
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
 
-        folder = run.folder / "tensorboard" if spec.folder is None else Path(spec.folder) / run.folder.name
+        folder = run.folder / "tensorboard" if spec.folder is None else Path(spec.folder)
         try:
+            if spec.folder is not None:
+                folder = place_of(run.folder, Path(spec.folder))
             folder.mkdir(parents=True, exist_ok=True)
             for old in folder.glob("events.out.tfevents.*"):
                 old.unlink()

@@ -15,12 +15,19 @@ class Trackers(Observer):
     """Used as a context: leaving it tells the trackers how the run ended."""
 
     def __init__(self, run: Tracked, recorder: Observer) -> None:
-        """Start every tracker of the run's scenario. Raises InputError where one cannot write.
+        """Start every tracker of the run's scenario; `recorder` is told of trackers that fail.
 
-        `recorder` is told of trackers that fail.
+        Raises InputError where one cannot write and the run begins; a run that is resumed goes on without it.
         """
-        self._recorder, self._round = recorder, 0
-        self._trackers = [TRACKERS[spec.kind](spec, run) for spec in run.scenario.tracking]
+        self._recorder, self._round = recorder, len(run.history)
+        self._trackers: list[Tracker] = []
+        for spec in run.scenario.tracking:
+            try:
+                self._trackers.append(TRACKERS[spec.kind](spec, run))
+            except Exception as error:
+                if not run.history:
+                    raise
+                self._failed(TRACKERS[spec.kind].__name__, error)
 
     def __enter__(self) -> Trackers:
         return self
@@ -49,5 +56,8 @@ class Trackers(Observer):
             except Exception as error:
                 # The run is worth more than its copy elsewhere.
                 self._trackers.remove(tracker)
-                reason = f"{type(tracker).__name__}: {type(error).__name__}: {error}"
-                self._recorder.happened("tracking failed", self._round, {"reason": reason})
+                self._failed(type(tracker).__name__, error)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        reason = f"{name}: {type(error).__name__}: {error}"
+        self._recorder.happened("tracking failed", self._round, {"reason": reason})

@@ -6,26 +6,33 @@
 
 #include "work.h"
 
-#define CONVERT(type) \
-    { const type *row = (const type *)work->x + position * width; for (long k = 0; k < width; k++) out[k] = (float)row[k]; }
+/* The row at a position of the data for a client: gaps filled, then (x − shift) / scale, in `out`.
+ *
+ * Rows of doubles are rounded last, others are floats from the start: as common/data/transform.py does it. */
+#define READ(type, number) \
+    { \
+        const type *row = (const type *)work->x + position * width; \
+        const double *fill = work->fill ? work->fill + client * work->fill_stride : NULL; \
+        for (long k = 0; k < width; k++) { \
+            number x = (number)row[k]; \
+            if (fill) x = x == x ? x : (number)fill[k]; \
+            if (work->shift) x -= (number)work->shift[k]; \
+            if (work->scale) x /= (number)work->scale[k]; \
+            out[k] = (float)x; \
+        } \
+    }
 
-/* The row at a position of the data for a client: gaps filled, then (x − shift) / scale, in `out`. */
 static void read_row(const Work *work, long client, int64_t position, float *restrict out) {
     const long width = work->widths[0];
+    const int plain = !work->fill && !work->shift && !work->scale;
     switch (work->kind) {
-    case BYTES: CONVERT(uint8_t) break;
-    case DOUBLES: CONVERT(double) break;
-    default: memcpy(out, (const float *)work->x + position * width, (size_t)width * sizeof(float));
+    case BYTES: READ(uint8_t, float) break;
+    case DOUBLES: READ(double, double) break;
+    default:
+        if (plain) memcpy(out, (const float *)work->x + position * width, (size_t)width * sizeof(float));
+        else READ(float, float)
     }
-    if (work->fill) {
-        const float *fill = work->fill + client * work->fill_stride;
-        for (long k = 0; k < width; k++) out[k] = out[k] == out[k] ? out[k] : fill[k];
-    }
-    if (work->shift)
-        for (long k = 0; k < width; k++) out[k] -= work->shift[k];
-    if (work->scale)
-        for (long k = 0; k < width; k++) out[k] /= work->scale[k];
 }
 
-#undef CONVERT
+#undef READ
 #endif

@@ -46,9 +46,9 @@ typedef struct {
     const float *targets;   /* (rows, outputs) numbers, or NULL */
     const void *x;          /* raw rows, (any, features) */
     int64_t kind;
-    const float *fill;      /* what takes a NaN's place, (1 or clients, features), or NULL */
+    const double *fill;     /* what takes a NaN's place, (1 or clients, features), or NULL */
     int64_t fill_stride;    /* from one client's to the next */
-    const float *shift, *scale; /* the network sees (x − shift) / scale; (features) each, or NULL */
+    const double *shift, *scale; /* the network sees (x − shift) / scale; (features) each, or NULL */
 
     /* Draws: the clients' keys, and what common.seeds.fork makes of 0, 1, …: of epochs, layers and steps. */
     const uint64_t *order_keys; /* NULL where rows are taken as they come, which are then those of one epoch */

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.data.labels import encode_names
 from common.data.prepared import Indices
 from common.data.table import Table
 from common.errors import InputError
@@ -30,7 +31,7 @@ def numbers(table: Table, rows: Indices, name: str) -> NDArray[np.float64]:
 
 
 def groups(table: Table, rows: Indices, name: str) -> tuple[Indices, list[str]]:
-    """The group of each row, as codes 0 …, and the groups' names, sorted.
+    """The group of each row, as codes 0 …, and the groups' names, in natural order.
 
     Raises InputError where the source has no groups, or no column of that name with texts or whole numbers.
     """
@@ -44,7 +45,9 @@ def groups(table: Table, rows: Indices, name: str) -> tuple[Indices, list[str]]:
         raise InputError(f"{name} has {int(np.isnan(values).sum())} missing values", _KEY)
     categories = table.columns[index].categories
     if categories is not None:
-        return _compact(values.astype(np.int64), np.asarray(categories, dtype=object))
+        codes, names = _compact(values.astype(np.int64), np.asarray(categories, dtype=object))
+        own, ordered = encode_names(names)
+        return own[codes], ordered
     if not np.array_equal(values, np.round(values)):
         raise InputError(f"expected a column of texts or whole numbers, {name} holds fractions", _KEY)
     found, codes = np.unique(values.astype(np.int64), return_inverse=True)

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from common.data.labels import encode, whole_number
-from common.data.sources.files import digest
+from common.data.labels import encode, encode_names, whole_number
+from common.data.sources.files import digest, telling_names
 from common.data.sources.sheets import Sheet, files_of, sheet_of, together
 from common.data.table import Column, Table, category
 from common.errors import InputError
@@ -35,7 +35,7 @@ _FEW_ODD = 0.1
 def fingerprint(spec: CsvSource) -> str:
     """A hash of the files, and their names where they are clients."""
     files = files_of(spec)
-    return f"{digest(files)} {[file.name for file in files]}"
+    return f"{digest(files)} {telling_names(files)}"
 
 
 def read(spec: CsvSource, seed: int) -> Table:
@@ -60,9 +60,10 @@ def read(spec: CsvSource, seed: int) -> Table:
     if not columns:
         raise InputError(f"{files[0]}: no column is left to learn from; it has {', '.join(sheet.names)}")
     if groups is None and len(files) > 1:
-        groups = pa.array([file.stem for file, rows in sheet.files for _ in range(rows)])
+        names = telling_names([file for file, _ in sheet.files])
+        groups = pa.array([name for name, (_, rows) in zip(names, sheet.files, strict=True) for _ in range(rows)])
     y, labels, kept = _target(target, spec, missing, sheet, hints)
-    codes, group_names = (None, []) if groups is None else encode(np.array(groups.filter(kept).to_pylist()))
+    codes, group_names = (None, []) if groups is None else encode_names(groups.filter(kept).to_pylist())
     x = np.stack(arrays, axis=1)[kept]
     return Table(
         x,
@@ -73,7 +74,7 @@ def read(spec: CsvSource, seed: int) -> Table:
         columns=columns,
         tabular=True,
         groups=codes,
-        group_names=[str(name) for name in group_names],
+        group_names=group_names,
         hints=hints,
     )
 

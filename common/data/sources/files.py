@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import glob
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from common.data.labels import natural
 from common.errors import InputError
 
 _LONGEST_VALUE = 1 << 30
@@ -35,17 +38,40 @@ def existing_folder(path: str | Path, key: str) -> Path:
 
 
 def expanded(pattern: str, key: str) -> list[Path]:
-    """The files that a path names: itself, or all that fit a pattern with * in it, sorted by name.
+    """The files that a path names: itself, or all that fit a pattern with * in it, in natural order.
 
     Raises InputError naming the scenario's `key` where there is none.
     """
-    path = Path(pattern)
     if "*" not in pattern:
-        return [existing_file(path, key)]
-    found = sorted(file for file in path.parent.glob(path.name) if file.is_file())
+        return [existing_file(pattern, key)]
+    # Path.glob takes no absolute pattern.
+    found = sorted((Path(file) for file in glob.glob(pattern, recursive=True)), key=lambda file: natural(str(file)))  # noqa: PTH207
+    found = [file for file in found if file.is_file()]
     if not found:
         raise InputError(f"no file fits {pattern}", key)
     return found
+
+
+def telling_names(paths: Sequence[Path]) -> list[str]:
+    """Short names that tell files apart: their own without the suffix if that does, else with their folders.
+
+    `a/data.csv` and `b/data.csv` are a and b. Raises InputError for a file that is there twice.
+    """
+    if twice := [path for path, times in Counter(path.resolve() for path in paths).items() if times > 1]:
+        raise InputError(f"{twice[0]}: named twice", "data.source.path")
+    stems = [path.stem for path in paths]
+    if len(set(stems)) == len(paths):
+        return stems
+    absolute = [path.absolute() for path in paths]
+    parts = [list(path.with_suffix("").parts) for path in absolute]
+    if len({tuple(each) for each in parts}) < len(parts):
+        parts = [list(path.parts) for path in absolute]
+    for end in (0, -1):
+        # What all have in common says nothing.
+        while len({each[end] for each in parts}) == 1 and min(map(len, parts)) > 1:
+            for each in parts:
+                del each[end]
+    return ["/".join(each) for each in parts]
 
 
 def lines_of(path: Path) -> Iterator[str]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.labels import encode
+from common.data.labels import encode, encode_names
 from common.data.sources.files import digest
+from common.data.sources.pictures import Pictures
 from common.data.table import Column, Table
 from common.errors import InputError
 from common.scenario.sources import HubSource
@@ -49,8 +50,7 @@ def read(spec: HubSource, seed: int) -> Table:
     table.y, table.labels, table.task = y, labels, "classification" if labels else "regression"
     table.tests = 0 if test is None else len(test)
     if spec.client is not None:
-        table.groups, names = encode(np.asarray([str(name) for name in train[spec.client][:]]))
-        table.group_names = [str(name) for name in names]
+        table.groups, table.group_names = encode_names(train[spec.client][:])
     return table
 
 
@@ -98,11 +98,8 @@ def _rows(parts: list[Any], names: list[str], features: Any, spec: HubSource) ->
     nothing = np.empty(0, np.int64)
     kinds = {name: type(features[name]).__name__ for name in names}
     if len(names) == 1 and kinds[names[0]] == "Image":
-        pictures = [np.asarray(picture) for part in parts for picture in part[names[0]]]
-        if len({picture.shape for picture in pictures}) != 1:
-            raise InputError(f"expected images of one size in {names[0]}", "data.source.features")
-        x = np.stack(pictures)
-        return Table(x.reshape(len(x), -1), nothing, "classification", row_shape=x.shape[1:])
+        x, hints = _pictures(parts, names[0])
+        return Table(x.reshape(len(x), -1), nothing, "classification", row_shape=x.shape[1:], hints=hints)
     if len(names) == 1 and getattr(features[names[0]], "dtype", "") in ("string", "large_string"):
         texts = [str(text) for part in parts for text in part[names[0]]]
         return Table(np.zeros((len(texts), 0)), nothing, "classification", texts=texts)
@@ -121,3 +118,22 @@ def _rows(parts: list[Any], names: list[str], features: Any, spec: HubSource) ->
             raise InputError(f"{name}: neither numbers nor texts; name the features", "data.source.features")
     x = np.concatenate(arrays, axis=1)
     return Table(x, nothing, "classification", row_shape=(x.shape[1],), columns=columns, tabular=True)
+
+
+def _pictures(parts: list[Any], name: str) -> tuple[NDArray[np.uint8], list[str]]:
+    """The pictures in a column as bytes: grey where all of them are, (rows, height, width), else with three colours."""
+    from datasets import Image
+
+    reader, found = Pictures(), []
+    for part in parts:
+        # Undecoded: the library's own decoder starts other programs for some formats, and knows no orientation.
+        for row, entry in enumerate(part.select_columns([name]).cast_column(name, Image(decode=False))[name]):
+            where = f"row {row} of {name}"
+            if entry is None:
+                raise InputError(f"{where}: the picture is missing", "data.source.features")
+            found.append(reader.read(entry["bytes"] or Path(entry["path"]), where))
+    if len({picture.ndim for picture in found}) > 1:
+        found = [picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2) for picture in found]
+    if len({picture.shape for picture in found}) != 1:
+        raise InputError(f"expected images of one size in {name}", "data.source.features")
+    return np.stack(found), reader.hints(name)

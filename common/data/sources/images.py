@@ -1,74 +1,66 @@
-"""Pictures: a folder of PNG or JPEG files for each class, all brought to one size."""
+"""Pictures: a folder of files for each class, all brought to one size."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from common.data.labels import encode
 from common.data.sources.files import digest, existing_folder
+from common.data.sources.folders import LeftOut, class_files, split_folders
+from common.data.sources.pictures import Pictures, suffixes
 from common.data.table import Table
 from common.errors import InputError
 from common.scenario.sources import ImagesSource
 
 seeded = False
 
-_SUFFIXES = (".png", ".jpg", ".jpeg")
-_FORMATS = ("PNG", "JPEG")
-_SPLITS = ("train", "test")
-
 
 def fingerprint(spec: ImagesSource) -> str:
     """A hash of all files, and their places."""
-    files = [file for split in _files(spec).values() for file in split]
+    files = _files(spec).all
     return f"{digest(files)} {[str(file.relative_to(spec.path)) for file in files]}"
 
 
 def read(spec: ImagesSource, seed: int) -> Table:
-    """Rows of bytes, flattened; the pictures of a folder `test` come last."""
-    files = _files(spec)
-    every = [file for split in _SPLITS for file in files[split]]
-    x = np.stack([_pixels(file, spec) for file in every])
-    codes, labels = encode(np.array([file.parent.name for file in every]))
+    """Rows of bytes, flattened; the pictures of the folders `val` and `test` come last, in this order."""
+    found, pictures = _files(spec), Pictures()
+    size = (spec.width, spec.height)
+    x = np.stack([pictures.read(file, str(file), spec.color, size) for file in found.all])
+    codes, labels = encode(np.array([file.parent.name for file in found.all]))
     return Table(
-        x.reshape(len(x), -1), codes, "classification", labels, tests=len(files["test"]), row_shape=x.shape[1:]
+        x.reshape(len(x), -1),
+        codes,
+        "classification",
+        labels,
+        tests=len(found.splits.get("test", [])),
+        validations=len(found.splits.get("validation", [])),
+        row_shape=x.shape[1:],
+        hints=[*found.hints, *pictures.hints(spec.path)],
     )
 
 
-def _files(spec: ImagesSource) -> dict[str, list[Path]]:
-    """The pictures to train on and those to test on, each folder's sorted by name."""
+@dataclass
+class _Found:
+    """The pictures of each split, those to train on first, and what the user should know of how they were found."""
+
+    splits: dict[str, list[Path]] = field(default_factory=dict)
+    hints: list[str] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[Path]:
+        """Those to train on, to validate and to test on."""
+        return [file for name in ("train", "validation", "test") for file in self.splits.get(name, [])]
+
+
+def _files(spec: ImagesSource) -> _Found:
     folder = existing_folder(spec.path, "data.source.path")
-    folders = {entry.name for entry in folder.iterdir() if entry.is_dir()}
-    apart = "train" in folders and folders <= set(_SPLITS)
-    trained_on = _pictures(folder / "train" if apart else folder)
-    if not trained_on:
-        raise InputError(
-            f"expected folders of PNG or JPEG files, one for each class; {folder / 'train' if apart else folder} has "
-            "none",
-            "data.source.path",
-        )
-    return {"train": trained_on, "test": _pictures(folder / "test") if apart else []}
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.glob("*/*") if file.suffix.lower() in _SUFFIXES and file.is_file())
-
-
-def _pixels(file: Path, spec: ImagesSource) -> NDArray[Any]:
-    """A picture as bytes, (height, width) or (height, width, 3)."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        # Only what is named: other formats start other programs, as EPS does Ghostscript.
-        with Image.open(file, formats=_FORMATS) as picture:
-            fitted = picture.convert("L" if spec.color == "grey" else "RGB").resize(
-                (spec.width, spec.height), Image.Resampling.BILINEAR
-            )
-        return np.asarray(fitted)
-    except UnidentifiedImageError:
-        raise InputError(f"{file}: not a PNG or JPEG picture") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file}: damaged picture ({error})") from None
+    found, left_out = _Found(), LeftOut()
+    for name, home in split_folders(folder).items():
+        found.splits[name] = class_files(home, suffixes(), left_out)
+    if not found.splits["train"]:
+        raise InputError(f"expected folders of pictures, one for each class; {folder} has none", "data.source.path")
+    found.hints = left_out.hints(folder)
+    return found

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.labels import encode, one_hot
+from common.data.labels import encode, encode_names, one_hot
 from common.data.numpy_files import read_npz
 from common.data.sources.files import digest, existing_file
 from common.data.table import Table
@@ -61,7 +61,7 @@ def read(spec: NpzSource, seed: int) -> Table:
         "regression" if labels is None else "classification",
         names,
         tests,
-        x.shape[1:] or (1,),
+        row_shape=x.shape[1:] or (1,),
         groups=codes_of_clients,
         group_names=client_names,
         hints=hints,
@@ -129,5 +129,7 @@ def _arrays(spec: NpzSource) -> dict[str, NDArray[Any]]:
 
 
 def _clients(spec: NpzSource, groups: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
+    # Refuses what is neither a whole number nor a text.
     codes, names = encode(groups, f"{spec.path}: client")
-    return codes, [str(name) for name in names]
+    own, ordered = encode_names(names)
+    return own[codes], ordered
