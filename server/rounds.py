@@ -158,7 +158,9 @@ class Rounds:
         """Round 0: the untrained model, measured."""
         clock = _Clock()
         fresh = {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
-        weights = starting_weights(self._scenario, fresh) or fresh
+        weights, new = starting_weights(self._scenario, fresh, self._agreement) or (fresh, [])
+        for reason in new:
+            self._tell("partly new", {"reason": reason})
         versions = np.zeros(len(self._federation.clients), dtype=np.int64)
         measured = self._evaluate(weights, versions, self._strategy.candidates(), self._strategy.starts())
         metrics = {"clients": 0, "bytes_down": 0, "bytes_up": 0, **measured.metrics}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -169,6 +169,6 @@ def sorted_labels(labels: Iterable[Label]) -> tuple[Label, ...]:
 def sorted_columns(columns: Iterable[Column]) -> tuple[Column, ...]:
     """Columns with the categories of each in order."""
     return tuple(
-        column if column.categories is None else Column(column.name, tuple(sorted(column.categories)))
+        column if column.categories is None else replace(column, categories=tuple(sorted(column.categories)))
         for column in columns
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.data.labels import Label, whole_number
+from common.data.numbers import MISSING, POINT
 
 Task = Literal["classification", "regression"]
 
@@ -22,6 +23,10 @@ class Column:
     name: str
     categories: tuple[str, ...] | None = None
     """The texts that a categorical column's codes stand for; None for a column of numbers."""
+    form: str = POINT
+    """How numbers are written in files (`common.data.numbers`)."""
+    missing: tuple[str, ...] = MISSING
+    """What stands for a missing value in files."""
 
 
 class Gap(NamedTuple):
@@ -45,8 +50,6 @@ class Table:
     """The names of the classes, in the order of their codes; empty for a regression."""
     tests: int = 0
     """How many of the last rows are the source's own test split."""
-    validations: int = 0
-    """How many rows before these are the source's own validation split."""
     row_shape: tuple[int, ...] = ()
     """The shape of a row before it was flattened, an image's say; (features,) by default."""
     columns: list[Column] = field(default_factory=list)
@@ -66,23 +69,19 @@ class Table:
     """What the rows were read from, where its parts have no better name than x and y: an archive."""
     gap: Gap | None = None
     """The first missing value among the rows."""
+    validations: int = 0
+    """How many rows before the tests are the source's own validation split."""
 
     def place(self, name: str, row: int, column: int) -> str:
         """How a number of x or y is called: `x_test: row 3, column 2`, with the column's name where it has one."""
-        tests = len(self.y) - self.tests
-        own = tests - self.validations
-        split, row = (
-            ("test", row - tests) if row >= tests else ("validation", row - own) if row >= own else ("train", row)
-        )
+        split, start = "train", 0
+        for part, rows in (("validation", self.validations + self.tests), ("test", self.tests)):
+            if row >= len(self.y) - rows:
+                split, start = part, len(self.y) - rows
         at = self.columns[column].name if name == "x" and self.columns else column
-        where = (
-            f"{self.origin}: {name}_{split}"
-            if self.origin
-            else f"{split}ing rows"
-            if split == "train"
-            else f"{split} rows"
-        )
-        return f"{where}: row {row}, column {at}"
+        told = "training" if split == "train" else split
+        where = f"{self.origin}: {name}_{split}" if self.origin else f"{told} rows"
+        return f"{where}: row {row - start}, column {at}"
 
 
 def category(text: str) -> str:
@@ -121,7 +120,8 @@ def load_table(folder: Path) -> Table:
 def read_column(values: dict[str, Any]) -> Column:
     """A column from its JSON form."""
     categories = values["categories"]
-    return Column(values["name"], None if categories is None else tuple(categories))
+    told = {"form": values.get("form", POINT), "missing": tuple(values.get("missing", MISSING))}
+    return Column(values["name"], None if categories is None else tuple(categories), **told)
 
 
 def save_texts(folder: Path, texts: list[str]) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from common.archives import read_archive
 from common.arrays import Named
+from common.data.agreement import Agreement
 from common.errors import InputError
 from common.models.predictor import Predictor, load_model, read_model
 from common.scenario import Scenario
@@ -34,23 +38,104 @@ def with_earlier_shape(scenario: Scenario, path: str) -> Scenario:
     return scenario.model_copy(update={"model": model})
 
 
-def starting_weights(scenario: Scenario, like: Named) -> Named | None:
-    """The weights and running statistics to start from, in the shapes of `like`; None where a scenario names none.
+def starting_weights(scenario: Scenario, fresh: Named, agreement: Agreement) -> tuple[Named, list[str]] | None:
+    """The weights and running statistics to start from, and what of them is new; None where a scenario names none.
 
-    Raises InputError where the earlier model was for other rows or other classes.
+    The earlier model's inputs and outputs are matched by their names: columns, categories, terms and labels may stand
+    in another order. Categories, terms and labels that it does not know keep their `fresh` weights, which is told.
+
+    Raises InputError where the earlier model was for other rows or another task.
     """
     if scenario.model.from_ is None:
         return None
-    network = _earlier(scenario.model.from_).network
-    found = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    for name, array in like.items():
-        if found[name].shape != array.shape:
-            raise InputError(
-                f"the model to start from has {name} of shape {found[name].shape}; "
-                f"this data (features in, classes or targets out) needs {array.shape}",
-                _KEY,
-            )
-    return found
+    earlier = _earlier(scenario.model.from_)
+    inputs, new_inputs = _matched(_inputs(earlier.agreement), _inputs(agreement), "inputs")
+    outputs, new_outputs = _matched(_outputs(earlier), _outputs_of(agreement, earlier), "classes")
+    last = f"layers.{len(earlier.spec.layers)}"
+    weights = {}
+    for name, tensor in earlier.network.state_dict().items():
+        array = tensor.numpy()
+        rows = outputs if name in (f"{last}.weight", f"{last}.bias") else None
+        columns = inputs if name == "layers.0.weight" else None
+        weights[name] = _placed(array, fresh[name], rows, columns)
+    return weights, [*new_inputs, *new_outputs]
+
+
+Unit = tuple[str, ...]
+"""What an input or an output of a network stands for."""
+
+
+def _inputs(agreed: Agreement) -> list[Unit]:
+    """What the network's inputs stand for, in the order of `common.data.transform`."""
+    if agreed.vocabulary is not None:
+        words = agreed.vocabulary
+        rule = f"{words.features} {words.rule}"
+        return [("text", rule, term) for term in (words.terms or map(str, range(words.width)))]
+    if not agreed.columns:
+        return [("number", f"{agreed.row_shape}", str(place)) for place in range(len(agreed.shift))]
+    columns = agreed.columns
+    found: list[Unit] = [("number", column.name) for column in columns if column.categories is None]
+    for column in columns:
+        found += [("category", column.name, one) for one in column.categories or ()]
+    return [*found, *(("missing", columns[place].name) for place in agreed.indicators)]
+
+
+def _outputs(earlier: Predictor) -> list[Unit]:
+    return _outputs_of(earlier.agreement, earlier)
+
+
+def _outputs_of(agreed: Agreement, earlier: Predictor) -> list[Unit]:
+    """What the outputs stand for; a single one for two classes stands for both, in their order."""
+    if agreed.task == "regression":
+        return [("target", str(place)) for place in range(agreed.outputs)]
+    labels = [str(label) for label in agreed.labels]
+    if len(labels) == 2 and earlier.network.output.width == 1:
+        return [("two classes", *labels)]
+    return [("class", label) for label in labels]
+
+
+_MAY_BE_NEW = ("category", "text", "class")
+
+
+def _matched(old: list[Unit], new: list[Unit], what: str) -> tuple[NDArray[np.int64], list[str]]:
+    """For each unit of `new` where it stands in `old`, −1 where it is not there; and a sentence if some are not.
+
+    Raises InputError where they are of other columns, shapes or kinds, or have nothing in common.
+    """
+    places = {unit: place for place, unit in enumerate(old)}
+    found = np.array([places.get(unit, -1) for unit in new], dtype=np.int64)
+    kinds = [{unit if unit[0] not in _MAY_BE_NEW else unit[:-1] for unit in units} for units in (old, new)]
+    if kinds[0] != kinds[1]:
+        only = sorted(" ".join(unit) for unit in kinds[0] ^ kinds[1])
+        raise InputError(
+            f"the model to start from was for other {what}; {len(only)} are in one of the two only, such as {only[0]}",
+            _KEY,
+        )
+    if not (found >= 0).any():
+        raise InputError(f"the model to start from was for other {what}: {_few(old)}, not {_few(new)}", _KEY)
+    fresh = [unit for unit, place in zip(new, found.tolist(), strict=True) if place < 0]
+    if not fresh:
+        return found, []
+    return found, [f"{len(fresh)} of {len(new)} {what} are new to the model, such as {fresh[0][-1]!r}: they start anew"]
+
+
+def _few(units: list[Unit]) -> str:
+    told = ", ".join(unit[-1] for unit in units[:3])
+    return told if len(units) <= 3 else f"{told}, …"
+
+
+def _placed(
+    array: NDArray[Any], fresh: NDArray[Any], rows: NDArray[np.int64] | None, columns: NDArray[np.int64] | None
+) -> NDArray[Any]:
+    """The array with its rows and columns where they belong, `fresh` numbers where there is none."""
+    if rows is None and columns is None:
+        return array
+    rows = np.arange(len(array)) if rows is None else rows
+    if array.ndim == 1:
+        return np.where(rows >= 0, array[rows], fresh)
+    columns = np.arange(array.shape[1]) if columns is None else columns
+    known = (rows >= 0)[:, None] & (columns >= 0)[None, :]
+    return np.where(known, array[rows[:, None], columns[None, :]], fresh)
 
 
 def _earlier(path: str) -> Predictor:

@@ -59,6 +59,9 @@ class CsvSource(Part):
     header: bool = key("Whether the first line names the columns; if not, give names.", True)
     names: tuple[str, ...] | None = key("The columns' names, for files without a header.", None, strict=False)
     separator: str = key("What stands between values.", ",", min_length=1, max_length=1)
+    decimal: Literal["auto", ".", ","] = key(
+        "What stands before decimals: auto reads a column with a comma where all of it are numbers so.", "auto"
+    )
     drop: tuple[str, ...] = key("Columns to leave out.", (), strict=False)
     numeric: tuple[str, ...] = key(
         "Columns that must hold numbers; anything else in them is a mistake.", (), strict=False
@@ -77,6 +80,8 @@ class CsvSource(Part):
             raise refuse("names", "no names, since the file has a header (or header: false)")
         if self.task == "regression" and self.threshold is not None:
             raise refuse("threshold", "no threshold for a regression: it makes two classes")
+        if self.decimal == self.separator:
+            raise refuse("decimal", "another character than the separator")
         if self.client == self.target:
             raise refuse("client", "another column than the target")
         if self.separator in '"\r\n':
@@ -112,8 +117,8 @@ class ImagesSource(Part):
 
     kind: Literal["images"] = key("Folders of pictures.", "images")
     path: FilePath = key(
-        "The folder with a folder of pictures for each class, in any format that Pillow reads by itself; or with folders "
-        "train, validation (or val) and test that hold such folders."
+        "The folder with a folder of pictures for each class, in any format that Pillow reads by itself; or with "
+        "folders train, validation (or val) and test that hold such folders."
     )
     height: int = key("Every picture becomes so high.", 28, unit="pixels", ge=1, le=4096)
     width: int = key("And so wide.", 28, unit="pixels", ge=1, le=4096)

@@ -14,13 +14,15 @@ from torch import Tensor
 
 from common.data.agreement import Agreement
 from common.data.door import faults, plain_numbers
+from common.data.numbers import MISSING, number
 from common.data.numpy_files import read_npy, read_npz
 from common.data.sources.files import csv_rows, lines_of
-from common.data.table import category
+from common.data.table import Column, category
 from common.errors import InputError
 from common.models.predictor import Predictor
 
-_MISSING = ("", "?", "NA", "NaN", "nan", "null")
+_TEXT = "text"
+"""The column of a table that holds texts."""
 _ARRAYS = ("x", "x_test", "x_train")
 _SEPARATORS = ",;\t|"
 
@@ -35,9 +37,7 @@ def read_rows(path: Path, model: Predictor) -> Tensor:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if agreed.vocabulary is not None:
-        if kind in (".npy", ".npz"):
-            raise InputError(f"{path}: the model takes texts; expected a .txt with a text to each line")
-        return model.features([line.rstrip("\r\n") for line in lines_of(path) if line.strip()] or _nothing(path))
+        return model.features(_texts(path))
     by_name = bool(agreed.columns) and len(agreed.row_shape) == 1
     rows: NDArray[np.generic]
     if kind == ".csv":
@@ -77,6 +77,28 @@ def _nothing(path: Path) -> list[str]:
     raise InputError(f"{path}: no rows in it")
 
 
+def _texts(path: Path) -> list[str]:
+    """The texts in a file: each line of a .txt, be it blank, or the column `text` of a table."""
+    if path.suffix.lower() == ".txt":
+        *lines, last = [line.removesuffix("\n") for line in lines_of(path)]
+        return [*lines, *([last] if last else [])] or _nothing(path)
+    expected = (
+        f"{path}: expected a .txt with a text to each line, or a .csv or .tsv whose first line names a column text"
+    )
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        raise InputError(f"{path}: the model takes texts; expected {expected}")
+    rows = csv_rows(path, lines_of(path), "\t" if path.suffix.lower() == ".tsv" else ",")
+    table = [(line, values) for line, values in rows if values]
+    names = _stripped(table[0][1]) if table else []
+    if names.count(_TEXT) != 1:
+        raise InputError(f"{path}: the model takes texts; expected {expected}")
+    at = names.index(_TEXT)
+    for line, values in table[1:]:
+        if len(values) != len(names):
+            raise InputError(f"{path}:{line}: expected {len(names)} values, found {len(values)}")
+    return [values[at] for _, values in table[1:]] or _nothing(path)
+
+
 def _arrays(path: Path) -> NDArray[np.generic]:
     if path.suffix.lower() != ".npz" and not zipfile.is_zipfile(path):
         return np.atleast_1d(read_npy(path))
@@ -90,15 +112,15 @@ def _numbers(path: Path) -> NDArray[np.float64]:
     """Rows of numbers; a first line that is no row of numbers names the columns."""
     lines = _lines(path, lambda first: max(_SEPARATORS, key=first.count))
     rows = []
-    for place, (number, values) in enumerate(lines):
+    for place, (line, values) in enumerate(lines):
         try:
-            rows.append([np.nan if value.strip() in _MISSING else float(value) for value in values])
+            rows.append([np.nan if value.strip() in MISSING else float(value) for value in values])
         except ValueError as error:
             if place:
-                raise InputError(f"{path}:{number}: cannot be read as rows of numbers ({error})") from None
+                raise InputError(f"{path}:{line}: cannot be read as rows of numbers ({error})") from None
             continue
         if len(rows[-1]) != len(rows[0]):
-            raise InputError(f"{path}:{number}: expected {len(rows[0])} values, found {len(values)}")
+            raise InputError(f"{path}:{line}: expected {len(rows[0])} values, found {len(values)}")
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(rows[0]) if rows else 0)
 
 
@@ -123,12 +145,12 @@ def _table(path: Path, agreed: Agreement) -> NDArray[np.float64]:
     if twice := sorted(name for name in wanted if counted[name] > 1):
         raise InputError(f"{path}:{lines[0][0]}: two columns are named {twice[0]!r}")
     places, rows = [at[name] for name in wanted], []
-    for number, values in lines[1:]:
+    for line, values in lines[1:]:
         if len(values) != len(names):
-            raise InputError(f"{path}:{number}: expected {len(names)} values, found {len(values)}")
+            raise InputError(f"{path}:{line}: expected {len(names)} values, found {len(values)}")
         rows.append(
             [
-                _value(values[place].strip(), column.categories, f"{path}:{number}: {column.name}")
+                _value(values[place].strip(), column, f"{path}:{line}: {column.name}")
                 for place, column in zip(places, agreed.columns, strict=True)
             ]
         )
@@ -141,21 +163,21 @@ def _lines(path: Path, separator: Callable[[str], str]) -> list[tuple[int, list[
     first = next((text for text in texts if text.strip()), None)
     if first is None:
         return []
-    rows = csv_rows(path, texts, separator(first))
-    return [(line, values) for line, values in rows if any(value.strip() for value in values)]
+    return [(line, values) for line, values in csv_rows(path, texts, separator(first)) if values]
 
 
 def _stripped(values: list[str]) -> list[str]:
     return [value.strip() for value in values]
 
 
-def _value(text: str, categories: tuple[str, ...] | None, where: str) -> float:
-    if text in _MISSING:
+def _value(text: str, column: Column, where: str) -> float:
+    """A value as training read it; NaN where it is missing, or a category that training never saw."""
+    if text in column.missing:
         return float("nan")
-    if categories is not None:
+    if column.categories is not None:
         name = category(text)
-        return float(categories.index(name)) if name in categories else float("nan")
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"{where}: expected a number, found {text!r}") from None
+        return float(column.categories.index(name)) if name in column.categories else float("nan")
+    found = number(text, column.form)
+    if found is None:
+        raise InputError(f"{where}: expected a number, found {text!r}")
+    return found

@@ -23,8 +23,9 @@ def predict(model: Predictor, data: str | Path, safe: bool = False) -> tuple[str
 
     A classification gives `prediction` and its `probability`, a regression a column per target. `data` is a
     .npy array, an .npz archive with x, x_test or x_train, or a .csv: a model of a table finds its columns by the names
-    in the first line, other models take its numbers as they stand. A model of texts takes a .txt with a text to each
-    line.
+    in the first line and reads their values as training did, other models take its numbers as they stand. A model of
+    texts takes a .txt with a text to each line, or a .csv or .tsv with a column `text`. Each row of these gives a line,
+    and each number is the shortest text that reads back to the same one.
 
     Raises InputError for a file that cannot be read, for rows that are not what the model takes, and for one whose
     outputs are no finite numbers.
@@ -40,11 +41,12 @@ def predict(model: Predictor, data: str | Path, safe: bool = False) -> tuple[str
     if agreed.task == "classification":
         codes, scores = model.network.output.codes(outputs), model.network.output.scores(outputs)
         writer.writerow(["prediction", "probability"])
-        for code, chances in zip(codes.tolist(), scores.tolist(), strict=True):
+        # NumPy's text of a number is the shortest that reads back to the same one, of float32 too.
+        for code, chances in zip(codes.tolist(), scores.numpy().astype(str).tolist(), strict=True):
             label = str(agreed.labels[code])
-            writer.writerow([f"'{label}" if safe and label.startswith(_FORMULA) else label, f"{chances[code]:.6g}"])
+            writer.writerow([f"'{label}" if safe and label.startswith(_FORMULA) else label, chances[code]])
     else:
         names = ["prediction"] if agreed.outputs == 1 else [f"prediction_{n}" for n in range(agreed.outputs)]
         writer.writerow(names)
-        writer.writerows([f"{number:.6g}" for number in row] for row in outputs.tolist())
+        writer.writerows(outputs.tolist())
     return into.getvalue(), len(outputs)

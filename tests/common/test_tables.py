@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv as python_csv
+import gzip
 import subprocess
 import sys
 import tempfile
@@ -14,10 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.data.sources import csv
+from common.data.labels import encode_names
+from common.data.partitions.columns import groups
+from common.data.sources import csv, npz
+from common.data.sources.files import telling_names
 from common.data.table import Column, Table, category
 from common.errors import InputError
-from common.scenario.sources import CsvSource
+from common.scenario.sources import CsvSource, NpzSource
 from tests.conftest import shared_data
 
 PEOPLE = """age,city,born,score,well
@@ -152,7 +156,7 @@ def test_hourly_rentals_are_a_regression() -> None:
         ("alpha,beta\n1,2\n", {"target": "beat"}, "data.source.target: no column 'beat'; did you mean beta?"),
         ("a,b\n1,2\n", {"target": "b", "drop": ["z"]}, "data.source.drop: no column 'z'"),
         ("a,b\n1,2\nx,4\n", {"target": "b", "numeric": ["a"]}, "FILE:3: a: expected a number, found 'x'"),
-        ("a,b\n1,2\ninf,4\n", {"target": "b", "numeric": ["a"]}, "FILE:3: a: expected a number, found 'inf'"),
+        ("a,b\n1,2\ninf,4\n", {"target": "b", "numeric": ["a"]}, "FILE:3: a: expected a finite number, found 'inf'"),
         ("a,b\n1,2\n1,x\n", {"target": "b", "task": "regression"}, "FILE:3: b: expected a number, found 'x'"),
         ("a,b\n1,x\n", {"target": "b", "threshold": 1.0}, "FILE:2: b: expected a number, found 'x'"),
         (
@@ -185,8 +189,11 @@ def test_a_long_text_and_a_number_of_many_digits_are_values_like_others(tmp_path
 
 _WIDE = """
 import resource, sys
-from common.data.sources import csv
-from common.scenario.sources import CsvSource
+from common.data.labels import encode_names
+from common.data.partitions.columns import groups
+from common.data.sources import csv, npz
+from common.data.sources.files import telling_names
+from common.scenario.sources import CsvSource, NpzSource
 
 # Seconds of a processor, not of a clock: a signal ends a process that takes more.
 resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
@@ -240,10 +247,166 @@ def test_values_are_those_that_python_writes(rows: list[tuple[str, str]]) -> Non
 
 
 def test_numbers_may_be_written_as_python_writes_them(tmp_path: Path) -> None:
-    table = people(tmp_path, "a,b,well\n+1,1_000,x\n1e3,.5,y\n?,-0,x\n")
+    table = people(tmp_path, "a,b,well\n+1,1000.,x\n1e3,.5,y\n?,-0,x\n")
     np.testing.assert_array_equal(table.x, [[1, 1000], [1000, 0.5], [np.nan, 0]])
 
 
 def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_bytes(b"\xef\xbb\xbfa,b\r\n1,x\r\n")
     assert csv.read(CsvSource(path=str(tmp_path / "people.csv"), target="b"), 0).columns == [Column("a")]
+
+
+class TestNumbersAsPeopleWriteThem:
+    """Whatever is not plain is read where the whole column fits, and told with an example."""
+
+    def numbers(
+        self, tmp_path: Path, *values: str, separator: str = ";", **options: Any
+    ) -> tuple[list[float], list[str]]:
+        lines = [f"{value}{separator}{'uv'[place % 2]}" for place, value in enumerate(values)]
+        text = "\n".join([f"a{separator}well", *lines]) + "\n"
+        table = people(tmp_path, text, separator=separator, **options)
+        assert table.columns[0].categories is None
+        return table.x[:, 0].tolist(), [hint.replace(str(tmp_path / "people.csv"), "FILE") for hint in table.hints]
+
+    @pytest.mark.parametrize(
+        ("values", "separator", "read", "told"),
+        [
+            (["1,5", "-20", "0,25"], ";", [1.5, -20, 0.25], "with a decimal comma, such as '1,5' in FILE:2"),
+            (["12,345", "900"], ";", [12.345, 900], "with a decimal comma, such as '12,345' in FILE:2"),
+            (["12,345", "900"], "\t", [12345, 900], "with ',' between thousands, such as '12,345' in FILE:2"),
+            (["1,234.5", "7"], ";", [1234.5, 7], "with ',' between thousands, such as '1,234.5' in FILE:2"),
+            (["1.234,5", "7"], ";", [1234.5, 7], "with a decimal comma and '.' between thousands"),
+            (["1 234,5", "7"], ";", [1234.5, 7], "with a decimal comma and ' ' between thousands"),
+            (["3", "40%", "5%"], ";", None, ""),
+            (["40%", "5 %"], ";", [40, 5], "with percent signs, which are left out, such as '40%' in FILE:2"),
+            (["\u22123", "5"], ";", [-3, 5], ""),
+        ],
+    )
+    def test_forms(
+        self, tmp_path: Path, values: list[str], separator: str, read: list[float] | None, told: str
+    ) -> None:
+        if read is None:
+            text = "\n".join(["a;well", *(f"{value};{'uv'[n % 2]}" for n, value in enumerate(values))])
+            assert people(tmp_path, text, separator=";").columns[0].categories == ("3", "40%", "5%")
+            return
+        found, hints = self.numbers(tmp_path, *values, separator=separator)
+        assert found == read
+        assert told in " ".join(hints)
+        assert bool(hints) == bool(told)
+
+    def test_the_scenario_may_say_which_mark_is_meant(self, tmp_path: Path) -> None:
+        assert self.numbers(tmp_path, "12,345", "900", decimal=".")[0] == [12345, 900]
+        assert self.numbers(tmp_path, "12,345", "900", separator="\t", decimal=",")[0] == [12.345, 900]
+        assert self.numbers(tmp_path, "1.234", "900", decimal=",")[0] == [1234, 900]
+
+    def test_codes_are_no_numbers(self, tmp_path: Path) -> None:
+        table = people(tmp_path, "code,well\n1_10,x\n11_0,y\n1_10,x\n")
+        assert table.columns[0].categories == ("11_0", "1_10")
+
+    @pytest.mark.parametrize("mark", ["N/A", "-", "n/a", "#N/A", "None", "—"])
+    @pytest.mark.parametrize("share", [0.02, 0.6])
+    def test_marks_among_numbers_are_missing_values(self, tmp_path: Path, mark: str, share: float) -> None:
+        rows = [(mark if n < share * 100 else f"{n / 7:.3f}", f"{n / 3:.3f}") for n in range(100)]
+        text = "a,b\n" + "".join(f"{a},{b}\n" for a, b in rows)
+        table = people(tmp_path, text, target="b")
+        marked = int(share * 100)
+        assert np.isnan(table.x[:, 0]).sum() == marked
+        assert f"column a: {marked} values {mark!r} are taken for missing, the first in" in table.hints[0]
+        table = people(tmp_path, text, target="a")
+        assert (table.task, len(table.y)) == ("regression", 100 - marked)
+        assert table.hints[-1] == f"{marked} rows are left out, their a is missing"
+
+    def test_a_text_among_many_different_numbers_is_refused(self, tmp_path: Path) -> None:
+        text = "a,b\n" + "".join(f"{'x' if n == 7 else n / 3},{n / 7}\n" for n in range(60))
+        told = complaint(tmp_path, text, target="b")
+        assert told.startswith("FILE:9: a: 'x' is no number, 59 other values are; name it in data.source.missing")
+        assert complaint(tmp_path, text, target="a").startswith("FILE:9: a: 'x' is no number")
+        assert people(tmp_path, text, target="b", missing=["x"]).hints == []
+
+    def test_an_index_without_a_name_is_left_out(self, tmp_path: Path) -> None:
+        table = people(tmp_path, ",a,well\n0,5,x\n1,6,y\n2,7,x\n")
+        assert table.columns == [Column("a")]
+        assert table.hints == ["column '': left out, it has no name and numbers the rows"]
+
+    def test_a_text_for_each_row_is_told(self, tmp_path: Path) -> None:
+        table = people(tmp_path, "name,well\n" + "".join(f"person {n},{n % 2}\n" for n in range(40)))
+        assert "column name: 40 different texts in 40 rows, such as 'person 0', become a feature each" in table.hints[0]
+
+    def test_many_whole_numbers_may_be_labels(self, tmp_path: Path) -> None:
+        text = "a,well\n" + "".join(f"{n},{n % 26}\n" for n in range(100))
+        assert people(tmp_path, text).task == "regression"
+        assert "26 different whole numbers are taken for a quantity" in people(tmp_path, text).hints[0]
+        assert len(people(tmp_path, text, task="classification").labels) == 26
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "2024-03-01T10:00:00+02:00",
+        "2024-03-01 10:00 UTC",
+        "1 Mar 1999",
+        "March 1, 1999",
+        "01-Mar-99",
+        "10:45",
+        "10:45 PM",
+    ],
+)
+def test_times_and_dates_are_left_out_with_a_hint(tmp_path: Path, when: str) -> None:
+    table = people(tmp_path, f'when,a,well\n"{when}",1,x\n"{when}",2,y\n')
+    assert table.columns == [Column("a")]
+    assert "column when: left out, it holds dates" in table.hints[0]
+
+
+class TestFilesAsProgramsWriteThem:
+    def test_any_ends_of_lines(self, tmp_path: Path) -> None:
+        for end in ("\n", "\r\n", "\r"):
+            (tmp_path / "a.csv").write_bytes(end.join(["a,b", "1,x", "2,y", ""]).encode())
+            assert csv.read(CsvSource(path=str(tmp_path / "a.csv"), target="b"), 0).x.tolist() == [[1], [2]]
+        (tmp_path / "a.csv").write_bytes(b"a,b\r1,x\r2\r")
+        with pytest.raises(InputError, match=r"a\.csv:3: expected 2 values, found 1"):
+            csv.read(CsvSource(path=str(tmp_path / "a.csv"), target="b"), 0)
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+    def test_utf_16(self, tmp_path: Path, encoding: str) -> None:
+        mark = {"utf-16": b"", "utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}[encoding]
+        (tmp_path / "a.csv").write_bytes(mark + "ä,b\n1,x\n2,y\n".encode(encoding))
+        assert csv.read(CsvSource(path=str(tmp_path / "a.csv"), target="b"), 0).columns == [Column("ä")]
+
+    def test_what_is_compressed_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_bytes(gzip.compress(b"a,b\n1,x\n"))
+        with pytest.raises(InputError, match=r"a\.csv: compressed by gzip; unpack it first"):
+            csv.read(CsvSource(path=str(tmp_path / "a.csv"), target="b"), 0)
+
+    def test_the_line_in_which_excel_names_the_separator(self, tmp_path: Path) -> None:
+        assert people(tmp_path, "sep=;\na;well\n1;x\n2;y\n", separator=";").x.tolist() == [[1], [2]]
+        told = complaint(tmp_path, "sep=;\na;well\n1;x\n")
+        assert told == "data.source.separator: FILE:1: the file says ';' stands between values"
+
+
+class TestNamesOfClients:
+    def test_files_of_the_same_name_are_told_apart_by_their_folders(self, tmp_path: Path) -> None:
+        for place, rows in (("north/a", 2), ("south/a", 3), ("west/b", 4)):
+            (tmp_path / place).parent.mkdir(parents=True)
+            for suffix in (".csv", ".txt"):
+                (tmp_path / place).with_suffix(suffix).write_text("a,b\n" + "1,x\n" * rows)
+        paths = [tmp_path / name for name in ("north/a.csv", "south/a.csv", "west/b.csv")]
+        assert telling_names(paths[:2]) == ["north", "south"]
+        assert telling_names(paths) == ["north/a", "south/a", "west/b"]
+        assert telling_names([paths[0], paths[2]]) == ["a", "b"]
+        assert telling_names([paths[0], paths[0].with_suffix(".txt")]) == ["a.csv", "a.txt"]
+        table = csv.read(CsvSource(path=str(tmp_path / "*" / "a.csv"), target="b"), 0)
+        assert table.groups is not None
+        assert (table.group_names, np.bincount(table.groups).tolist()) == (["north", "south"], [2, 3])
+        with pytest.raises(InputError, match=r"north/a\.csv: named twice"):
+            telling_names([paths[0], tmp_path / "south" / ".." / "north" / "a.csv"])
+
+    def test_numbers_are_in_their_own_order_whatever_the_source(self, tmp_path: Path) -> None:
+        sites = [2, 10, 1, 10, 2, 1, 11]
+        (tmp_path / "a.csv").write_text("site,x,y\n" + "".join(f"{site},{n},{n % 2}\n" for n, site in enumerate(sites)))
+        table = csv.read(CsvSource(path=str(tmp_path / "a.csv"), target="y", client="site"), 0)
+        assert table.group_names == ["1", "2", "10", "11"]
+        assert encode_names(["site10", "site2", "2.0", "2", 1])[1] == ["1", "2", "site2", "site10"]
+        np.savez(tmp_path / "a.npz", x_train=np.zeros((7, 1)), y_train=np.zeros(7, int), client=np.array(sites, str))
+        assert npz.read(NpzSource(path=str(tmp_path / "a.npz")), 0).group_names == ["1", "2", "10", "11"]
+        by_column = csv.read(CsvSource(path=str(tmp_path / "a.csv"), target="y", categorical=("site",)), 0)
+        assert groups(by_column, np.arange(7), "site")[1] == ["1", "2", "10", "11"]

@@ -409,7 +409,7 @@ class TestStartingFromAnEarlierModel:
         with pytest.raises(hothouse.InputError, match=r"model\.layers: expected \[64, 32\], as the model to start"):
             hothouse.run({"data": digits, "model": {"from": str(run.folder), "layers": [64]}}, engine="local")
         wine = {"source": {"kind": "sklearn", "name": "wine"}}
-        with pytest.raises(hothouse.InputError, match=r"model\.from: .* layers\.0\.weight of shape \(64, 64\)"):
+        with pytest.raises(hothouse.InputError, match=r"model\.from: the model to start from was for other inputs"):
             hothouse.run({"data": wine, "model": {"from": str(run.folder)}}, engine="local", out=tmp_path / "run")
 
     def test_what_is_no_model_is_refused(self, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from common.data.labels import encode, encode_names, whole_number
+from common.data.numbers import MARKS, POINT, best_form, forms, in_words, number
 from common.data.sources.files import digest, telling_names
 from common.data.sources.sheets import Sheet, files_of, sheet_of, together
 from common.data.table import Column, Table, category
@@ -22,11 +23,18 @@ Numbers = NDArray[np.float64]
 
 seeded = False
 
-_DATE = re.compile(
-    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?"
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_DAY = (
+    rf"(\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}|"
+    rf"\d{{1,2}}[ -]{_MONTH}[ -]\d{{2,4}}|{_MONTH} \d{{1,2}},? \d{{2,4}})"
 )
+_TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[ap]m)?( ?(Z|UTC|GMT|[+-]\d{2}:?\d{2}))?"
+_DATE = re.compile(rf"{_DAY}([T ,]+{_TIME})?|{_TIME}", re.IGNORECASE)
+_NOT_FINITE = re.compile(r"[+-]?(inf|infinity|nan)", re.IGNORECASE)
 _MOST_LABELS = 20
 """A target of more different whole numbers than this is taken for a quantity."""
+_MANY_LABELS = 200
+"""Up to so many whole numbers may well be labels, as letters and countries are."""
 _MOST_CATEGORIES = 1000
 _FEW_ODD = 0.1
 """A column with no more than this share of texts among its numbers may well be meant as numbers."""
@@ -99,39 +107,130 @@ def _column(
         hints.append(f"column {name}: left out, every value in it is missing")
         return None
     if name not in spec.categorical:
-        numbers = _numbers(values, gaps)
-        odd = np.flatnonzero(~np.isfinite(numbers) & ~gaps)
+        found = _read(name, values, gaps, spec, sheet)
+        odd = found.odd
         if not len(odd):
-            return Column(name), numbers
-        row, found = int(odd[0]), values[int(odd[0])].as_py()
+            hints += found.hints(f"column {name}", values, sheet)
+            if not name and _counts_rows(found.numbers):
+                hints.append("column '': left out, it has no name and numbers the rows")
+                return None
+            return Column(name, form=found.form, missing=(*spec.missing, *found.marks)), found.numbers
+        row, text = int(odd[0]), values[int(odd[0])].as_py()
         if name in spec.numeric:
-            raise InputError(f"{sheet.where(row)}: {name}: expected a number, found {found!r}")
+            raise InputError(f"{sheet.where(row)}: {name}: expected a number, found {text!r}")
         distinct = pc.unique(values.filter(~gaps)).to_pylist()
-        if _all_are(float, distinct):
-            raise InputError(
-                f"{sheet.where(row)}: {name}: expected a finite number, found {found!r}; "
-                "data.source.missing says what stands for a missing value"
-            )
         if all(_DATE.fullmatch(value) for value in distinct):
             hints.append(f"column {name}: left out, it holds dates; give their parts (month, hour, …) as columns")
             return None
         if len(odd) <= _FEW_ODD * (~gaps).sum():
             hints.append(
-                f"column {name}: taken for categories, since {found!r} in {sheet.where(row)} is no number; "
+                f"column {name}: taken for categories, since {text!r} in {sheet.where(row)} is no number; "
                 f"is it a missing value (data.source.missing)?"
             )
     coded = values.dictionary_encode()
     texts = coded.dictionary.to_pylist()
     categories = sorted({category(text) for text in texts if text not in missing})
+    known = int((~gaps).sum())
     if len(categories) > _MOST_CATEGORIES:
         raise InputError(
-            f"{name}: {len(categories)} different texts in {(~gaps).sum()} rows are no categories; "
+            f"{name}: {len(categories)} different texts in {known} rows are no categories; "
             f"leave it out with drop: [{name}]",
             "data.source.drop",
         )
+    if len(categories) > _MOST_LABELS and len(categories) > known / 2:
+        hints.append(
+            f"column {name}: {len(categories)} different texts in {known} rows, such as {categories[0]!r}, become a "
+            f"feature each; drop: [{name}] leaves the column out"
+        )
     places = {one: float(code) for code, one in enumerate(categories)}
     codes = np.array([np.nan if text in missing else places[category(text)] for text in texts])
-    return Column(name, tuple(categories)), codes[coded.indices.to_numpy()]
+    return Column(name, tuple(categories), missing=spec.missing), codes[coded.indices.to_numpy()]
+
+
+@dataclass
+class _Read:
+    """A column of texts, read as numbers as far as they are some."""
+
+    numbers: Numbers
+    """NaN where a value is missing or no number, (rows,)."""
+    odd: NDArray[np.intp]
+    """The rows of what is neither a number nor missing."""
+    form: str
+    marks: tuple[str, ...] = ()
+    """What was taken for missing values though the scenario does not name it."""
+    marked: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    """The rows of these."""
+    example: int = 0
+    """A row with a number in it that shows the form."""
+
+    def hints(self, what: str, values: pa.StringArray, sheet: Sheet) -> list[str]:
+        """What the user should know of how it was read."""
+        told = []
+        if self.form != POINT:
+            example, text = sheet.where(self.example), values[self.example].as_py()
+            how = f"read as numbers with {in_words(self.form)}"
+            told.append(f"{what}: {how}, such as {text!r} in {example} (data.source.decimal)")
+        if len(self.marked):
+            marks, where = ", ".join(map(repr, self.marks)), sheet.where(int(self.marked[0]))
+            told.append(
+                f"{what}: {len(self.marked)} values {marks} are taken for missing, the first in {where}; "
+                "data.source.missing says what stands for a missing value"
+            )
+        return told
+
+
+def _read(name: str, values: pa.StringArray, gaps: NDArray[np.bool_], spec: CsvSource, sheet: Sheet) -> _Read:
+    """The values as numbers, in the form in which most of them are some.
+
+    Raises InputError for an infinite number, and where most values are different numbers but some are no numbers at
+    all: as categories they would say nothing.
+    """
+    numbers = np.full(len(values), np.nan)
+    known = values.filter(~gaps)
+    coded = known.dictionary_encode()
+    texts = coded.dictionary.to_pylist()
+    plain = spec.decimal != "," and not any("_" in text for text in texts)
+    try:
+        if not plain:
+            raise pa.ArrowInvalid
+        numbers[~gaps] = pc.cast(known, pa.float64()).to_numpy(zero_copy_only=False)
+        form = POINT
+    except pa.ArrowInvalid:
+        form = best_form((text for text in texts if text.lower() not in MARKS), forms(spec.decimal, spec.separator))
+        distinct = np.array([np.nan if (found := number(text, form)) is None else found for text in texts])
+        numbers[~gaps] = distinct[coded.indices.to_numpy()]
+    odd = np.flatnonzero(~np.isfinite(numbers) & ~gaps)
+    if not len(odd):
+        return _Read(numbers, odd, form, example=_example(values, gaps, form))
+    odd_texts = pc.unique(values.take(pa.array(odd))).to_pylist()
+    are_labels = name == spec.target and spec.task == "classification"
+    if not are_labels and all(_NOT_FINITE.fullmatch(text) or np.isinf(number(text, form) or 0.0) for text in odd_texts):
+        raise InputError(
+            f"{sheet.where(int(odd[0]))}: {name}: expected a finite number, found {odd_texts[0]!r}; "
+            "data.source.missing says what stands for a missing value"
+        )
+    right = np.isfinite(numbers)
+    if right.any() and all(text.lower() in MARKS for text in odd_texts):
+        nothing = np.empty(0, np.intp)
+        return _Read(numbers, nothing, form, tuple(odd_texts), odd, _example(values, ~right, form))
+    if right.sum() > len(odd) and len(np.unique(numbers[right])) > _MOST_LABELS and not are_labels:
+        raise InputError(
+            f"{sheet.where(int(odd[0]))}: {name}: {odd_texts[0]!r} is no number, {right.sum()} other values are; name "
+            "it in data.source.missing if it stands for a missing value, or the column in categorical or drop"
+        )
+    return _Read(numbers, odd, form)
+
+
+def _example(values: pa.StringArray, without: NDArray[np.bool_], form: str) -> int:
+    """A row whose text shows the form."""
+    marks = set(form) - {POINT}
+    rows = np.flatnonzero(~without)[:10_000].tolist()
+    return next((row for row in rows if marks & set(values[row].as_py())), rows[0] if rows else 0)
+
+
+def _counts_rows(numbers: Numbers) -> bool:
+    """Whether these are 0, 1, 2, … or 1, 2, 3, …"""
+    return len(numbers) > 1 and bool((numbers[0] in (0, 1)) and (np.diff(numbers) == 1).all())
 
 
 def _gaps(values: pa.StringArray, missing: frozenset[str]) -> NDArray[np.bool_]:
@@ -140,57 +239,36 @@ def _gaps(values: pa.StringArray, missing: frozenset[str]) -> NDArray[np.bool_]:
     return found
 
 
-def _all_are(kind: Callable[[str], object], values: list[str]) -> bool:
-    try:
-        for value in values:
-            kind(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _numbers(values: pa.StringArray, gaps: NDArray[np.bool_]) -> Numbers:
-    """The values as numbers, NaN where they are missing or none, (rows,)."""
-    numbers = np.full(len(values), np.nan)
-    known = values.filter(~gaps)
-    try:
-        numbers[~gaps] = pc.cast(known, pa.float64()).to_numpy(zero_copy_only=False)
-    except pa.ArrowInvalid:
-        # Python reads a few more ways to write a number, such as +1 and 1_000.
-        coded = known.dictionary_encode()
-        distinct = np.array([_number(text) for text in coded.dictionary.to_pylist()])
-        numbers[~gaps] = distinct[coded.indices.to_numpy()]
-    return numbers
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan
-
-
 def _target(
     values: pa.StringArray, spec: CsvSource, missing: frozenset[str], sheet: Sheet, hints: list[str]
 ) -> tuple[NDArray[np.generic], list[str | int], NDArray[np.bool_]]:
     """The targets or label codes, the labels, and which rows have one; rows without are left out."""
     gaps = _gaps(values, missing)
+    if gaps.all():
+        raise InputError(f"every {spec.target} is missing", "data.source.target")
+    found = _read(spec.target, values, gaps, spec, sheet)
+    numbers, odd = found.numbers, found.odd
+    labels_wanted = spec.task == "classification" and spec.threshold is None
+    if not labels_wanted:
+        hints += found.hints(spec.target, values, sheet)
+        gaps[found.marked] = True
     kept = ~gaps
     if gaps.any():
         hints.append(f"{int(gaps.sum())} rows are left out, their {spec.target} is missing")
-    if gaps.all():
-        raise InputError(f"every {spec.target} is missing", "data.source.target")
-    numbers = _numbers(values, gaps)
-    odd = np.flatnonzero(~np.isfinite(numbers) & kept)
     numbers = numbers[kept]
     if len(odd) and (spec.task == "regression" or spec.threshold is not None):
-        found = values[int(odd[0])].as_py()
-        raise InputError(f"{sheet.where(int(odd[0]))}: {spec.target}: expected a number, found {found!r}")
-    if not len(odd):
+        text = values[int(odd[0])].as_py()
+        raise InputError(f"{sheet.where(int(odd[0]))}: {spec.target}: expected a number, found {text!r}")
+    if not len(odd) and not (labels_wanted and len(found.marked)):
         if spec.threshold is not None:
             return (numbers > spec.threshold).astype(np.int64), [0, 1], kept
         whole = np.array_equal(numbers, np.round(numbers))
         if spec.task == "regression" or (spec.task == "auto" and not (whole and _few(numbers))):
+            if spec.task == "auto" and whole and (classes := len(np.unique(numbers))) <= _MANY_LABELS:
+                hints.append(
+                    f"{spec.target}: {classes} different whole numbers are taken for a quantity (a regression); "
+                    "data.source.task: classification takes them for labels"
+                )
             return numbers.reshape(-1, 1), [], kept
         if not whole:
             raise InputError(

@@ -75,11 +75,23 @@ def telling_names(paths: Sequence[Path]) -> list[str]:
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """The lines of a text file. Raises InputError where it is not UTF-8 or holds a NUL."""
+    """The lines of a text file, whatever ends them; UTF-16 is known by its first bytes.
+
+    Raises InputError where it is not UTF-8 or UTF-16, holds a NUL or is compressed.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if content.startswith(b"\x1f\x8b"):
+        raise InputError(f"{path}: compressed by gzip; unpack it first (gunzip)")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        try:
+            content = content.decode("utf-16").encode()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: expected UTF-16 text, as its first bytes say ({error.reason})") from None
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         try:
             text = line.decode()

@@ -66,7 +66,7 @@ class Pictures:
             self.noticed["are stored turned; they are read upright"] += 1
         upright = ImageOps.exif_transpose(picture)
         if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
-            return self._from_deep(upright, where)
+            return self._from_deep(upright, picture.format == "PNG", where)
         grey = upright.mode in _GREY
         if upright.mode in _CLEAR or "transparency" in upright.info:
             self.noticed["have transparent parts, which are laid on white"] += 1
@@ -80,13 +80,13 @@ class Pictures:
                 f"{where}: a picture of mode {upright.mode}, which is not known how to show; save it as RGB"
             ) from None
 
-    def _from_deep(self, picture: Image, where: str) -> Image:
+    def _from_deep(self, picture: Image, png: bool, where: str) -> Image:
         """A grey picture of 16 bits in 8: 65,535 is white."""
         from PIL import Image
 
         numbers = np.asarray(picture)
         # PNG has no more than 16 bits; elsewhere nobody knows what is white.
-        if picture.mode == "F" or (picture.mode == "I" and picture.format not in (None, "PNG")):
+        if picture.mode == "F" or (picture.mode == "I" and not png):
             raise InputError(f"{where}: a picture of {numbers.dtype}, whose white is not known; save it as 8 or 16 bit")
         if numbers.min(initial=0) < 0 or numbers.max(initial=0) > 65535:
             raise InputError(f"{where}: a picture with numbers beyond 16 bit; save it as 8 or 16 bit")

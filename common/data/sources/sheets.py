@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -48,7 +49,12 @@ def files_of(spec: CsvSource) -> list[Path]:
 def sheet_of(path: Path, spec: CsvSource) -> Sheet:
     """One file's texts. Raises InputError for a row with more or fewer values than there are columns."""
     lines = list(lines_of(path))
-    _check_separator(path, lines[0], spec)
+    if told := re.fullmatch(r'"?sep=(.)"?\s*', lines[0]):
+        # Excel's own line, which names the separator.
+        if told[1] != spec.separator:
+            raise InputError(f"{path}:1: the file says {told[1]!r} stands between values", "data.source.separator")
+        lines[0] = "\n"
+    _check_separator(path, next((line for line in lines if line.strip()), ""), spec)
     if any('"' in line for line in lines):
         # Arrow takes quotes as they come, also one that is never closed.
         _line_of(path, lines, spec, -1)
