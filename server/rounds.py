@@ -280,7 +280,8 @@ class Rounds:
 
     def _model(self, state: RunState) -> Predictor:
         self._network.load_state_dict(tensors(self._strategy.reported(state.parameters | state.buffers)))
-        return Predictor(self._network, self._scenario.model, self._agreement).eval()
+        untrained = self._scenario.federation.strategy.personal(self._network.state_dict())
+        return Predictor(self._network, self._scenario.model, self._agreement, untrained).eval()
 
 
 class _Clock:

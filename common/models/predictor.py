@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,21 @@ class Predictor(nn.Module):
     output_shift: Tensor
     output_scale: Tensor
 
-    def __init__(self, network: MLP, spec: Model, agreement: Agreement) -> None:
+    def __init__(
+        self,
+        network: MLP,
+        spec: Model,
+        agreement: Agreement,
+        untrained: Iterable[str] = (),
+        client: int | None = None,
+    ) -> None:
+        """`untrained` are the network's arrays that its run left as they began, since clients keep their own.
+
+        `client` is whose own model it is; None for the global one.
+        """
         super().__init__()
         self.network, self.spec, self.agreement = network, spec, agreement
+        self.untrained, self.client = tuple(untrained), client
         self.inputs = Transform(agreement, DTYPES[spec.dtype])
         self.register_buffer("output_shift", torch.tensor(agreement.target_shift, dtype=torch.float64))
         self.register_buffer("output_scale", torch.tensor(agreement.target_scale, dtype=torch.float64))
@@ -73,7 +85,12 @@ class Predictor(nn.Module):
 
 def to_bytes(model: Predictor) -> bytes:
     """The model as a safetensors file; equal models give equal bytes."""
-    about = {"model": model.spec.model_dump(mode="json", exclude={"from_"}), "agreement": model.agreement.words()}
+    about = {
+        "model": model.spec.model_dump(mode="json", exclude={"from_"}),
+        "agreement": model.agreement.words(),
+        "untrained": model.untrained,
+        "client": model.client,
+    }
     tensors = {f"network.{name}": tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     # In float64, so that the agreement is the same to the last bit when it is read.
     agreed = {f"agreement.{name}": torch.from_numpy(np.array(a)) for name, a in model.agreement.arrays().items()}
@@ -125,7 +142,8 @@ def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:
         if not weights[name].isfinite().all():
             raise ValueError(f"{name} has numbers that are infinite or not a number (NaN)")
     network.load_state_dict(weights, assign=True)
-    return Predictor(network, spec, agreement).eval()
+    untrained, client = tuple(map(str, about.get("untrained", ()))), about.get("client")
+    return Predictor(network, spec, agreement, untrained, client if isinstance(client, int) else None).eval()
 
 
 def _told(array: tuple[tuple[int, ...], torch.dtype] | None) -> str:

@@ -58,7 +58,9 @@ def starting_weights(scenario: Scenario, fresh: Named, agreement: Agreement) -> 
         rows = outputs if name in (f"{last}.weight", f"{last}.bias") else None
         columns = inputs if name == "layers.0.weight" else None
         weights[name] = _placed(array, fresh[name], rows, columns)
-    return weights, [*new_inputs, *new_outputs]
+    never = earlier.untrained
+    began = [f"{len(never)} arrays were never trained in the run to start from, such as {never[0]}"] if never else []
+    return weights, [*new_inputs, *new_outputs, *began]
 
 
 Unit = tuple[str, ...]

@@ -99,8 +99,15 @@ class TextSource(Part):
     """Labelled texts: a file with a label and a text per line, or a folder with a folder of texts per label."""
 
     kind: Literal["text"] = key("Labelled texts.", "text")
-    path: FilePath = key("The file, or the folder with a folder of .txt files for each label.")
+    path: FilePath = key(
+        "The file, or the folder with a folder of .txt files for each label; or with folders train, validation "
+        "(or val) and test that hold such folders."
+    )
     separator: str = key("What stands between label and text.", "\t", min_length=1, max_length=1)
+    quotes: Literal["auto", "csv", "none"] = key(
+        "Whether values may stand in quotes as in CSV, over several lines too: auto says so unless tabs separate them.",
+        "auto",
+    )
     header: bool = key("Whether the first line names the columns.", False)
     label_column: int = key("Where the label stands, from 0.", 0, unit="column", ge=0)
     text_column: int = key("Where the text stands, from 0.", 1, unit="column", ge=0)

@@ -8,18 +8,19 @@ from typing import Annotated
 
 import typer
 
-from hothouse.commands.options import RunFolder
+from hothouse.commands.options import Client, RunFolder
 
 
 def export(
     run_folder: RunFolder,
     out: Annotated[Path | None, typer.Option(help="The archive; RUN.hothouse if left out.", metavar="FILE")] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Put the model in as ONNX too.")] = False,
+    client: Client = None,
 ) -> None:
     """Write a finished run into one compressed file: weights, scenario, metrics, environment, model card."""
     from hothouse.results.archive import export_run
 
-    print(export_run(run_folder, out, onnx))
+    print(export_run(run_folder, out, onnx, client))
 
 
 def import_archive(
@@ -38,17 +39,19 @@ def predict(
     run_folder: RunFolder,
     data: Annotated[Path, typer.Option(help="Rows: .npy, .npz (x, x_test or x_train) or .csv.", metavar="FILE")],
     out: Annotated[Path | None, typer.Option(help="Write CSV here, not to the screen.", metavar="FILE")] = None,
+    client: Client = None,
     safe_csv: Annotated[
         bool,
         typer.Option("--safe-csv", help="Write an apostrophe before labels that a spreadsheet would run as formulas."),
     ] = False,
 ) -> None:
-    """Predict with a run's final model."""
+    """Predict with a run's final model, or with a client's own."""
     from hothouse.results.predict import predict as predictions
     from hothouse.results.result import load
     from hothouse.writing import written
 
-    text, rows = predictions(load(run_folder).model, data, safe_csv)
+    run = load(run_folder)
+    text, rows = predictions(run.model if client is None else run.own_model(client), data, safe_csv)
     if out is None:
         sys.stdout.write(text)
         return

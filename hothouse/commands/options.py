@@ -15,6 +15,10 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the scenario; may be repeated."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The scenario's seed.")]
+Client = Annotated[
+    int | None,
+    typer.Option(help="The own model of this client, where the strategy leaves clients one.", metavar="ID", min=0),
+]
 RunFolder = Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Ray actors; one for each processor if left out. Changes no bit.")

@@ -13,8 +13,9 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from common.archives import FORMAT, MANIFEST, RECORDS, REQUIRED, check_contents, digest, read_archive
+from common.archives import FORMAT, MANIFEST, MODEL, RECORDS, REQUIRED, check_contents, digest, read_archive
 from common.errors import InputError
+from common.models.predictor import Predictor, to_bytes
 from common.run_files import is_taken
 from hothouse.report.page import write_page
 from hothouse.report.records import NO_RUN, Records
@@ -26,8 +27,12 @@ from hothouse.writing import written
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def export_run(folder: str | Path, out: str | Path | None = None, onnx: bool = False) -> Path:
+def export_run(
+    folder: str | Path, out: str | Path | None = None, onnx: bool = False, client: int | None = None
+) -> Path:
     """Write the run in `folder` into one file, by default `<folder>.hothouse`; returns its path.
+
+    With a `client` its own model takes the global one's place, where the strategy leaves clients one.
 
     It holds the weights, the resolved scenario, metrics and events, what the report is made of, the environment,
     a model card and checksums, and with `onnx` the model in that format too. The same run gives the same bytes.
@@ -43,9 +48,12 @@ def export_run(folder: str | Path, out: str | Path | None = None, onnx: bool = F
     kept = [name for name in (*REQUIRED, *RECORDS) if (run.folder / name).is_file()]
     contents = {name: (run.folder / name).read_bytes() for name in kept}
     contents["environment.json"] = json.dumps(_environment(run), indent=1).encode()
-    contents["README.md"] = model_card(run).encode()
+    model = run.stored_model if client is None else run.own_model(client)
+    if client is not None:
+        contents[MODEL] = to_bytes(model)
+    contents["README.md"] = model_card(run, model).encode()
     if onnx:
-        contents["model.onnx"] = _onnx(run)
+        contents["model.onnx"] = _onnx(run.model if client is None else model)
     check_contents(contents, path)
     sums = {name: {"bytes": len(content), "blake2b": digest(content)} for name, content in contents.items()}
     manifest = json.dumps({"format": FORMAT, "files": sums}, indent=1).encode()
@@ -90,7 +98,7 @@ def _check(run: Run, archive: Path, folder: Path) -> None:
     """
     try:
         page = write_page(run_page(Records(run.folder, folder)), run.folder / "report.html")
-        parts = [run.scenario, run.model, run.summary["versions"], page]
+        parts = [run.scenario, run.stored_model, run.summary["versions"], page]
         if run.metrics.empty or not all(parts):
             raise ValueError("it has no rounds")
     except (InputError, MemoryError, *NO_RUN) as error:
@@ -108,8 +116,8 @@ def _environment(run: Run) -> dict[str, Any]:
     }
 
 
-def _onnx(run: Run) -> bytes:
-    """The model as ONNX: `rows` (any number, features) in, `outputs` out."""
+def _onnx(model: Predictor) -> bytes:
+    """The model as ONNX: `rows` (any number, features) in, `outputs` out; rows that are shifted are of float64."""
     import warnings
 
     try:
@@ -118,16 +126,17 @@ def _onnx(run: Run) -> bytes:
         raise InputError("--onnx needs the package onnx: pip install 'hothouse[onnx]'") from None
     import torch
 
-    model = run.model
     words = model.agreement.vocabulary
     width = len(model.agreement.shift) if words is None else words.width
+    # As training read them: an offset may be larger than what float32 can hold beside the differences.
+    rows = torch.float64 if words is None and model.agreement.shift.any() else model.inputs.dtype
     axes = {"rows": {0: "rows"}, "outputs": {0: "rows"}}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
             model,
-            (torch.zeros(1, width, dtype=model.inputs.dtype),),
+            (torch.zeros(1, width, dtype=rows),),
             path,
             input_names=["rows"],
             output_names=["outputs"],

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from common.data.agreement import Agreement
+from common.models.predictor import Predictor
 from common.scenario import dump_scenario
 from hothouse.results.result import Run
 
 
-def model_card(run: Run) -> str:
-    """A card for the run's final model, from what the run recorded."""
-    scenario, summary, model = run.scenario, run.summary, run.model
+def model_card(run: Run, model: Predictor) -> str:
+    """A card for the run's final model, or a client's own, from what the run recorded."""
+    scenario, summary = run.scenario, run.summary
     clients, agreed = summary["clients"], model.agreement
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
     source = scenario.data.source.model_dump()
@@ -33,7 +34,7 @@ A {agreed.task} model grown by {scenario.federation.strategy.name} out of {clien
 - In: {_inputs(agreed)}; what the federation agreed on (scaling, categories, words) is part of the model.
 - Out: {outputs}.
 
-## How it did
+{_whose(model)}## How it did
 
 {_table(summary)}
 
@@ -63,6 +64,16 @@ model.predict(rows)
 
 Versions: {", ".join(f"{name} {number}" for name, number in summary["versions"].items())}.
 """
+
+
+def _whose(model: Predictor) -> str:
+    """Whose model it is, where it is not all of the final global one."""
+    if model.client is not None:
+        return f"**This is the own model of client {model.client}**, not the global one.\n\n"
+    if model.untrained:
+        names = ", ".join(f"`{name}`" for name in model.untrained)
+        return f"**Not for use as it is**: clients keep {names} to themselves; here these were never trained.\n\n"
+    return ""
 
 
 def _inputs(agreed: Agreement) -> str:

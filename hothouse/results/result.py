@@ -46,9 +46,30 @@ class Run:
         check_plain(self.folder / "scenario.yaml")
         return load_scenario(self.folder / "scenario.yaml")
 
-    @cached_property
+    @property
     def model(self) -> Predictor:
-        """The final global model: a torch.nn.Module that takes raw rows."""
+        """The final global model: a torch.nn.Module that takes raw rows.
+
+        Raises InputError where clients keep parts of it, or all, so that those of the global one were never trained.
+        """
+        model, strategy = self.stored_model, self.scenario.federation.strategy
+        own = strategy.personal(model.network.state_dict()) if model.client is None else []
+        if own:
+            raise InputError(
+                f"{self.folder}: with {strategy.name} clients keep {_some(own)} to themselves, and the global model's "
+                "were never trained. own_model(CLIENT), or --client CLIENT, gives a client's own model"
+            )
+        return model
+
+    def own_model(self, client: int) -> Predictor:
+        """The own model of a client, where the strategy leaves it one. Raises InputError where there is none."""
+        from hothouse.results.own import own_model
+
+        return own_model(self, client)
+
+    @cached_property
+    def stored_model(self) -> Predictor:
+        """What model.safetensors holds, trained or not."""
         from common.models.predictor import load_model
 
         path = self.folder / "model.safetensors"
@@ -79,3 +100,7 @@ def load(folder: str | Path) -> Run:
     if not (folder / "summary.json").is_file():
         raise InputError(f"{folder}: expected a run's folder, found no summary.json there")
     return Run(folder)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:2]) + (f" and {len(names) - 2} more arrays" if len(names) > 2 else "")

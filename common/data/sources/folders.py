@@ -12,6 +12,41 @@ _SPLITS = {"train": "train", "val": "validation", "valid": "validation", "valida
 """What folders with these names hold."""
 
 
+@dataclass
+class Examples:
+    """The files of each split, and what the user should know of how they were found."""
+
+    splits: dict[str, list[Path]]
+    hints: list[str]
+
+    @property
+    def all(self) -> list[Path]:
+        """Those to train on, then those to validate and to test on."""
+        return [file for name in ("train", "validation", "test") for file in self.splits.get(name, [])]
+
+    def count(self, split: str) -> int:
+        """How many files a split has."""
+        return len(self.splits.get(split, []))
+
+
+def find_examples(folder: Path, suffixes: Collection[str], what: str) -> Examples:
+    """The files with these suffixes below a folder, by split and class.
+
+    Raises InputError where there is none to train on; `what` is what the files hold.
+    """
+    left_out = LeftOut()
+    splits = {name: class_files(home, suffixes, left_out) for name, home in split_folders(folder).items()}
+    if not splits["train"]:
+        raise InputError(f"expected folders of {what}, one for each class; {folder} has none", "data.source.path")
+    classes = {name: {file.parent.name for file in files} for name, files in splits.items() if files}
+    hints = left_out.hints(folder)
+    for name in sorted(set.union(*classes.values())):
+        there = [split for split in classes if name in classes[split]]
+        if len(there) < len(classes):
+            hints.append(f"{folder}: the class {name} is in {' and '.join(there)} only")
+    return Examples(splits, hints)
+
+
 def split_folders(folder: Path) -> dict[str, Path]:
     """The folder of each split: train, validation and test where there are such folders, else `folder` to train on.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from common.data.labels import encode
-from common.data.sources.files import digest, existing_file, lines_of
+from common.data.sources.files import csv_rows, digest, existing_file, lines_of
+from common.data.sources.folders import Examples, find_examples
 from common.data.table import Table
 from common.errors import InputError
 from common.scenario.sources import TextSource
@@ -16,54 +18,68 @@ seeded = False
 
 
 def fingerprint(spec: TextSource) -> str:
-    """A hash of the file, or of all files of the folder and their places."""
+    """A hash of the file, or of all files and their places."""
     path = Path(spec.path)
     if not path.is_dir():
         return digest([existing_file(path, "data.source.path")])
-    files = _files(path)
+    files = _files(path).all
     return f"{digest(files)} {[str(file.relative_to(path)) for file in files]}"
 
 
 def read(spec: TextSource, seed: int) -> Table:
-    """All texts with their labels; blank lines are left out."""
+    """All texts with their labels, those of the folders `val` and `test` last, in this order."""
     path = Path(spec.path)
-    pairs = _from_folder(path) if path.is_dir() else _from_file(path, spec)
+    found = _files(path) if path.is_dir() else Examples({}, [])
+    pairs = [(file.parent.name, "".join(lines_of(file))) for file in found.all] or _from_file(path, spec)
     codes, labels = encode(np.asarray([label for label, _ in pairs]))
     texts = [text for _, text in pairs]
-    return Table(np.zeros((len(texts), 0)), codes, "classification", labels, row_shape=(), texts=texts)
+    return Table(
+        np.zeros((len(texts), 0)),
+        codes,
+        "classification",
+        labels,
+        tests=found.count("test"),
+        validations=found.count("validation"),
+        texts=texts,
+        hints=found.hints,
+    )
+
+
+def _files(path: Path) -> Examples:
+    return find_examples(path, (".txt",), ".txt files")
 
 
 def _from_file(path: Path, spec: TextSource) -> list[tuple[str, str]]:
     existing_file(path, "data.source.path")
     pairs: list[tuple[str, str]] = []
     last = max(spec.label_column, spec.text_column)
-    lines = enumerate(lines_of(path), start=1)
+    rows = _rows(path, spec)
     if spec.header:
-        next(lines, None)
-    for number, line in lines:
-        if not line.strip():
-            continue
-        # The last column takes what is left: a text may well hold a separator.
-        values = line.rstrip("\r\n").split(spec.separator, last)
+        next(rows, None)
+    for line, values in rows:
+        if len(values) > last + 1 and spec.text_column == last:
+            # The last column takes what is left: a text may well hold a separator.
+            values = [*values[:last], spec.separator.join(values[last:])]
         if len(values) <= last:
             raise InputError(
-                f"{path}:{number}: expected {last + 1} values with {spec.separator!r} between them, found {len(values)}"
+                f"{path}:{line}: expected {last + 1} values with {spec.separator!r} between them, found {len(values)}"
             )
         label = values[spec.label_column].strip()
         if not label:
-            raise InputError(f"{path}:{number}: expected a label, found none")
+            raise InputError(f"{path}:{line}: expected a label, found none")
         pairs.append((label, values[spec.text_column]))
     if not pairs:
         raise InputError(f"{path}: no texts in it")
     return pairs
 
 
-def _from_folder(path: Path) -> list[tuple[str, str]]:
-    files = _files(path)
-    if not files:
-        raise InputError(f"expected folders of .txt files, one for each label; {path} has none", "data.source.path")
-    return [(file.parent.name, "".join(lines_of(file))) for file in files]
-
-
-def _files(path: Path) -> list[Path]:
-    return sorted(path.glob("*/*.txt"))
+def _rows(path: Path, spec: TextSource) -> Iterator[tuple[int, list[str]]]:
+    """The values in each line that is not blank, with its number; with quotes a value may go over several lines."""
+    if spec.quotes == "csv" or (spec.quotes == "auto" and spec.separator != "\t"):
+        for line, values in csv_rows(path, lines_of(path), spec.separator):
+            if any(value.strip() for value in values):
+                yield line, values
+        return
+    for line, text in enumerate(lines_of(path), start=1):
+        if text.strip():
+            yield line, text.removesuffix("\n").split(spec.separator)

@@ -1,0 +1,73 @@
+"""A client's own model after a finished run, from the run's last checkpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clients.algorithms import ALGORITHMS, Algorithm
+from common.errors import InputError
+from common.models import bare
+from common.models.predictor import Predictor
+from common.personal import own_arrays
+from hothouse.report.records import readable
+from server.record.checkpoints import Loaded, latest
+
+if TYPE_CHECKING:
+    from hothouse.results.result import Run
+
+
+def own_model(run: Run, client: int) -> Predictor:
+    """The model of a client's own: the global one with what the client has kept in place.
+
+    Raises InputError where the run's strategy leaves clients no model of their own, where there is no such client or it
+    never trained, and where the run's last checkpoint does not have it.
+    """
+    with readable(run.folder):
+        strategy = run.scenario.federation.strategy
+        if not strategy.personalizes:
+            raise InputError(f"{run.folder}: {strategy.name} has one model for all; leave the client out")
+        if strategy.name == "ifca":
+            raise InputError(f"{run.folder}: ifca's clients choose among its models by their rows, which are not here")
+        loaded, clients = _last(run), int(run.summary["clients"])
+        if not 0 <= client < clients:
+            raise InputError(f"{run.folder}: expected a client from 0 to {clients - 1}, found {client}")
+        if len(loaded.state.versions) != clients or any(
+            event.get("event") in ("refused", "missing") for event in run.events
+        ):
+            raise InputError(f"{run.folder}: clients were left out from the start; which model is whose is unknown")
+        return _from(run.stored_model, strategy.name, loaded, client)
+
+
+def _last(run: Run) -> Loaded:
+    """The checkpoint of the run's last round."""
+    loaded = latest(run.folder / "checkpoints", lambda path, reason: None)
+    if loaded is None or loaded.state.round != run.summary["rounds"]:
+        raise InputError(
+            f"{run.folder}: clients' own models are in the checkpoint of the last round, which is not there; "
+            "an archive has none"
+        )
+    return loaded
+
+
+def _from(shared: Predictor, strategy: str, loaded: Loaded, client: int) -> Predictor:
+    """The model of the client at a place, from what the global one and the checkpoint have."""
+    for kept in loaded.kept():
+        at = np.flatnonzero(kept.places == client)
+        if not len(at):
+            continue
+        own = own_arrays({name: torch.from_numpy(rows[at]) for name, rows in kept.states.items()})
+        arrays = loaded.state.parameters | loaded.state.buffers
+        models = {name: torch.from_numpy(array)[None] for name, array in arrays.items()}
+        weights = ALGORITHMS.get(strategy, Algorithm).own_model(models, own, _no_losses)
+        network = bare(shared.spec, shared.agreement)
+        network.load_state_dict({name: tensor[0] for name, tensor in weights.items()}, assign=True)
+        return Predictor(network, shared.spec, shared.agreement, client=client).eval()
+    raise InputError(f"client {client} has no model of its own: it never took part in a round")
+
+
+def _no_losses() -> NDArray[np.float64]:
+    raise InputError("the clients' rows are not here")
