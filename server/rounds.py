@@ -80,6 +80,7 @@ class Rounds:
         noisy = needs_spread(scenario.training.augmentation)
         weighed = getattr(scenario.training.loss, "class_weights", None) == "balanced"
         agreement = agree(self._exchange, self._federation, scenario.federation.blocks, prepared, noisy, weighed)
+        self._data = prepared.key
         engine = self._engine(checkpoints)
         self._agreement, self._settings = agreement, ClientSettings.of(scenario).trained_by(engine)
         self._network = build(scenario.model, agreement, scenario.seed)
@@ -149,7 +150,9 @@ class Rounds:
         if checkpoints is not None:
             checkpoints.belong_to(engine=engine)
         beyond = uncovered(*parts)
-        self._settled = {"engine": engine} | ({"engine_reason": f"{beyond} needs it"} if beyond else {})
+        self._settled = {"engine": engine, "data": self._data}
+        if beyond:
+            self._settled["engine_reason"] = f"{beyond} needs it"
         if scenario.training.engine == "auto" and not built and beyond is None:
             self._notes.append(("no compiled trainer", {"reason": NOT_BUILT}))
         return engine

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import json
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, distribution
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 import numpy as np
 from numpy.typing import NDArray
+
+from common.software import kernel_file
 
 Kind = type | Any
 
@@ -124,38 +121,10 @@ def _address(name: str, array: Any, dtype: Any) -> int:
 @lru_cache(maxsize=1)
 def library() -> Library | None:
     """The compiled trainer, where the build made one and it can be loaded."""
-    origin = _built()
-    if origin is None:
+    file = kernel_file()
+    if file is None:
         return None
     try:
-        return Library(origin)
+        return Library(str(file))
     except OSError:
         return None
-
-
-def _built() -> str | None:
-    """Where the compiled trainer is: beside this file, else in the installed package.
-
-    Flower runs the project from a bundle of its Python files; what was compiled is where the package was installed.
-    It is taken from there only if it is called there just as here.
-    """
-    if spec := find_spec("clients.compiled._kernel"):
-        return spec.origin
-    here = Path(__file__)
-    package = _installed() / "clients" / "compiled"
-    found = sorted(package.glob("_kernel*.so"))
-    if found and (package / here.name).read_bytes() == here.read_bytes():
-        return str(found[0])
-    return None
-
-
-def _installed() -> Path:
-    """Where the package was installed, or the project it was installed from to be edited."""
-    try:
-        package = distribution("hothouse")
-    except PackageNotFoundError:
-        return Path()
-    origin = json.loads(package.read_text("direct_url.json") or "{}")
-    if origin.get("dir_info", {}).get("editable"):
-        return Path(url2pathname(urlparse(origin["url"]).path))
-    return Path(str(package.locate_file("")))

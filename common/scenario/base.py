@@ -71,6 +71,14 @@ FilePath = Annotated[str, BeforeValidator(absolute)]
 """A path, relative to the scenario's own file, made absolute when the scenario is read."""
 
 
+def folder_or_name(value: Any, info: ValidationInfo) -> Any:
+    """A folder's path made absolute as `absolute` does, where there is such a folder; any other text as it is."""
+    if not isinstance(value, str):
+        return value
+    path = absolute(value, info)
+    return path if Path(path).is_dir() else str(value)
+
+
 class Named:
     """Accept a bare name for a part that needs no options: `fedavg` for `{name: fedavg}`."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from common.scenario.base import FilePath, Named, Part, expecting, key, refuse
+from common.scenario.base import FilePath, Named, Part, expecting, folder_or_name, key, refuse
 
 Task = Literal["auto", "classification", "regression"]
 Files = Annotated[
@@ -136,7 +136,9 @@ class HubSource(Part):
     """A data set of the Hugging Face hub, or one in its format on this machine; offline after the first time."""
 
     kind: Literal["hub"] = key("A Hugging Face data set.", "hub")
-    name: str = key("Its name on the hub, or the path of a folder.", min_length=1)
+    name: Annotated[str, BeforeValidator(folder_or_name)] = key(
+        "Its name on the hub, or a folder: files as on the hub, or what save_to_disk wrote.", min_length=1
+    )
     config: str | None = key("Its configuration, where it has several.", None)
     train: str = key("The split to train on.", "train")
     test: str | None = key("The split to test on; left out where the data set has no such split.", "test")

@@ -15,6 +15,9 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the scenario; may be repeated."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The scenario's seed.")]
+AllowChanges = Annotated[
+    bool, typer.Option("--allow-changes", help="Go on although scenario, data or software changed; it is noted.")
+]
 Client = Annotated[
     int | None,
     typer.Option(help="The own model of this client, where the strategy leaves clients one.", metavar="ID", min=0),

@@ -9,6 +9,7 @@ import typer
 
 from common.errors import InputError
 from hothouse.commands.options import (
+    AllowChanges,
     Engine,
     Json,
     Live,
@@ -75,6 +76,7 @@ def sweep(
         Path | None,
         typer.Option(help="The sweep's folder; runs/<name>-sweep-<time> if left out.", metavar="DIR"),
     ] = None,
+    allow_changes: AllowChanges = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the sweep's folder.")] = False,
     json_lines: Json = False,
 ) -> None:
@@ -92,6 +94,7 @@ def sweep(
         at_once=at_once,
         engine=engine,
         out=out,
+        allow_changes=allow_changes,
     )
 
 
@@ -101,9 +104,7 @@ def resume(
     workers: Workers = None,
     engine: Engine = "ray",
     ray_address: RayAddress = None,
-    allow_changes: Annotated[
-        bool, typer.Option("--allow-changes", help="Go on although scenario, data or software changed; it is noted.")
-    ] = False,
+    allow_changes: AllowChanges = False,
     live: Live = False,
     port: Port = None,
     quiet: Quiet = False,

@@ -22,7 +22,7 @@ _IN_LABELS = 3
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of the same scenario up to the seed."""
+    """Runs of the same scenario up to the seed, on the same data and by the same software."""
 
     label: str
     values: dict[str, Any]
@@ -84,7 +84,7 @@ def grouped(runs: Sequence[Records]) -> Groups:
             if run.judged is None:
                 left_out.append((run.folder, "it has measured nothing"))
                 continue
-            kinds.setdefault(json.dumps(_kind(run.scenario), sort_keys=True), []).append(run)
+            kinds.setdefault(json.dumps([_kind(run.scenario), _ground(run)], sort_keys=True), []).append(run)
             _check(run)
     groups = []
     for members in kinds.values():
@@ -97,7 +97,8 @@ def grouped(runs: Sequence[Records]) -> Groups:
             else:
                 seeds[run.scenario["seed"]] = run
         ordered = [seeds[seed] for seed in sorted(seeds)]
-        groups.append(Group(str(ordered[0].scenario["name"]), flat(_kind(ordered[0].scenario)), ordered))
+        values = flat(_kind(ordered[0].scenario)) | _ground(ordered[0])
+        groups.append(Group(str(ordered[0].scenario["name"]), values, ordered))
     return Groups(_labelled(groups), left_out)
 
 
@@ -126,6 +127,13 @@ def _check(run: Records) -> None:
             raise ValueError(f"{part} has other values than numbers")
 
 
+def _ground(run: Records) -> dict[str, str]:
+    """What a run stands on besides its scenario: the content of its data and the software, as far as they are known."""
+    software = run.summary.get("versions", {}).get("hothouse")
+    known = {"content of the data": run.summary.get("data"), "software": software}
+    return {name: str(value) for name, value in known.items() if value is not None}
+
+
 def _runs_in(folder: Path) -> list[Records]:
     """The run that a folder is, or the runs below it."""
     if _is_run(folder):
@@ -146,8 +154,12 @@ def _labelled(groups: list[Group]) -> list[Group]:
     if len(set(short.values())) < len(keys):
         short = {key: ".".join(key.split(".")[-2:]) for key in keys}
     labels: list[str] = []
+    ground = {"content of the data": "other data", "software": "other software"}
     for group in groups:
-        told = [f"{short[key]}={_plain(group.values[key])}" for key in keys if key in group.values]
+        own = [key for key in keys if key in group.values and key not in ground]
+        told = [f"{short[key]}={_plain(group.values[key])}" for key in own]
+        # A hash says nothing; what differs from the first group's does.
+        told += [words for key, words in ground.items() if group.values.get(key) != groups[0].values.get(key)]
         label = ", ".join(told[:_IN_LABELS]) or group.label
         labels.append(label)
     numbered = [label if labels.count(label) == 1 else f"{label} #{place}" for place, label in enumerate(labels, 1)]

@@ -82,9 +82,7 @@ def _texts(path: Path) -> list[str]:
     if path.suffix.lower() == ".txt":
         *lines, last = [line.removesuffix("\n") for line in lines_of(path)]
         return [*lines, *([last] if last else [])] or _nothing(path)
-    expected = (
-        f"{path}: expected a .txt with a text to each line, or a .csv or .tsv whose first line names a column text"
-    )
+    expected = "a .txt with a text to each line, or a .csv or .tsv whose first line names a column text"
     if path.suffix.lower() not in (".csv", ".tsv"):
         raise InputError(f"{path}: the model takes texts; expected {expected}")
     rows = csv_rows(path, lines_of(path), "\t" if path.suffix.lower() == ".tsv" else ",")

@@ -24,6 +24,7 @@ from hothouse.running.logs import Logs
 from hothouse.running.ray_session import ray_session
 from server.grid.base import SERVER_NODE
 from server.grid.ray import RayGrid
+from server.grid.shared import SharedGrid
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,10 @@ def _run(app: FlowerApp) -> None:
     with (
         ray_session(app.workers, quiet) as session,
         closing(RayGrid(app.client_app, hosts, app.config, app.workers, session)) as grid,
+        # Apps may use a thread for each node, and those of the older kind, with a server_fn, always do.
+        closing(SharedGrid(grid)) as shared,
     ):
-        server_app(grid, Context(grid.run.run_id, SERVER_NODE, {}, RecordDict(), dict(app.config)))
+        server_app(shared, Context(grid.run.run_id, SERVER_NODE, {}, RecordDict(), dict(app.config)))
 
 
 def main(text: str) -> None:

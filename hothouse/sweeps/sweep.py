@@ -10,10 +10,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from common.data import prepare
 from common.data.cache import cache_folder
 from common.errors import InputError
-from common.scenario import Scenario, dump_scenario
+from common.scenario import Scenario, dump_scenario, load_scenario
 from common.scenario.flat import flat
+from common.settled import settled
+from common.software import identity
 from hothouse.running.launch import Engine, new_folder, processors
 from hothouse.running.notebook import in_notebook
 from hothouse.sweeps.execute import Job, Outcome
@@ -81,6 +84,8 @@ def sweep(
     workers = workers or processors()
     at_once = _at_once(plan, workers, at_once)
     home = _home(plan, folder)
+    if not allow_changes:
+        _check_ground(home)
     with _held(home), _pool(engine, workers, at_once, home, watcher) as pool:
         write_whole(home / SCENARIO, dump_scenario(plan.scenario).encode())
         try:
@@ -203,6 +208,27 @@ def _home(plan: Plan, out: Path | None) -> Path:
         lines = [f"  {key}: was {before.get(key, 'not set')}, is {now.get(key, 'not set')}" for key in differing]
         raise InputError("\n".join([f"{out} holds another sweep; choose another folder with --out:", *lines]))
     return out
+
+
+def _check_ground(home: Path) -> None:
+    """Raise InputError where finished runs of a sweep stand on other data or other software than the next ones will."""
+    software, keys, changed = identity(), dict[str, str](), dict[str, list[str]]()
+    for folder in sorted(path for path in (home / RUNS).glob("*") if path.is_dir()):
+        summary = summary_of(folder)
+        if summary.get("status") != "complete":
+            continue
+        if (known := summary.get("versions", {}).get("hothouse")) != software:
+            changed.setdefault(f"by Hothouse {known}, now {software}", []).append(folder.name)
+        scenario = load_scenario(folder / "scenario.yaml")
+        needs = f"{scenario.seed} {scenario.data!r}"
+        if needs not in keys:
+            keys[needs] = prepare(settled(scenario)).key
+        if summary.get("data", keys[needs]) != keys[needs]:
+            changed.setdefault("on data that has changed since", []).append(folder.name)
+    if changed:
+        lines = [f"  {len(names)} runs {what}, such as {names[0]}" for what, names in sorted(changed.items())]
+        told = "\n".join([f"{home}: finished runs cannot be compared with those to come:", *lines])
+        raise InputError(f"{told}\n--allow-changes keeps them; --out DIR starts anew")
 
 
 def _sameness(scenario: Scenario) -> dict[str, Any]:

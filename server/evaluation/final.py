@@ -64,7 +64,8 @@ def _answers(
     for start in range(0, len(positions), batch_size):
         chosen = torch.from_numpy(positions[start : start + batch_size])
         raw = model.network(rows.inputs(chosen)).double()
-        outputs.append(raw.softmax(dim=-1) if classifies else raw * model.output_scale + model.output_shift)
+        told = model.network.output.scores(raw) if classifies else raw * model.output_scale + model.output_shift
+        outputs.append(told)
         targets.append(rows.targets(chosen).double() if classifies else torch.from_numpy(prepared.y[chosen.numpy()]))
     return torch.cat(outputs).numpy(), torch.cat(targets).numpy().reshape(len(positions), -1)
 

@@ -11,7 +11,7 @@ from flwr.app import Context
 from common.data import prepare
 from common.errors import InputError
 from common.scenario import Scenario
-from server.record.resume import versions
+from common.software import versions
 
 _DATA = "data-dir"
 

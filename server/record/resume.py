@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from common.run_files import read_lines, read_metrics
 from common.scenario import Scenario
 from common.scenario.flat import flat
 from common.scenario.selection import Schedule
+from common.software import versions
 from server.evaluation.due import is_due
 from server.record.checkpoints import About, latest
 from server.record.client_states import Kept
@@ -25,7 +25,6 @@ from server.record.state import RunState
 
 _FREE = ("name", "federation.rounds", "checkpoints.every", "checkpoints.keep", "checkpoints.best")
 """Keys that may change without changing what the finished rounds were."""
-_PACKAGES = ("hothouse", "flwr", "torch", "numpy")
 _MEASURED = ("test_", "validation_", "holdout_", "personal_")
 
 
@@ -61,11 +60,6 @@ def about(scenario: Scenario, prepared: Prepared) -> About:
         told = json.dumps({number: sorted(clients) for number, clients in sorted(rounds.items())})
         belongs["federation.selection.path, what it says"] = hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
     return belongs
-
-
-def versions() -> dict[str, str]:
-    """The versions of the software that the bits depend on."""
-    return {name: version(name) for name in _PACKAGES}
 
 
 def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: bool) -> Resumed:

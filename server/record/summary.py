@@ -9,6 +9,7 @@ from typing import Any
 
 from common.metrics import PRIMARY
 from common.scenario import Scenario
+from common.software import versions
 from server.record.observers import Metrics
 
 
@@ -50,5 +51,4 @@ def _finite(value: float | None) -> bool:
 
 
 def _versions() -> dict[str, str]:
-    names = ("hothouse", "flwr", "ray", "torch", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    return {"python": platform.python_version(), "ray": version("ray"), **versions()}

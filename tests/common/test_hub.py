@@ -12,6 +12,7 @@ import pytest
 from common.data.sources import hub
 from common.data.table import Column, Table
 from common.errors import InputError
+from common.scenario import load_scenario
 from common.scenario.sources import HubSource
 
 
@@ -55,8 +56,54 @@ def test_tables_of_numbers_and_texts(reviews: Path) -> None:
 
 
 def test_a_data_set_without_test_rows(reviews: Path) -> None:
-    assert read(reviews, features=["stars"], test="validation").tests == 0
     assert read(reviews, features=["stars"], test=None).tests == 0
+    (reviews / "test.jsonl").unlink()
+    assert read(reviews, features=["stars"]).tests == 0
+
+
+def test_a_split_that_the_scenario_names_must_be_there(reviews: Path) -> None:
+    with pytest.raises(InputError, match=r"^data\.source\.test: .* has no split 'tset'; did you mean test\?$"):
+        read(reviews, features=["stars"], test="tset")
+    with pytest.raises(InputError, match=r"has no split 'validation'; it has train, test$"):
+        read(reviews, features=["stars"], test="validation")
+
+
+def test_gaps_are_missing_values(tmp_path: Path) -> None:
+    given = {"a": [0.0, None, 2.0, 3.0], "c": ["x", "y", None, "y"], "t": ["t", "t", "t", None], "y": [0, 1, 0, 1]}
+    rows = [{name: values[n] for name, values in given.items()} for n in range(4)]
+    lines(tmp_path / "train.jsonl", rows)
+    table = read(tmp_path, target="y", features=["a", "c"])
+    assert table.columns == [Column("a"), Column("c", ("x", "y"))]
+    np.testing.assert_array_equal(table.x, [[0, 0], [np.nan, 1], [2, np.nan], [3, 1]])
+    texts = read(tmp_path, target="y", features=["t"])
+    assert (texts.texts, texts.hints) == (["t", "t", "t", ""], ["t: 1 texts are missing and are read as empty ones"])
+
+
+def test_class_labels_as_features_are_categories(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    colour, number = datasets.ClassLabel(names=["red", "blue"]), datasets.Value("float64")
+    features = datasets.Features({"colour": colour, "y": datasets.Value("int64"), "v": number})
+    given = {"colour": [0, 1, -1, 0], "y": [0, 1, 0, 1], "v": [0.5, 1.5, 2.5, 3.5]}
+    datasets.Dataset.from_dict(given, features=features).save_to_disk(tmp_path / "saved")
+    table = read(tmp_path / "saved", target="y")
+    assert table.columns == [Column("colour", ("blue", "red")), Column("v")]
+    np.testing.assert_array_equal(table.x, [[1, 0.5], [0, 1.5], [np.nan, 2.5], [1, 3.5]])
+
+
+def test_what_save_to_disk_wrote_with_its_splits(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    part = datasets.Dataset.from_dict({"v": [1.0, 2.0, 3.0], "label": [0, 1, 0]})
+    datasets.DatasetDict({"train": part, "test": part.select([0])}).save_to_disk(tmp_path / "saved")
+    table = read(tmp_path / "saved")
+    assert (table.tests, table.x.ravel().tolist()) == (1, [1.0, 2.0, 3.0, 1.0])
+
+
+def test_a_folder_is_relative_to_the_scenario(reviews: Path) -> None:
+    text = "data: {source: {kind: hub, name: reviews, features: [stars]}}\n"
+    (reviews.parent / "s.yaml").write_text(text)
+    assert load_scenario(reviews.parent / "s.yaml").data.source.name == str(reviews)  # type: ignore[union-attr]
+    (reviews.parent / "s.yaml").write_text(text.replace("name: reviews", "name: owner/reviews"))
+    assert load_scenario(reviews.parent / "s.yaml").data.source.name == "owner/reviews"  # type: ignore[union-attr]
 
 
 def test_images_in_folders_by_label(tmp_path: Path) -> None:

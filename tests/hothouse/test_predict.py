@@ -153,3 +153,80 @@ def test_other_rows_are_refused(
         np.save(path, content)
     with pytest.raises(hothouse.InputError, match=message):
         predicted(digits, path)
+
+
+def test_values_are_read_as_training_read_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    region, number = rng.choice(["EU", "NA", "APAC"], 200), np.round(rng.normal(10, 2, 200), 2)
+    gap = rng.random(200) < 0.25
+    label = np.where((region == "NA") ^ (number > 11), "buy", "leave")
+
+    def rows(decimal: str) -> str:
+        told = [f"{-999 if gap[n] else number[n]}".replace(".", decimal) for n in range(200)]
+        return "region;v;y\n" + "".join(f"{region[n]};{told[n]};{label[n]}\n" for n in range(200))
+
+    (tmp_path / "t.csv").write_text(rows(","))
+    source = {"kind": "csv", "path": str(tmp_path / "t.csv"), "target": "y", "separator": ";", "missing": ["", "-999"]}
+    run = hothouse.run({"data": {"source": source}, "federation": {"rounds": 2}}, engine="local", out=tmp_path / "run")
+    categories = list(run.model.agreement.columns[0].categories or ())
+    assert categories == ["APAC", "EU", "NA"]
+    raw = torch.tensor([[categories.index(r), np.nan if g else v] for r, v, g in zip(region, number, gap, strict=True)])
+    found = predicted(run, tmp_path / "t.csv")
+    assert [line["prediction"] for line in found] == run.model.predict(raw)
+    chances = run.model(raw).softmax(dim=1).max(dim=1).values.detach().numpy()
+    assert [np.float32(line["probability"]) for line in found] == chances.tolist(), "every digit that counts"
+    (tmp_path / "t.csv").write_text(rows("."))
+    with pytest.raises(hothouse.InputError, match=r"t\.csv:\d+: v: expected a number, found '\d+\.\d+'"):
+        predicted(run, tmp_path / "t.csv")
+
+
+def test_each_row_of_a_table_gets_a_line_and_each_number_all_its_digits(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 400))
+    y = 4_000_000 + 1000 * a + 300 * b
+    lines = "".join(f"{p:.4f},{q:.4f},{z:.0f}\n" for p, q, z in zip(a, b, y, strict=True))
+    (tmp_path / "t.csv").write_text("a,b,y\n" + lines)
+    source = {"kind": "csv", "path": str(tmp_path / "t.csv"), "target": "y"}
+    scenario = {
+        "data": {"source": source, "partition": {"scheme": "iid", "clients": 4}},
+        "model": {"layers": [], "dtype": "float64"},
+        "training": {"epochs": 5, "optimizer": {"name": "sgd", "lr": 0.1}},
+    }
+    run = hothouse.run(scenario, engine="local", out=tmp_path / "run")
+    (tmp_path / "new.csv").write_text("a,b\n0.5,0.1\n,\n-1.0,0.2\n0.01,0.02\n0.02,0.02\n")
+    found = [line["prediction"] for line in predicted(run, tmp_path / "new.csv")]
+    assert len(found) == 5
+    rows = torch.tensor([[0.5, 0.1], [np.nan, np.nan], [-1.0, 0.2], [0.01, 0.02], [0.02, 0.02]], dtype=torch.float64)
+    assert [float(text) for text in found] == run.model(rows).ravel().tolist()
+    assert float(found[4]) - float(found[3]) == pytest.approx(10, abs=0.5), "a hundredth of a is worth ten"
+
+
+class TestTexts:
+    @pytest.fixture(scope="class")
+    def run(self, tmp_path_factory: pytest.TempPathFactory) -> hothouse.Run:
+        folder = tmp_path_factory.mktemp("texts")
+        lines = ["pos\tgood" if n % 2 else "neg\tbad" for n in range(60)]
+        (folder / "t.tsv").write_text("".join(f"{line} {n % 5}\n" for n, line in enumerate(lines)))
+        scenario = {
+            "data": {"source": {"kind": "text", "path": str(folder / "t.tsv")}},
+            "federation": {"rounds": 5},
+        }
+        return hothouse.run(scenario, engine="local", out=folder / "run")
+
+    def test_a_line_each_blank_or_not(self, run: hothouse.Run, tmp_path: Path) -> None:
+        (tmp_path / "new.txt").write_text("good\n\nbad\n   \ngood")
+        found = [line["prediction"] for line in predicted(run, tmp_path / "new.txt")]
+        assert found == run.model.predict(["good", "", "bad", "   ", "good"])
+
+    def test_the_column_text_of_a_table(self, run: hothouse.Run, tmp_path: Path) -> None:
+        (tmp_path / "new.csv").write_text('id,text\n1,"good, really"\n2,bad\n')
+        found = [line["prediction"] for line in predicted(run, tmp_path / "new.csv")]
+        assert found == run.model.predict(["good, really", "bad"])
+        (tmp_path / "new.tsv").write_text("label\ttext\npos\tgood\n")
+        assert len(predicted(run, tmp_path / "new.tsv")) == 1
+
+    @pytest.mark.parametrize("name", ["new.tsv", "new.csv", "new.npy"])
+    def test_other_files_are_refused(self, run: hothouse.Run, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_text("pos\tgood\nneg\tbad\n")
+        with pytest.raises(hothouse.InputError, match=r"the model takes texts; expected a \.txt with a text"):
+            predicted(run, tmp_path / name)

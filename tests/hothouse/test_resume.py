@@ -186,10 +186,10 @@ def test_changed_data_is_refused(npz: Path, tmp_path: Path) -> None:
 
 
 def test_other_software_is_refused(quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from server.record import resume
+    from common import software
 
     folder = interrupted(quickstart, tmp_path / "run")
-    monkeypatch.setattr(resume, "version", lambda name: "9.9")
+    monkeypatch.setattr(software, "version", lambda name: "9.9")
     assert "versions.torch: was 2." in refusal(folder)
 
 

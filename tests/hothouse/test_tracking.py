@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import yaml
 
 import hothouse
 from server.record.observers import Metrics, Observer
+from server.trackers.places import place_of
 from tests.processes import HOTHOUSE
 from tests.strategies import sampled
 
@@ -230,3 +232,70 @@ def test_a_tracker_that_fails_on_the_way_is_let_go(tmp_path: Path) -> None:
     (failed,) = [event for event in run.events if event["event"] == "tracking failed"]
     assert failed["round"] == 3
     assert failed["reason"].startswith("CsvTracker: ")
+
+
+class TestPlacesThatRunsShare:
+    @pytest.mark.parametrize("kind", ["csv", "tensorboard"])
+    def test_runs_of_one_name_keep_apart(self, kind: str, tmp_path: Path) -> None:
+        shared = tmp_path / "shared"
+        chosen = scenario({"kind": kind, "folder": str(shared)}, rounds=2)
+        for month, seed in (("jan", 1), ("feb", 2)):
+            hothouse.run(chosen, seed=seed, engine="local", out=tmp_path / month / "base")
+        suffix = ".csv" if kind == "csv" else ""
+        assert {path.name for path in shared.iterdir() if not path.name.startswith(".")} == {
+            f"base{suffix}",
+            f"base-2{suffix}",
+        }
+        hothouse.resume(tmp_path / "feb" / "base", rounds=4, engine="local")
+        hothouse.resume(tmp_path / "jan" / "base", rounds=3, engine="local")
+        assert len(list(shared.glob("base*"))) == 2, "each goes on in its own place"
+        for name, rounds in (("base", 3), ("base-2", 4)):
+            if kind == "csv":
+                assert pd.read_csv(shared / f"{name}.csv")["round"].tolist() == list(range(rounds + 1))
+            else:
+                from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+                events = EventAccumulator(str(shared / name))
+                events.Reload()
+                assert [point.step for point in events.Scalars("test/accuracy")][-1] == rounds
+
+    def test_a_run_that_moves_keeps_its_place_and_a_copy_gets_its_own(self, tmp_path: Path) -> None:
+        shared = tmp_path / "shared"
+        for name in ("a/base", "other"):
+            (tmp_path / name).mkdir(parents=True)
+        first = place_of(tmp_path / "a" / "base", shared, ".csv")
+        first.write_text("x")
+        shutil.copytree(tmp_path / "a" / "base", tmp_path / "b" / "base")
+        assert place_of(tmp_path / "b" / "base", shared, ".csv") == shared / "base-2.csv"
+        (tmp_path / "a" / "base").rename(tmp_path / "moved")
+        assert place_of(tmp_path / "moved", shared, ".csv") == first
+        (shared / "other.csv").write_text("somebody's")
+        assert place_of(tmp_path / "other", shared, ".csv") == shared / "other-2.csv"
+
+
+class TestATrackerNeverStopsARun:
+    def test_whose_mlflow_run_was_deleted(self, tmp_path: Path) -> None:
+        pytest.importorskip("mlflow")
+        from mlflow import MlflowClient
+
+        store = tmp_path / "m.db"
+        chosen = scenario({"kind": "mlflow", "store": str(store)}, rounds=2)
+        run = hothouse.run(chosen, engine="local", out=tmp_path / "r")
+        (former,) = json.loads((run.folder / "mlflow.json").read_text()).values()
+        client = MlflowClient(f"sqlite:///{store}")
+        client.delete_run(former)
+        hothouse.resume(run, rounds=3, engine="local")
+        (now,) = json.loads((run.folder / "mlflow.json").read_text()).values()
+        assert now != former
+        assert [point.step for point in client.get_metric_history(now, "test_accuracy")] == [0, 2, 3]
+
+    def test_that_is_resumed_where_its_tracker_cannot_write(self, tmp_path: Path) -> None:
+        shared = tmp_path / "shared"
+        chosen = scenario({"kind": "csv", "folder": str(shared)}, rounds=2)
+        run = hothouse.run(chosen, engine="local", out=tmp_path / "r")
+        shutil.rmtree(shared)
+        shared.write_text("a file where the folder should be")
+        again = hothouse.resume(run, rounds=3, engine="local")
+        assert again.summary["status"] == "complete"
+        (told,) = [event["reason"] for event in again.events if event["event"] == "tracking failed"]
+        assert told.startswith("CsvTracker: InputError: ")

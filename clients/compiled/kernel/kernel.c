@@ -9,6 +9,13 @@ int train_8(const Work *work);
 int train_16(const Work *work);
 #endif
 
+#ifndef SOURCES
+#define SOURCES "unknown"
+#endif
+
+/* Which sources it was compiled from: read from the file by common/software.py. */
+__attribute__((used)) static const char sources[] = "hothouse-kernel:" SOURCES;
+
 /* How large the caller's Work must be: one that was compiled from other sources than the caller's is not called. */
 EXPORT int64_t hothouse_work_bytes(void) { return sizeof(Work); }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ def fingerprint(spec: HubSource) -> str:
 
 def read(spec: HubSource, seed: int) -> Table:
     """Both splits, the test rows last."""
-    train, test = _load(spec, spec.train), _load(spec, spec.test) if spec.test else None
-    if train is None:
-        raise InputError(f"{spec.name} has no split {spec.train!r}", "data.source.train")
+    train = _load(spec, spec.train, "train")
+    # Only a split that the scenario names must be there.
+    test = _load(spec, spec.test, "test" if "test" in spec.model_fields_set else "") if spec.test else None
     parts = [train] if test is None else [train, test]
     asked: dict[str, tuple[str | None, ...]] = {
         "target": (spec.target,),
@@ -54,22 +55,29 @@ def read(spec: HubSource, seed: int) -> Table:
     return table
 
 
-def _load(spec: HubSource, split: str) -> Any:
-    """A split; None where the data set has none of that name."""
-    from datasets import disable_progress_bars, load_dataset
+def _load(spec: HubSource, split: str, key: str) -> Any:
+    """A split; None where the data set has none of that name and no `key` of the scenario asks for it."""
+    from datasets import disable_progress_bars, load_dataset, load_from_disk
     from datasets.exceptions import DatasetNotFoundError
 
     disable_progress_bars()
     path = Path(spec.name).expanduser()
-    name = str(path) if path.exists() else spec.name
     try:
-        return load_dataset(name, spec.config, split=split)
-    except (DatasetNotFoundError, FileNotFoundError, ConnectionError, OSError) as error:
+        if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
+            # What save_to_disk wrote: one split, or a folder for each.
+            saved = load_from_disk(str(path))
+            known = {"train": saved} if (path / "state.json").is_file() else dict(saved)
+        else:
+            known = dict(load_dataset(str(path) if path.exists() else spec.name, spec.config))
+    except (DatasetNotFoundError, FileNotFoundError, ConnectionError, OSError, ValueError) as error:
         raise InputError(f"{spec.name} cannot be had: {' '.join(str(error).split())}", "data.source.name") from None
-    except ValueError as error:
-        if "split" in str(error).lower():
-            return None
-        raise InputError(f"{spec.name} cannot be had: {' '.join(str(error).split())}", "data.source.name") from None
+    if split in known:
+        return known[split]
+    if not key:
+        return None
+    near = get_close_matches(split, known, 1)
+    advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+    raise InputError(f"{spec.name} has no split {split!r}; {advice}", f"data.source.{key}")
 
 
 def _targets(answers: NDArray[Any], feature: Any, spec: HubSource) -> tuple[NDArray[Any], list[str | int]]:
@@ -101,21 +109,34 @@ def _rows(parts: list[Any], names: list[str], features: Any, spec: HubSource) ->
         x, hints = _pictures(parts, names[0])
         return Table(x.reshape(len(x), -1), nothing, "classification", row_shape=x.shape[1:], hints=hints)
     if len(names) == 1 and getattr(features[names[0]], "dtype", "") in ("string", "large_string"):
-        texts = [str(text) for part in parts for text in part[names[0]]]
-        return Table(np.zeros((len(texts), 0)), nothing, "classification", texts=texts)
+        given = [text for part in parts for text in part[names[0]]]
+        gaps = sum(text is None for text in given)
+        hints = [f"{names[0]}: {gaps} texts are missing and are read as empty ones"] if gaps else []
+        texts = ["" if text is None else str(text) for text in given]
+        return Table(np.zeros((len(texts), 0)), nothing, "classification", texts=texts, hints=hints)
     columns, arrays = [], []
     for name in names:
-        values = np.concatenate([np.asarray(part[name][:]) for part in parts])
-        if values.dtype.kind in "iubf":
-            flat = values.reshape(len(values), -1)
-            columns += [Column(name if flat.shape[1] == 1 else f"{name}_{n}") for n in range(flat.shape[1])]
-            arrays.append(flat.astype(np.float64))
-        elif values.dtype.kind in "UO" and all(isinstance(value, str) for value in values.tolist()):
-            codes, categories = encode(values.astype(str))
-            columns.append(Column(name, tuple(str(category) for category in categories)))
-            arrays.append(codes.astype(np.float64).reshape(-1, 1))
-        else:
-            raise InputError(f"{name}: neither numbers nor texts; name the features", "data.source.features")
+        given = [value for part in parts for value in part[name]]
+        known = [value for value in given if value is not None]
+        labels = getattr(features[name], "names", None)
+        if labels is not None:
+            # The hub's class labels are numbers of names; −1 is one that is not known.
+            given = [None if value is None or value < 0 else labels[value] for value in given]
+            known = [value for value in given if value is not None]
+        if known and all(isinstance(value, str) for value in known):
+            categories = sorted(set(known))
+            places = {category: float(code) for code, category in enumerate(categories)}
+            columns.append(Column(name, tuple(categories)))
+            arrays.append(np.array([[np.nan if value is None else places[value]] for value in given]))
+            continue
+        width = len(np.ravel(known[0])) if known else 1
+        try:
+            gap = np.full(width, np.nan)
+            values = np.array([gap if value is None else np.ravel(value) for value in given], dtype=np.float64)
+        except (ValueError, TypeError):
+            raise InputError(f"{name}: neither numbers nor texts; name the features", "data.source.features") from None
+        columns += [Column(name if width == 1 else f"{name}_{n}") for n in range(width)]
+        arrays.append(values)
     x = np.concatenate(arrays, axis=1)
     return Table(x, nothing, "classification", row_shape=(x.shape[1],), columns=columns, tabular=True)
 
