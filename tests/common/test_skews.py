@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,3 +100,19 @@ def test_a_skew_that_does_not_fit_is_refused(skew: dict[str, Any], source: str, 
     with pytest.raises(InputError) as caught:
         digits(skew, source=source)
     assert str(caught.value) == f"data.skew: {message}"
+
+
+def test_flat_rows_that_are_images_by_the_scenario_are_turned_like_others(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 255, (40, 8, 8)).astype(np.uint8)
+    found = []
+    for name, rows, image in (("flat", x.reshape(40, 64), {"height": 8, "width": 8}), ("square", x, None)):
+        np.savez(tmp_path / f"{name}.npz", x_train=rows, y_train=np.arange(40) % 2)
+        data = {
+            "source": {"kind": "npz", "path": str(tmp_path / f"{name}.npz")},
+            "partition": {"scheme": "iid", "clients": 2},
+            "skew": [{"kind": "rotation", "degrees": 30}],
+            **({"image": image} if image else {}),
+        }
+        found.append(prepare(load_scenario({"data": data})).x)
+    assert np.array_equal(*found)
+    assert not np.array_equal(found[0], x.reshape(40, 64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,65 @@ def test_the_terms_of_most_texts_are_kept() -> None:
     assert agreed("bag", 3, SAYINGS).terms == ("cat", "dog", "sat")
     frequencies = document_frequencies(SAYINGS, WORDS)
     assert agreed_vocabulary("bag", 100, WORDS, frequencies, 4, 2).terms == ("cat", "dog", "sat", "the")
+
+
+class TestQuotes:
+    """Texts in CSV files stand in quotes wherever they hold a separator, a quote or the end of a line."""
+
+    TEXTS = ("good, really", 'she said "fine"', "two\nlines", "plain")
+
+    def written(self, path: Path, label_first: bool) -> Path:
+        rows = [(text, label) for text, label in zip(self.TEXTS, "abab", strict=True)]
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["review", "sentiment"][:: -1 if label_first else 1])
+            writer.writerows(row[:: -1 if label_first else 1] for row in rows)
+        return path
+
+    @pytest.mark.parametrize("label_first", [True, False])
+    def test_are_read_as_in_csv(self, tmp_path: Path, label_first: bool) -> None:
+        path = self.written(tmp_path / "t.csv", label_first)
+        columns = {"label_column": 0 if label_first else 1, "text_column": 1 if label_first else 0}
+        table = read(path, separator=",", header=True, **columns)
+        assert (tuple(table.texts or ()), table.labels, table.y.tolist()) == (self.TEXTS, ["a", "b"], [0, 1, 0, 1])
+
+    def test_a_text_without_them_takes_what_is_left_of_the_line(self, tmp_path: Path) -> None:
+        (tmp_path / "t.csv").write_text("a,one, two,three\nb,four\n")
+        assert read(tmp_path / "t.csv", separator=",").texts == ["one, two,three", "four"]
+
+    def test_mean_nothing_between_tabs_unless_the_scenario_says_so(self, tmp_path: Path) -> None:
+        (tmp_path / "t.tsv").write_text('a\t"hi" he said\nb\t"so"\n')
+        assert read(tmp_path / "t.tsv").texts == ['"hi" he said', '"so"']
+        (tmp_path / "t.tsv").write_text('a\t"hi\tyou"\nb\t"so"\n')
+        assert read(tmp_path / "t.tsv", quotes="csv").texts == ["hi\tyou", "so"]
+
+    def test_that_are_not_closed_are_named_unless_they_mean_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "t.csv").write_text('a;"open\nb;fine\n')
+        with pytest.raises(InputError, match=r"t\.csv:\d: not a CSV file: unexpected end of data"):
+            read(tmp_path / "t.csv", separator=";")
+        assert read(tmp_path / "t.csv", separator=";", quotes="none").texts == ['"open', "fine"]
+
+
+def test_folders_for_training_and_test_are_no_labels(tmp_path: Path) -> None:
+    for split, texts in (("train", 3), ("test", 2), ("val", 1)):
+        for label in ("neg", "pos"):
+            (tmp_path / split / label).mkdir(parents=True)
+            for n in range(texts):
+                (tmp_path / split / label / f"{n}.TXT").write_text(f"{split} {label} {n}")
+        (tmp_path / split / "urls.txt").write_text("x")
+    (tmp_path / "train" / "unsup").mkdir()
+    (tmp_path / "train" / "unsup" / "0.txt").write_text("x")
+    (tmp_path / "train" / ".ipynb_checkpoints").mkdir()
+    (tmp_path / "train" / ".ipynb_checkpoints" / "0.txt").write_text("x")
+    table = read(tmp_path)
+    assert (table.labels, table.tests, table.validations, len(table.y)) == (["neg", "pos", "unsup"], 4, 2, 13)
+    assert [text.strip() for text in (table.texts or [])[-4:]] == [
+        "test neg 0",
+        "test neg 1",
+        "test pos 0",
+        "test pos 1",
+    ]
+    assert table.hints == [
+        f"{tmp_path}: 3 files outside the classes' folders left out, such as urls.txt",
+        f"{tmp_path}: the class unsup is in train only",
+    ]

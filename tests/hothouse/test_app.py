@@ -122,3 +122,123 @@ def test_an_app_that_fails_ends_with_status_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "it cannot be imported" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("the run failed: the app in")
+
+
+_CLIENT = """
+import numpy as np
+from flwr.client import ClientApp, NumPyClient
+
+
+class Client(NumPyClient):
+    def __init__(self, partition):
+        self.partition = partition
+
+    def fit(self, parameters, config):
+        return [parameters[0] + self.partition], 10 * (self.partition + 1), {}
+
+    def evaluate(self, parameters, config):
+        return float(parameters[0].sum()), 10, {}
+
+
+app = ClientApp(client_fn=lambda context: Client(context.node_config["partition-id"]).to_client())
+"""
+_SERVER = """
+import numpy as np
+from flwr.common import ndarrays_to_parameters, parameters_to_ndarrays
+from flwr.server import ServerApp, ServerAppComponents, ServerConfig
+from flwr.server.strategy import FedAvg
+
+
+class Told(FedAvg):
+    def aggregate_fit(self, number, results, failures):
+        found = super().aggregate_fit(number, results, failures)
+        print("round", number, len(failures), parameters_to_ndarrays(found[0])[0].tolist(), flush=True)
+        return found
+
+
+def server_fn(context):
+    strategy = Told(initial_parameters=ndarrays_to_parameters([np.zeros(2)]))
+    return ServerAppComponents(strategy=strategy, config=ServerConfig(num_rounds=2))
+
+
+app = ServerApp(server_fn=server_fn)
+"""
+_THREADS_CLIENT = """
+from flwr.app import Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+app = ClientApp()
+
+
+@app.train()
+def train(message, context):
+    number = message.content.metric_records["m"]["number"] + context.node_config["partition-id"]
+    return Message(RecordDict({"m": MetricRecord({"number": number})}), reply_to=message)
+"""
+_THREADS_SERVER = """
+import threading
+from flwr.app import Message, MetricRecord, RecordDict
+from flwr.serverapp import ServerApp
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid, context):
+    found = {}
+
+    def ask(node):
+        for turn in range(10):
+            asked = Message(RecordDict({"m": MetricRecord({"number": turn})}), node, "train")
+            (reply,) = grid.send_and_receive([asked])
+            found.setdefault(node, []).append(reply.content.metric_records["m"]["number"])
+
+    threads = [threading.Thread(target=ask, args=(node,)) for node in grid.get_node_ids()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print("threads", [found[node] for node in sorted(found)], flush=True)
+"""
+
+
+def app_folder(folder: Path, name: str, client: str, server: str) -> Path:
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").touch()
+    (folder / name / "client.py").write_text(client)
+    (folder / name / "server.py").write_text(server)
+    (folder / "pyproject.toml").write_text(f"""
+[project]
+name = "{name}"
+version = "1.0.0"
+license = "Apache-2.0"
+[tool.flwr.app]
+publisher = "x"
+[tool.flwr.app.components]
+serverapp = "{name}.server:app"
+clientapp = "{name}.client:app"
+[tool.flwr.app.config]
+num-server-rounds = 2
+""")
+    return folder
+
+
+@pytest.mark.slow
+def test_an_app_of_the_older_kind_gives_the_mean_computed_by_hand(tmp_path: Path) -> None:
+    folder = app_folder(tmp_path / "old", "oldapp", _CLIENT, _SERVER)
+    words = [HOTHOUSE, "app", folder, "--partitions", 4, "--workers", 2]
+    done = subprocess.run([str(part) for part in words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stdout.splitlines() if line.startswith("round ")]
+    # Changes 0 … 3 of weights 10 … 40: (0 · 1 + 1 · 2 + 2 · 3 + 3 · 4) / 10 a round.
+    assert told == ["round 1 0 [2.0, 2.0]", "round 2 0 [4.0, 4.0]"]
+
+
+@pytest.mark.slow
+def test_an_app_may_use_a_thread_for_each_node(tmp_path: Path) -> None:
+    folder = app_folder(tmp_path / "threads", "threadsapp", _THREADS_CLIENT, _THREADS_SERVER)
+    words = [HOTHOUSE, "app", folder, "--partitions", 3, "--workers", 2]
+    done = subprocess.run([str(part) for part in words], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    expected = [[turn + partition for turn in range(10)] for partition in range(3)]
+    assert f"threads {expected}" in done.stdout
