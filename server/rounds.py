@@ -80,7 +80,7 @@ class Rounds:
         noisy = needs_spread(scenario.training.augmentation)
         weighed = getattr(scenario.training.loss, "class_weights", None) == "balanced"
         agreement = agree(self._exchange, self._federation, scenario.federation.blocks, prepared, noisy, weighed)
-        self._data = prepared.key
+        self._data = prepared.meta.content
         engine = self._engine(checkpoints)
         self._agreement, self._settings = agreement, ClientSettings.of(scenario).trained_by(engine)
         self._network = build(scenario.model, agreement, scenario.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from common.scenario.partitions import NaturalPartition, clients_of
 from common.scenario.strategies import Competition
 from common.scenario.strategies.base import StrategyPart
 
-_FORMAT = 8
+_FORMAT = 9
 
 
 def prepare(scenario: Scenario) -> Prepared:
@@ -40,10 +41,12 @@ def prepare(scenario: Scenario) -> Prepared:
     data = scenario.data
     source = SOURCES[data.source.kind]
     seed = scenario.seed if source.seeded else None
-    content = f"{_FORMAT} {data.source.model_dump(exclude={'path'})} {source.fingerprint(data.source)} {seed}"
+    fingerprint = source.fingerprint(data.source)
+    content = f"{_FORMAT} {data.source.model_dump(exclude={'path'})} {fingerprint} {seed}"
     rows = made_once("rows", content, lambda folder: _read(folder, data, scenario.seed))
+    known_by = "" if source.seeded else blake2b(str(fingerprint).encode(), digest_size=8).hexdigest()
     cut = f"{content} {scenario.seed} {data.model_dump(exclude={'source'})}"
-    prepared = Prepared(made_once("shards", cut, lambda folder: _cut(folder, rows, data, scenario.seed)))
+    prepared = Prepared(made_once("shards", cut, lambda folder: _cut(folder, rows, data, scenario.seed, known_by)))
     check_fits(scenario, prepared)
     return prepared
 
@@ -101,7 +104,7 @@ def _check_score(strategy: StrategyPart, prepared: Prepared) -> None:
         )
 
 
-def _cut(folder: Path, rows: Path, data: Data, seed: int) -> None:
+def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
     table = load_table(rows)
     table.row_shape = tuple(_row_shape(table, data))
     training, test, validation = _split(table, data, seed)
@@ -139,6 +142,7 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int) -> None:
         clients=_names(table, training, data),
         hints=hints,
         white=_white(table),
+        content=content,
     )
     write_shards(folder, meta, np.arange(len(shards.sizes)), ordered, held, test, validation)
 

@@ -82,6 +82,8 @@ class Meta:
     """The key of the prepared data that this is a part of; empty where it is the whole."""
     everyone: int = 0
     """How many clients the whole has that this is a part of; 0 where it is the whole."""
+    content: str = ""
+    """A hash of what the source read, whoever trains on which rows of it; empty where rows are made from the seed."""
 
     def to_json(self) -> str:
         """This as JSON."""

@@ -131,7 +131,7 @@ def _ground(run: Records) -> dict[str, str]:
     """What a run stands on besides its scenario: the content of its data and the software, as far as they are known."""
     software = run.summary.get("versions", {}).get("hothouse")
     known = {"content of the data": run.summary.get("data"), "software": software}
-    return {name: str(value) for name, value in known.items() if value is not None}
+    return {name: str(value) for name, value in known.items() if value}
 
 
 def _runs_in(folder: Path) -> list[Records]:

@@ -222,7 +222,7 @@ def _check_ground(home: Path) -> None:
         scenario = load_scenario(folder / "scenario.yaml")
         needs = f"{scenario.seed} {scenario.data!r}"
         if needs not in keys:
-            keys[needs] = prepare(settled(scenario)).key
+            keys[needs] = prepare(settled(scenario)).meta.content
         if summary.get("data", keys[needs]) != keys[needs]:
             changed.setdefault("on data that has changed since", []).append(folder.name)
     if changed:

@@ -12,6 +12,7 @@ import pytest
 import common.software
 import hothouse
 from common.software import identity, kernel_file, versions
+from hothouse.comparison.groups import differing
 from tests.command import command
 
 
@@ -71,6 +72,18 @@ def test_runs_on_corrected_data_are_compared_with_those_before(tmp_path: Path) -
     found = hothouse.compare([tmp_path / name for name in ("before", "after", "again")])
     assert [group.label for group in found.groups] == ["table", "other data"]
     assert found.found.left_out == [(tmp_path / "again", f"it repeats {tmp_path / 'after'}")]
+
+
+def test_seeds_and_other_cuts_of_the_same_data_are_not_other_data(tmp_path: Path) -> None:
+    chosen = scenario(table(tmp_path))
+    cut = scenario(tmp_path, name="uneven")
+    cut["data"]["partition"] = {"scheme": "dirichlet", "clients": 3, "alpha": 0.9}
+    for name, one in (("even", chosen), ("uneven", cut)):
+        for seed in (1, 2):
+            hothouse.run(one, seed=seed, engine="local", out=tmp_path / f"{name}-{seed}")
+    found = hothouse.compare([tmp_path / f"{name}-{seed}" for name in ("even", "uneven") for seed in (1, 2)])
+    assert [(group.label, len(group.runs)) for group in found.groups] == [("table", 2), ("uneven", 2)]
+    assert "content of the data" not in differing(found.groups)
 
 
 def test_runs_of_other_software_are_told_apart(tmp_path: Path, request: pytest.FixtureRequest) -> None:
