@@ -6,7 +6,7 @@ A column is read as numbers only where every value in it is one in the same form
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 MISSING = ("", "?", "NA", "NaN", "nan", "null")
 """What stands for a missing value if nobody says otherwise."""
@@ -17,6 +17,7 @@ MARKS = frozenset(
     )
 )
 """What often stands for a missing value among numbers, in small letters."""
+_SAMPLE = 1000
 POINT = "."
 """The form of numbers with a decimal point and nothing else."""
 
@@ -64,11 +65,14 @@ def number(text: str, form: str) -> float | None:
     return float(plain) if _PLAIN.fullmatch(plain) else None
 
 
-def best_form(texts: Iterable[str], candidates: list[str]) -> str:
-    """The first form in which all texts are numbers, else the one in which most are."""
-    known = list(texts)
-    counts = [sum(number(text, form) is not None for text in known) for form in candidates]
-    return candidates[counts.index(max(counts, default=0))]
+def best_form(texts: Sequence[str], candidates: Sequence[str]) -> str:
+    """The first form in which all texts are numbers, else the one in which most of a sample are."""
+    for form in candidates:
+        if texts and all(number(text, form) is not None for text in texts):
+            return form
+    sample = texts[:: max(1, len(texts) // _SAMPLE)]
+    counts = [sum(number(text, form) is not None for text in sample) for form in candidates]
+    return candidates[counts.index(max(counts))]
 
 
 def in_words(form: str) -> str:

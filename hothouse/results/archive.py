@@ -117,11 +117,16 @@ def _environment(run: Run) -> dict[str, Any]:
 
 
 def _onnx(model: Predictor) -> bytes:
-    """The model as ONNX: `rows` (any number, features) in, `outputs` out; rows that are shifted are of float64."""
+    """The model as ONNX: `rows` (any number, features) in, `outputs` out; rows that are shifted are of float64.
+
+    What training learned about reading is in its metadata, under `hothouse.agreement` as JSON: the columns in the order
+    of `rows`, their categories in the order of their codes, how numbers are written and what stands for a missing one
+    (NaN in `rows`), the labels in the order of `outputs`, the terms that `rows` of a model of texts count.
+    """
     import warnings
 
     try:
-        import onnx  # noqa: F401 - PyTorch's exporter needs it
+        import onnx
     except ImportError:
         raise InputError("--onnx needs the package onnx: pip install 'hothouse[onnx]'") from None
     import torch
@@ -143,4 +148,8 @@ def _onnx(model: Predictor) -> bytes:
             dynamic_axes=axes,
             dynamo=False,
         )
-        return path.read_bytes()
+        exported = onnx.load(path)
+    entry = exported.metadata_props.add()
+    entry.key, entry.value = "hothouse.agreement", json.dumps(model.agreement.words(), sort_keys=True)
+    content: bytes = exported.SerializeToString()
+    return content

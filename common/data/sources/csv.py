@@ -185,18 +185,15 @@ def _read(name: str, values: pa.StringArray, gaps: NDArray[np.bool_], spec: CsvS
     Raises InputError for an infinite number, and where most values are different numbers but some are no numbers at
     all: as categories they would say nothing.
     """
-    numbers = np.full(len(values), np.nan)
-    known = values.filter(~gaps)
-    coded = known.dictionary_encode()
-    texts = coded.dictionary.to_pylist()
-    plain = spec.decimal != "," and not any("_" in text for text in texts)
+    numbers, known, form = np.full(len(values), np.nan), values.filter(~gaps), POINT
     try:
-        if not plain:
-            raise pa.ArrowInvalid
+        if spec.decimal == ",":
+            raise pa.ArrowInvalid("a point is not what stands before decimals")
         numbers[~gaps] = pc.cast(known, pa.float64()).to_numpy(zero_copy_only=False)
-        form = POINT
     except pa.ArrowInvalid:
-        form = best_form((text for text in texts if text.lower() not in MARKS), forms(spec.decimal, spec.separator))
+        coded = known.dictionary_encode()
+        texts = coded.dictionary.to_pylist()
+        form = best_form([text for text in texts if text.lower() not in MARKS], forms(spec.decimal, spec.separator))
         distinct = np.array([np.nan if (found := number(text, form)) is None else found for text in texts])
         numbers[~gaps] = distinct[coded.indices.to_numpy()]
     odd = np.flatnonzero(~np.isfinite(numbers) & ~gaps)
@@ -222,7 +219,9 @@ def _read(name: str, values: pa.StringArray, gaps: NDArray[np.bool_], spec: CsvS
 
 
 def _example(values: pa.StringArray, without: NDArray[np.bool_], form: str) -> int:
-    """A row whose text shows the form."""
+    """A row whose text shows the form, where it is not plain."""
+    if form == POINT:
+        return 0
     marks = set(form) - {POINT}
     rows = np.flatnonzero(~without)[:10_000].tolist()
     return next((row for row in rows if marks & set(values[row].as_py())), rows[0] if rows else 0)
