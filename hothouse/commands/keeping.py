@@ -37,7 +37,9 @@ def import_archive(
 
 def predict(
     run_folder: RunFolder,
-    data: Annotated[Path, typer.Option(help="Rows: .npy, .npz (x, x_test or x_train) or .csv.", metavar="FILE")],
+    data: Annotated[
+        Path, typer.Option(help="Rows: .npy, .npz (x, x_test or x_train) or .csv; texts; pictures.", metavar="FILE")
+    ],
     out: Annotated[Path | None, typer.Option(help="Write CSV here, not to the screen.", metavar="FILE")] = None,
     client: Client = None,
     safe_csv: Annotated[

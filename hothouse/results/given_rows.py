@@ -6,6 +6,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +15,11 @@ from torch import Tensor
 
 from common.data.agreement import Agreement
 from common.data.door import faults, plain_numbers
+from common.data.images import image_shape
 from common.data.numbers import MISSING, number
 from common.data.numpy_files import read_npy, read_npz
 from common.data.sources.files import csv_rows, lines_of
+from common.data.sources.pictures import Pictures, suffixes
 from common.data.table import Column, category
 from common.errors import InputError
 from common.models.predictor import Predictor
@@ -27,17 +30,27 @@ _ARRAYS = ("x", "x_test", "x_train")
 _SEPARATORS = ",;\t|"
 
 
-def read_rows(path: Path, model: Predictor) -> Tensor:
-    """The rows in a file, as the model takes them.
+class Given(NamedTuple):
+    """Rows that a user gives, as the model takes them."""
+
+    rows: Tensor
+    names: list[str] | None = None
+    """What each row is called, where it has a file of its own."""
+
+
+def read_rows(path: Path, model: Predictor) -> Given:
+    """The rows in a file, or in a folder of pictures.
 
     Raises InputError for a file that cannot be read, for one without rows, and for rows of other shape or of numbers
     that the model has no use for.
     """
     agreed, kind = model.agreement, path.suffix.lower()
+    if path.is_dir() or kind in suffixes():
+        return _pictures(path, agreed)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if agreed.vocabulary is not None:
-        return model.features(_texts(path))
+        return Given(model.features(_texts(path)))
     by_name = bool(agreed.columns) and len(agreed.row_shape) == 1
     rows: NDArray[np.generic]
     if kind == ".csv":
@@ -51,7 +64,22 @@ def read_rows(path: Path, model: Predictor) -> Tensor:
         raise InputError(f"{path}: expected rows of {width} numbers, found {rows[0].size} of type {rows.dtype}")
     rows = plain_numbers(rows.reshape(len(rows), -1))
     _check(path, rows, agreed)
-    return torch.from_numpy(rows)
+    return Given(torch.from_numpy(rows))
+
+
+def _pictures(path: Path, agreed: Agreement) -> Given:
+    """The picture in a file, or the pictures in a folder, sorted by name, read as training reads pictures."""
+    shape = image_shape(agreed.row_shape)
+    colors = {1: "grey", 3: "rgb"}
+    fits = shape is not None and shape.channels in colors and (shape.channels == 1 or shape.channels_last)
+    if shape is None or not fits or agreed.shift.any() or (agreed.scale != 255).any():
+        raise InputError(f"{path}: the model takes rows of {len(agreed.shift)} numbers; it was not trained on pictures")
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes()) if path.is_dir() else [path]
+    if not files or not path.exists():
+        raise InputError(f"{path}: no picture there")
+    reader, size = Pictures(), (shape.width, shape.height)
+    read = [reader.read(file, str(file), colors[shape.channels], size).reshape(-1) for file in files]
+    return Given(torch.from_numpy(np.stack(read)), [file.name for file in files])
 
 
 def _check(path: Path, rows: NDArray[np.generic], agreed: Agreement) -> None:

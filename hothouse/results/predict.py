@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from common.data.labels import Label
 from common.errors import InputError
 from common.models.predictor import Predictor
 from hothouse.results.given_rows import read_rows
@@ -24,29 +25,39 @@ def predict(model: Predictor, data: str | Path, safe: bool = False) -> tuple[str
     A classification gives `prediction` and its `probability`, a regression a column per target. `data` is a
     .npy array, an .npz archive with x, x_test or x_train, or a .csv: a model of a table finds its columns by the names
     in the first line and reads their values as training did, other models take its numbers as they stand. A model of
-    texts takes a .txt with a text to each line, or a .csv or .tsv with a column `text`. Each row of these gives a line,
-    and each number is the shortest text that reads back to the same one.
+    texts takes a .txt with a text to each line, or a .csv or .tsv with a column `text`; one of pictures also a picture
+    or a folder of pictures, whose names come first then. Each row of these gives a line, and each number is the
+    shortest text that reads back to the same one.
 
     Raises InputError for a file that cannot be read, for rows that are not what the model takes, and for one whose
     outputs are no finite numbers.
     """
-    agreed, rows = model.agreement, read_rows(Path(data), model)
+    agreed, given = model.agreement, read_rows(Path(data), model)
     with torch.inference_mode():
-        outputs = model(rows)
+        outputs = model(given.rows)
     odd = (~outputs.isfinite()).flatten(1).any(dim=1).nonzero()
     if len(odd):
         raise InputError(f"{data}: row {int(odd[0])}: the model's output is no finite number; is the row in its units?")
-    into = io.StringIO()
-    writer = csv.writer(into, lineterminator="\n")
     if agreed.task == "classification":
-        codes, scores = model.network.output.codes(outputs), model.network.output.scores(outputs)
-        writer.writerow(["prediction", "probability"])
+        codes, scores = model.network.output.codes(outputs).tolist(), model.network.output.scores(outputs)
+        names = ["prediction", "probability"]
         # NumPy's text of a number is the shortest that reads back to the same one, of float32 too.
-        for code, chances in zip(codes.tolist(), scores.numpy().astype(str).tolist(), strict=True):
-            label = str(agreed.labels[code])
-            writer.writerow([f"'{label}" if safe and label.startswith(_FORMULA) else label, chances[code]])
+        told = [
+            [_cell(agreed.labels[code], safe), chances[code]]
+            for code, chances in zip(codes, scores.numpy().astype(str).tolist(), strict=True)
+        ]
     else:
         names = ["prediction"] if agreed.outputs == 1 else [f"prediction_{n}" for n in range(agreed.outputs)]
-        writer.writerow(names)
-        writer.writerows(outputs.tolist())
+        told = outputs.tolist()
+    if given.names is not None:
+        names = ["file", *names]
+        told = [[_cell(name, safe), *line] for name, line in zip(given.names, told, strict=True)]
+    into = io.StringIO()
+    writer = csv.writer(into, lineterminator="\n")
+    writer.writerows([names, *told])
     return into.getvalue(), len(outputs)
+
+
+def _cell(value: Label, safe: bool) -> Label:
+    """A text as it is written: with an apostrophe before it where it would be a formula and that is not wanted."""
+    return f"'{value}" if safe and isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -32,6 +32,7 @@ def private_ray() -> Iterator[Path]:
     Afterwards the environment is as it was, and the folder is gone.
     Raises RunError where the installed Ray offers no way to keep it on loopback.
     """
+    import ray
     from ray._private import ray_constants
 
     if not hasattr(ray_constants, "ENABLE_RAY_CLUSTER"):
@@ -48,6 +49,8 @@ def private_ray() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        # What still runs would write into the folder that goes.
+        ray.shutdown()
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.datasets import load_diabetes, load_digits
 
 import hothouse
+from common.data.sources import images
+from common.scenario.sources import ImagesSource
 from hothouse.results.predict import predict
 from tests.command import command
 
@@ -201,18 +204,19 @@ def test_each_row_of_a_table_gets_a_line_and_each_number_all_its_digits(tmp_path
     assert float(found[4]) - float(found[3]) == pytest.approx(10, abs=0.5), "a hundredth of a is worth ten"
 
 
-class TestTexts:
-    @pytest.fixture(scope="class")
-    def run(self, tmp_path_factory: pytest.TempPathFactory) -> hothouse.Run:
-        folder = tmp_path_factory.mktemp("texts")
-        lines = ["pos\tgood" if n % 2 else "neg\tbad" for n in range(60)]
-        (folder / "t.tsv").write_text("".join(f"{line} {n % 5}\n" for n, line in enumerate(lines)))
-        scenario = {
-            "data": {"source": {"kind": "text", "path": str(folder / "t.tsv")}},
-            "federation": {"rounds": 5},
-        }
-        return hothouse.run(scenario, engine="local", out=folder / "run")
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> hothouse.Run:
+    folder = tmp_path_factory.mktemp("texts")
+    lines = ["pos\tgood" if n % 2 else "neg\tbad" for n in range(60)]
+    (folder / "t.tsv").write_text("".join(f"{line} {n % 5}\n" for n, line in enumerate(lines)))
+    scenario = {
+        "data": {"source": {"kind": "text", "path": str(folder / "t.tsv")}},
+        "federation": {"rounds": 5},
+    }
+    return hothouse.run(scenario, engine="local", out=folder / "run")
 
+
+class TestTexts:
     def test_a_line_each_blank_or_not(self, run: hothouse.Run, tmp_path: Path) -> None:
         (tmp_path / "new.txt").write_text("good\n\nbad\n   \ngood")
         found = [line["prediction"] for line in predicted(run, tmp_path / "new.txt")]
@@ -230,3 +234,37 @@ class TestTexts:
         (tmp_path / name).write_text("pos\tgood\nneg\tbad\n")
         with pytest.raises(hothouse.InputError, match=r"the model takes texts; expected a \.txt with a text"):
             predicted(run, tmp_path / name)
+
+
+@pytest.fixture(scope="module")
+def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pets")
+    rng = np.random.default_rng(0)
+    for place, label in enumerate(("dark", "bright")):
+        (folder / label).mkdir()
+        for n in range(20):
+            pixels = rng.integers(20 + 120 * place, 100 + 120 * place, (12, 12, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{n}.png")
+    return folder
+
+
+class TestPictures:
+    @pytest.mark.parametrize("color", ["grey", "rgb"])
+    def test_are_read_as_in_training(self, pets: Path, tmp_path: Path, color: str) -> None:
+        source = {"kind": "images", "path": str(pets), "height": 8, "width": 8, "color": color}
+        data = {"source": source, "partition": {"scheme": "iid", "clients": 2}}
+        run = hothouse.run({"data": data, "model": {"layers": []}}, engine="local", out=tmp_path / "run")
+        names = sorted(f"{n}.png" for n in range(20))
+        rows = torch.from_numpy(images.read(ImagesSource(**source), 0).x)
+        bright, dark = predicted(run, pets / "bright"), predicted(run, pets / "dark" / "3.png")
+        assert [line["file"] for line in bright] == names
+        assert [line["prediction"] for line in bright] == run.model.predict(rows[:20])
+        chances = run.model(rows[20 + names.index("3.png")][None]).softmax(dim=1)
+        assert float(dark[0]["probability"]) == pytest.approx(chances.max().item(), abs=1e-6)
+        for path, message in ((pets, "no picture there"), (pets / "none.png", "none.png: no picture there")):
+            with pytest.raises(hothouse.InputError, match=message):
+                predicted(run, path)
+
+    def test_are_refused_by_a_model_of_other_rows(self, digits: hothouse.Run, pets: Path) -> None:
+        with pytest.raises(hothouse.InputError, match="the model takes rows of 64 numbers; it was not trained on"):
+            predicted(digits, pets / "dark")
