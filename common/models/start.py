@@ -15,6 +15,7 @@ from common.errors import InputError
 from common.models.predictor import Predictor, load_model, read_model
 from common.scenario import Scenario
 from common.scenario.base import Part
+from common.wording import first_few
 
 _KEY = "model.from"
 _OWN = ("layers", "activation", "output", "normalization", "dtype")
@@ -50,7 +51,8 @@ def starting_weights(scenario: Scenario, fresh: Named, agreement: Agreement) -> 
         return None
     earlier = _earlier(scenario.model.from_)
     inputs, new_inputs = _matched(_inputs(earlier.agreement), _inputs(agreement), "inputs")
-    outputs, new_outputs = _matched(_outputs(earlier), _outputs_of(agreement, earlier), "classes")
+    width = earlier.network.output.width
+    outputs, new_outputs = _matched(_outputs(earlier.agreement, width), _outputs(agreement, width), "classes")
     last = f"layers.{len(earlier.spec.layers)}"
     weights = {}
     for name, tensor in earlier.network.state_dict().items():
@@ -82,16 +84,12 @@ def _inputs(agreed: Agreement) -> list[Unit]:
     return [*found, *(("missing", columns[place].name) for place in agreed.indicators)]
 
 
-def _outputs(earlier: Predictor) -> list[Unit]:
-    return _outputs_of(earlier.agreement, earlier)
-
-
-def _outputs_of(agreed: Agreement, earlier: Predictor) -> list[Unit]:
-    """What the outputs stand for; a single one for two classes stands for both, in their order."""
+def _outputs(agreed: Agreement, width: int) -> list[Unit]:
+    """What a network's `width` outputs stand for; a single one for two classes stands for both, in their order."""
     if agreed.task == "regression":
         return [("target", str(place)) for place in range(agreed.outputs)]
     labels = [str(label) for label in agreed.labels]
-    if len(labels) == 2 and earlier.network.output.width == 1:
+    if len(labels) == 2 and width == 1:
         return [("two classes", *labels)]
     return [("class", label) for label in labels]
 
@@ -114,16 +112,15 @@ def _matched(old: list[Unit], new: list[Unit], what: str) -> tuple[NDArray[np.in
             _KEY,
         )
     if not (found >= 0).any():
-        raise InputError(f"the model to start from was for other {what}: {_few(old)}, not {_few(new)}", _KEY)
+        raise InputError(f"the model to start from was for other {what}: {_told(old)}, not {_told(new)}", _KEY)
     fresh = [unit for unit, place in zip(new, found.tolist(), strict=True) if place < 0]
     if not fresh:
         return found, []
     return found, [f"{len(fresh)} of {len(new)} {what} are new to the model, such as {fresh[0][-1]!r}: they start anew"]
 
 
-def _few(units: list[Unit]) -> str:
-    told = ", ".join(unit[-1] for unit in units[:3])
-    return told if len(units) <= 3 else f"{told}, …"
+def _told(units: list[Unit]) -> str:
+    return first_few([unit[-1] for unit in units], 3)
 
 
 def _placed(

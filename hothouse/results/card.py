@@ -7,6 +7,7 @@ from typing import Any
 from common.data.agreement import Agreement
 from common.models.predictor import Predictor
 from common.scenario import dump_scenario
+from common.wording import first_few
 from hothouse.results.result import Run
 
 
@@ -18,7 +19,7 @@ def model_card(run: Run, model: Predictor) -> str:
     source = scenario.data.source.model_dump()
     what = " ".join(str(source[name]) for name in ("kind", "name") if name in source)
     outputs = (
-        f"logits of {agreed.outputs} classes, in this order: {_some(agreed.labels)}"
+        f"logits of {agreed.outputs} classes, in this order: {first_few(agreed.labels, 20)}"
         if agreed.task == "classification"
         else f"{agreed.outputs} number(s), in the target's own unit"
     )
@@ -80,7 +81,7 @@ def _inputs(agreed: Agreement) -> str:
     if agreed.vocabulary is not None:
         return f"texts, as {agreed.vocabulary.features} of {agreed.vocabulary.width} terms"
     if agreed.columns and len(agreed.row_shape) == 1:
-        return f"rows of {len(agreed.columns)} columns: {_some(tuple(column.name for column in agreed.columns))}"
+        return f"rows of {len(agreed.columns)} columns: {first_few([column.name for column in agreed.columns], 20)}"
     return f"rows of {len(agreed.shift)} raw numbers (shape {list(agreed.row_shape)})"
 
 
@@ -94,8 +95,3 @@ def _table(summary: dict[str, Any]) -> str:
     for name in measured:
         lines.append(f"| {name} | {final[name]:.4f} |" + (f" {best.get(name) or float('nan'):.4f} |" if best else ""))
     return "\n".join(lines) if measured else "Nothing was measured."
-
-
-def _some(labels: tuple[Any, ...]) -> str:
-    shown = ", ".join(map(str, labels[:20]))
-    return f"{shown} and {len(labels) - 20} more" if len(labels) > 20 else shown

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from common.errors import InputError
 from common.run_files import check_plain, read_lines, read_metrics, read_object
 from common.scenario import Scenario, load_scenario
+from common.wording import first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,8 +57,8 @@ class Run:
         own = strategy.personal(model.network.state_dict()) if model.client is None else []
         if own:
             raise InputError(
-                f"{self.folder}: with {strategy.name} clients keep {_some(own)} to themselves, and the global model's "
-                "were never trained. own_model(CLIENT), or --client CLIENT, gives a client's own model"
+                f"{self.folder}: with {strategy.name} clients keep {first_few(own, 2)} to themselves, and the global "
+                "model's were never trained. own_model(CLIENT), or --client CLIENT, gives a client's own model"
             )
         return model
 
@@ -100,7 +101,3 @@ def load(folder: str | Path) -> Run:
     if not (folder / "summary.json").is_file():
         raise InputError(f"{folder}: expected a run's folder, found no summary.json there")
     return Run(folder)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:2]) + (f" and {len(names) - 2} more arrays" if len(names) > 2 else "")

@@ -15,6 +15,7 @@ from rich.text import Text
 from common.data.agreement import Agreement, in_words
 from common.data.prepared import Indices
 from common.metrics import PRIMARY
+from common.wording import first_few
 from hothouse.report.records import FAIRNESS
 from hothouse.results.result import Run
 from server.record.journal import as_json
@@ -103,7 +104,7 @@ class LiveProgress(Observer):
         elif event == "live":
             what = Text("The report, live:", style="bold")
         if "clients" in details:
-            what.append(f" clients {_some(details['clients'])}")
+            what.append(f" clients {first_few(details['clients'])}")
         first = (str(details.get("reason", "")).splitlines() or [""])[0]
         self._console.print(what + Text(f" {first}", style="default"), soft_wrap=True)
 
@@ -246,8 +247,3 @@ def numbers(metrics: Metrics) -> list[str]:
             shown += [f"{split} {name} {metrics[f'{split}_{name}']:.4f}" for name in names]
             break
     return shown
-
-
-def _some(clients: list[int]) -> str:
-    shown = ", ".join(map(str, clients[:5]))
-    return f"{shown} and {len(clients) - 5} more" if len(clients) > 5 else shown

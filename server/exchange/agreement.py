@@ -20,6 +20,7 @@ from common.data.prepared import Indices, Meta, Prepared
 from common.data.text import agreed_vocabulary
 from common.errors import RunError
 from common.messages import Records
+from common.wording import first_few
 from server.exchange.blocks import Block
 from server.exchange.costs import looking
 from server.exchange.federation import Federation
@@ -180,9 +181,4 @@ def _answers(
                 yield from found
                 continue
         clients = np.concatenate([block.clients for block in arrival.blocks]).tolist()
-        raise RunError(f"{what} could not be agreed with the host of clients {_few(clients)}: {error}")
-
-
-def _few(clients: list[int]) -> str:
-    told = ", ".join(map(str, clients[:5]))
-    return told if len(clients) <= 5 else f"{told}, …"
+        raise RunError(f"{what} could not be agreed with the host of clients {first_few(clients)}: {error}")

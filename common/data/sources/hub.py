@@ -29,9 +29,11 @@ def fingerprint(spec: HubSource) -> str:
 
 def read(spec: HubSource, seed: int) -> Table:
     """Both splits, the test rows last."""
-    train = _load(spec, spec.train, "train")
+    splits = _splits(spec)
+    train = _split(splits, spec, "train")
     # Only a split that the scenario names must be there.
-    test = _load(spec, spec.test, "test" if "test" in spec.model_fields_set else "") if spec.test else None
+    has_test = spec.test in splits or "test" in spec.model_fields_set
+    test = _split(splits, spec, "test") if spec.test and has_test else None
     parts = [train] if test is None else [train, test]
     asked: dict[str, tuple[str | None, ...]] = {
         "target": (spec.target,),
@@ -55,8 +57,8 @@ def read(spec: HubSource, seed: int) -> Table:
     return table
 
 
-def _load(spec: HubSource, split: str, key: str) -> Any:
-    """A split; None where the data set has none of that name and no `key` of the scenario asks for it."""
+def _splits(spec: HubSource) -> dict[str, Any]:
+    """All splits of the data set. Raises InputError where it cannot be had."""
     from datasets import disable_progress_bars, load_dataset, load_from_disk
     from datasets.exceptions import DatasetNotFoundError
 
@@ -66,18 +68,20 @@ def _load(spec: HubSource, split: str, key: str) -> Any:
         if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
             # What save_to_disk wrote: one split, or a folder for each.
             saved = load_from_disk(str(path))
-            known = {"train": saved} if (path / "state.json").is_file() else dict(saved)
-        else:
-            known = dict(load_dataset(str(path) if path.exists() else spec.name, spec.config))
+            return {"train": saved} if (path / "state.json").is_file() else dict(saved)
+        return dict(load_dataset(str(path) if path.exists() else spec.name, spec.config))
     except (DatasetNotFoundError, FileNotFoundError, ConnectionError, OSError, ValueError) as error:
         raise InputError(f"{spec.name} cannot be had: {' '.join(str(error).split())}", "data.source.name") from None
-    if split in known:
-        return known[split]
-    if not key:
-        return None
-    near = get_close_matches(split, known, 1)
-    advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
-    raise InputError(f"{spec.name} has no split {split!r}; {advice}", f"data.source.{key}")
+
+
+def _split(splits: dict[str, Any], spec: HubSource, key: str) -> Any:
+    """The split that the source's `key` names. Raises InputError where there is none of that name."""
+    name = getattr(spec, key)
+    if name in splits:
+        return splits[name]
+    near = get_close_matches(name, splits, 1)
+    advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(splits)}"
+    raise InputError(f"{spec.name} has no split {name!r}; {advice}", f"data.source.{key}")
 
 
 def _targets(answers: NDArray[Any], feature: Any, spec: HubSource) -> tuple[NDArray[Any], list[str | int]]:
