@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,8 +45,7 @@ class Run:
     @cached_property
     def scenario(self) -> Scenario:
         """The scenario with every default filled in."""
-        check_plain(self.folder / "scenario.yaml")
-        return load_scenario(self.folder / "scenario.yaml")
+        return recorded_scenario(self.folder / "scenario.yaml")
 
     @property
     def model(self) -> Predictor:
@@ -93,6 +93,16 @@ class Run:
         from hothouse.running.notebook import run_html
 
         return run_html(self)
+
+
+def recorded_scenario(path: Path, overrides: Sequence[str] = ()) -> Scenario:
+    """The scenario that a run or a sweep keeps in its folder, changed by KEY=VALUE `overrides`.
+
+    Raises InputError where it is not valid, or no plain file: a scenario that a user names may come from a pipe, a
+    kept one may not.
+    """
+    check_plain(path)
+    return load_scenario(path, overrides)
 
 
 def load(folder: str | Path) -> Run:

@@ -19,13 +19,13 @@ from flwr.app.user_config import UserConfig
 
 from common.data import Prepared, prepare
 from common.errors import InputError
-from common.run_files import check_plain, is_taken
+from common.run_files import is_taken
 from common.scenario import Scenario, load_scenario, located, single_run
 from common.settled import settled
 from hothouse.beforehand.hints import hints
 from hothouse.report.records import readable
 from hothouse.report.run import write_report
-from hothouse.results.result import Run, load
+from hothouse.results.result import Run, load, recorded_scenario
 from hothouse.running.logs import OWN, EventLog, Logs, captured
 from hothouse.running.notebook import NotebookProgress, in_notebook
 from hothouse.running.ray_cluster import ray_cluster
@@ -97,8 +97,7 @@ def resume(
     """
     folder = run.folder if isinstance(run, Run) else Path(run)
     summary = load(folder).summary
-    check_plain(folder / "scenario.yaml")
-    chosen = load_scenario(folder / "scenario.yaml", [] if rounds is None else [f"federation.rounds={rounds}"])
+    chosen = recorded_scenario(folder / "scenario.yaml", [] if rounds is None else [f"federation.rounds={rounds}"])
     done = summary.get("rounds", 0)
     if summary.get("status") == "complete" and isinstance(done, int) and done >= chosen.federation.rounds:
         raise InputError(f"{folder} is complete after {done} rounds; --rounds N prolongs it")

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from common.run_files import read_text
 from hothouse.report.numbers import MOST_ROWS
 from hothouse.report.page import Page, Raw, code, facts, paragraph, table
 from hothouse.report.records import titled, words
@@ -35,7 +36,7 @@ def sweep_page(sweep: Sweep) -> Page:
     page.section("Runs", _runs(sweep))
     if sweep.failed:
         page.section("What failed", table(["run", "reason"], sweep.failed.items()))
-    page.section("The scenario", code((sweep.folder / SCENARIO).read_text(encoding="utf-8")))
+    page.section("The scenario", code(read_text(sweep.folder / SCENARIO)))
     again = [f"hothouse sweep '{sweep.folder}'   # finished runs are not repeated"]
     if sweep.best is not None:
         again.append(f"hothouse run '{sweep.best.folder}/scenario.yaml'   # the best run alone, with the same bits")

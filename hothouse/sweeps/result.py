@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
 from common.run_files import read_lines, read_metrics, read_object
-from common.scenario import Scenario, load_scenario
-from hothouse.results.result import Run
+from common.scenario import Scenario
+from hothouse.results.result import Run, recorded_scenario
 from hothouse.sweeps.goal import Goal
 from server.record.observers import Metrics
 
@@ -36,7 +36,7 @@ class Sweep:
     @cached_property
     def scenario(self) -> Scenario:
         """The scenario, with `matrix`, `seeds` or `search`."""
-        return load_scenario(self.folder / SCENARIO)
+        return recorded_scenario(self.folder / SCENARIO)
 
     @cached_property
     def keys(self) -> list[str]:

@@ -13,10 +13,11 @@ from filelock import FileLock, Timeout
 from common.data import prepare
 from common.data.cache import cache_folder
 from common.errors import InputError
-from common.scenario import Scenario, dump_scenario, load_scenario
+from common.scenario import Scenario, dump_scenario
 from common.scenario.flat import flat
 from common.settled import settled
 from common.software import identity
+from hothouse.results.result import recorded_scenario
 from hothouse.running.launch import Engine, new_folder, processors
 from hothouse.running.notebook import in_notebook
 from hothouse.sweeps.execute import Job, Outcome
@@ -219,7 +220,7 @@ def _check_ground(home: Path) -> None:
             continue
         if (known := summary.get("versions", {}).get("hothouse")) != software:
             changed.setdefault(f"by Hothouse {known}, now {software}", []).append(folder.name)
-        scenario = load_scenario(folder / "scenario.yaml")
+        scenario = recorded_scenario(folder / "scenario.yaml")
         needs = f"{scenario.seed} {scenario.data!r}"
         if needs not in keys:
             keys[needs] = prepare(settled(scenario)).meta.content

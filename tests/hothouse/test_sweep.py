@@ -188,6 +188,20 @@ def test_a_folder_that_holds_something_else_is_not_touched(tmp_path: Path) -> No
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
 
 
+def test_a_kept_scenario_that_is_no_plain_file_is_not_read(straight: hothouse.Sweep, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(straight.folder, tmp_path / "sweep"))
+    kept = next(copy.glob("runs/*/scenario.yaml"))
+    uses: dict[Path, Callable[[], Any]] = {
+        kept: lambda: hothouse.sweep(copy, engine="local"),
+        copy / "sweep.yaml": lambda: load_sweep(copy).scenario,
+    }
+    for path, use in uses.items():
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(hothouse.InputError, match=f"{path}: expected a plain file"):
+            use()
+
+
 def test_two_processes_do_not_run_the_same_sweep(tmp_path: Path) -> None:
     class Second(Watcher):
         said = ""
