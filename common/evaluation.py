@@ -54,8 +54,7 @@ class Evaluator:
                 found = group_sums(
                     z,
                     y,
-                    self._loss.per_row(z, y),
-                    self._loss.counts(y),
+                    self._loss.terms(z, y),
                     part,
                     len(sizes),
                     self._network.output,

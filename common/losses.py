@@ -26,13 +26,27 @@ class Loss:
     """A loss for outputs and targets of the shapes that a task has."""
 
     per_row: PerRow
-    """Each row's loss, its class's weight already in it."""
+    """Each row's part of the training objective: label smoothing and the weight of its class are in it."""
     class_weights: Tensor | None = None
     """How much rows of each class count, (classes,); None where all count alike."""
+    plain: PerRow | None = None
+    """The loss without label smoothing and class weights; None where that is `per_row`."""
 
     def counts(self, targets: Tensor) -> Tensor | None:
         """How much each row counts, in the shape of class codes `targets`; None where all count alike."""
         return None if self.class_weights is None else self.class_weights[targets]
+
+    def terms(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """What is added up over examples to report the loss and the objective, by name: (rows,) each.
+
+        `loss` is the plain loss. Where the training objective is another one there are `objective` and `weight`, how
+        much each example counts in its mean.
+        """
+        if self.plain is None:
+            return {"loss": self.per_row(outputs, targets)}
+        objective, counts = self.per_row(outputs, targets), self.counts(targets)
+        weight = torch.ones_like(objective) if counts is None else counts
+        return {"loss": self.plain(outputs, targets), "objective": objective, "weight": weight}
 
     def mean(self, outputs: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
         """Each network's mean over its batch, (stack,): shares (stack, rows) add up to 1, padding has 0."""
@@ -100,12 +114,14 @@ def loss_for(spec: Spec, output: Output, agreement: Agreement, dtype: torch.dtyp
     check_objective(spec, output.kind, output.task, agreement.labels)
     resolved: Any = spec if spec.name != "auto" else _Plain()
     weights = _class_weights(getattr(resolved, "class_weights", None), agreement, dtype)
-    return Loss(LOSSES[loss_name(spec, output.kind, output.task)](resolved, output, weights), weights)
+    make = LOSSES[loss_name(spec, output.kind, output.task)]
+    altered = weights is not None or getattr(resolved, "label_smoothing", 0.0) > 0
+    return Loss(make(resolved, output, weights), weights, make(_Plain(), output, None) if altered else None)
 
 
 @dataclass(frozen=True)
 class _Plain:
-    """The options of the losses that `auto` stands for."""
+    """The options of the losses that `auto` stands for, and of the plain loss beside an altered objective."""
 
     label_smoothing: float = 0.0
 

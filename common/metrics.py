@@ -29,7 +29,7 @@ METRICS: dict[Task, tuple[str, ...]] = {
     "classification": ("loss", "accuracy", "balanced_accuracy", "macro_f1"),
     "regression": ("loss", "mae", "rmse", "r2"),
 }
-"""What `finish` measures for each task; the area under the curve comes where it is asked for."""
+"""What `finish` measures for each task; `objective` and the area under the curve come where they were summed."""
 
 _MORE_IS_BETTER = ("accuracy", "f1", "auc", "r2", "jain")
 _UNPOOLED = ("ranked", "pairs")
@@ -43,8 +43,7 @@ def more_is_better(metric: str) -> bool:
 def group_sums(
     z: Tensor,
     targets: Tensor,
-    losses: Tensor,
-    counts: Tensor | None,
+    terms: dict[str, Tensor],
     groups: NDArray[np.int64],
     number: int,
     output: Output,
@@ -52,18 +51,12 @@ def group_sums(
 ) -> Sums:
     """Sums over each of `number` groups of rows, which `groups` (rows,) names.
 
-    z are outputs (rows, width), targets (rows,) or (rows, targets), losses (rows,); `counts` (rows,) how much
-    rows count in the mean loss, where not alike.
+    z are outputs (rows, width), targets (rows,) or (rows, targets), `terms` what `Loss.terms` gives for them.
     """
-    rows = np.bincount(groups, minlength=number).astype(np.float64)
-    weighed = rows if counts is None else _add(groups, counts.double().numpy(), number)
-    each = losses.double().numpy()
-    sums = {
-        "rows": rows,
-        "loss": _add(groups, each, number),
-        "loss_squared": _add(groups, each**2, number),
-        "weight": weighed,
-    }
+    each = {name: term.double().numpy() for name, term in terms.items()}
+    sums = {name: _add(groups, term, number) for name, term in each.items()}
+    sums["rows"] = np.bincount(groups, minlength=number).astype(np.float64)
+    sums["objective_squared"] = _add(groups, each.get("objective", each["loss"]) ** 2, number)
     if agreement.task == "classification":
         true, predicted, classes = targets.numpy(), output.codes(z).numpy(), output.classes
 
@@ -81,8 +74,8 @@ def group_sums(
     # In the target's own unit; measured from the agreed mean, so that no digits are lost in squares.
     centred = (targets.double() * scale).numpy()
     error = (z.double() * scale).numpy() - centred
-    terms = {"absolute": np.abs(error), "squared": error**2, "target": centred, "target_squared": centred**2}
-    return sums | {name: _add(groups, term, number) for name, term in terms.items()}
+    measured = {"absolute": np.abs(error), "squared": error**2, "target": centred, "target_squared": centred**2}
+    return sums | {name: _add(groups, term, number) for name, term in measured.items()}
 
 
 def ranking_sums(z: Tensor, targets: Tensor, groups: NDArray[np.int64], number: int, output: Output) -> Sums:
@@ -106,17 +99,27 @@ def ranking_sums(z: Tensor, targets: Tensor, groups: NDArray[np.int64], number: 
     return {"ranked": ranked, "pairs": pairs}
 
 
+def mean_objective(sums: Sums) -> NDArray[np.float64]:
+    """The mean training objective of each group, (groups,): the plain loss where it is no other."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean: NDArray[np.float64] = sums.get("objective", sums["loss"]) / sums.get("weight", sums["rows"])
+    return mean
+
+
 def finish(sums: Sums, task: Task) -> dict[str, Any]:
     """Metrics of each group, shape (groups,): NaN where a group has no rows.
 
-    A classification has loss, accuracy, balanced_accuracy (mean recall over the classes that occur), macro_f1
+    `loss` is the plain loss, without label smoothing and class weights; where training minimizes it with these, that
+    is `objective`. A classification has accuracy, balanced_accuracy (mean recall over the classes that occur), macro_f1
     (over the classes that occur or are predicted) and, where rankings were summed, auc (of the second class
-    for two, else the mean over classes against the rest); a regression has loss, mae, rmse and r2 in the
+    for two, else the mean over classes against the rest); a regression has mae, rmse and r2 in the
     target's own unit, averaged over targets. All as scikit-learn defines them.
     """
     rows = sums["rows"]
     with np.errstate(divide="ignore", invalid="ignore"):
-        metrics = {"loss": sums["loss"] / sums["weight"]}
+        metrics = {"loss": sums["loss"] / rows}
+        if "objective" in sums:
+            metrics["objective"] = mean_objective(sums)
         if task == "classification":
             hits, support, predicted = sums["hits"], sums["support"], sums["predicted"]
             metrics["accuracy"] = hits.sum(axis=1) / rows

@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 from common.data.prepared import Prepared
 from common.data.rows import Rows
 from common.evaluation import Evaluator
+from common.metrics import mean_objective
 from common.models import Weights
 
 
 def training_losses(
     evaluator: Evaluator, prepared: Prepared, rows: Rows, models: Weights, client: int
 ) -> NDArray[np.float64]:
-    """The mean loss on the client's training rows of each model, in use: models (models, *shape) → (models,)."""
+    """Each model's mean training objective on the client's training rows: models (models, *shape) → (models,)."""
     shard = prepared.training_rows(client)
     fills = rows.fills(np.array([client]))
     sums = evaluator.sums(models, rows, shard, np.array([len(shard)]), fills)
-    return np.array([float(one["loss"][0] / one["weight"][0]) for one in sums])
+    return np.array([float(mean_objective(one)[0]) for one in sums])

@@ -43,9 +43,17 @@ class Output:
         return (z[..., 0] > 0).long() if self.width == 1 else z.argmax(dim=-1)
 
     def scores(self, z: Tensor) -> Tensor:
-        """How much speaks for each class: (…, width) → (…, classes), of the order that ranking needs."""
+        """The score of each class, higher for more likely ones: (…, width) → (…, classes).
+
+        Probabilities for softmax and sigmoid; those of several sigmoid outputs need not add up to 1.
+        """
         h = self.activated(z)
         return torch.cat([1 - h, h], dim=-1) if self.width == 1 and self.classes == 2 else h
+
+    @property
+    def score_name(self) -> str:
+        """What `scores` are called: `probability` of a softmax or a sigmoid, else `score`."""
+        return "probability" if self.kind in ("softmax", "sigmoid") else "score"
 
     def one_hot(self, targets: Tensor, like: Tensor) -> Tensor:
         """Class codes (…) as zeros and ones (…, width), of the type of `like`."""

@@ -22,7 +22,8 @@ def predict(model: Predictor, data: str | Path, safe: bool = False) -> tuple[str
 
     With `safe`, a label that a spreadsheet would take for a formula has an apostrophe before it.
 
-    A classification gives `prediction` and its `probability`, a regression a column per target. `data` is a
+    A classification gives `prediction` and its `probability`, or its `score` where the output is neither a softmax nor
+    a sigmoid, a regression a column per target. `data` is a
     .npy array, an .npz archive with x, x_test or x_train, or a .csv: a model of a table finds its columns by the names
     in the first line and reads their values as training did, other models take its numbers as they stand. A model of
     texts takes a .txt with a text to each line, or a .csv or .tsv with a column `text`; one of pictures also a picture
@@ -40,11 +41,11 @@ def predict(model: Predictor, data: str | Path, safe: bool = False) -> tuple[str
         raise InputError(f"{data}: row {int(odd[0])}: the model's output is no finite number; is the row in its units?")
     if agreed.task == "classification":
         codes, scores = model.network.output.codes(outputs).tolist(), model.network.output.scores(outputs)
-        names = ["prediction", "probability"]
+        names = ["prediction", model.network.output.score_name]
         # NumPy's text of a number is the shortest that reads back to the same one, of float32 too.
         told = [
-            [_cell(agreed.labels[code], safe), chances[code]]
-            for code, chances in zip(codes, scores.numpy().astype(str).tolist(), strict=True)
+            [_cell(agreed.labels[code], safe), of_classes[code]]
+            for code, of_classes in zip(codes, scores.numpy().astype(str).tolist(), strict=True)
         ]
     else:
         names = ["prediction"] if agreed.outputs == 1 else [f"prediction_{n}" for n in range(agreed.outputs)]

@@ -35,7 +35,9 @@ def final(model: Predictor, prepared: Prepared, batch_size: int) -> Found | None
     them where there are at most 100 labels. A regression has `targets` and `predictions` of up to 2,000 evenly
     spaced rows in the target's own unit, (rows, targets), and `residuals`, the percentiles of
     prediction − target over all rows, (7, targets). `mistakes` are the 24 worst rows, worst first, each as it is
-    in the data: `values` or `text`; `row_shape` and `columns` say what the values are.
+    in the data: `values` or `text`; `row_shape` and `columns` say what the values are. Of a classification they have
+    the score of the predicted class and that of the true one: `probability` and `label_probability` where the output
+    is a softmax or a sigmoid, else `score` and `label_score`.
     """
     split = "test" if len(prepared.test) else "validation"
     positions = np.array(getattr(prepared, split))
@@ -45,7 +47,8 @@ def final(model: Predictor, prepared: Prepared, batch_size: int) -> Found | None
     told = {"split": split, "rows": len(positions), "row_shape": list(prepared.meta.row_shape)}
     told["columns"] = [column.name for column in prepared.meta.columns]
     if model.agreement.task == "classification":
-        found, worst, answers = _classified(outputs, targets[:, 0].astype(np.int64), model.agreement.labels)
+        codes, score = targets[:, 0].astype(np.int64), model.network.output.score_name
+        found, worst, answers = _classified(outputs, codes, model.agreement.labels, score)
     else:
         found, worst, answers = _regressed(outputs, targets, model.agreement.target_scale)
     mistakes = [
@@ -57,7 +60,7 @@ def final(model: Predictor, prepared: Prepared, batch_size: int) -> Found | None
 def _answers(
     model: Predictor, prepared: Prepared, positions: NDArray[np.int64], batch_size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Outputs and targets of rows: probabilities and codes, or numbers in the target's own unit."""
+    """Outputs and targets of rows: scores and codes, or numbers in the target's own unit."""
     agreement, classifies = model.agreement, model.agreement.task == "classification"
     rows = open_rows(prepared, agreement, DTYPES[model.spec.dtype])
     outputs, targets = [], []
@@ -71,22 +74,22 @@ def _answers(
 
 
 def _classified(
-    chances: NDArray[np.float64], codes: NDArray[np.int64], labels: tuple[Label, ...]
+    scores: NDArray[np.float64], codes: NDArray[np.int64], labels: tuple[Label, ...], score: str
 ) -> tuple[Found, list[int], list[Found]]:
-    guesses, classes = chances.argmax(axis=1), len(labels)
+    guesses, classes = scores.argmax(axis=1), len(labels)
     right = guesses == codes
     kinds, counts = np.unique(codes[~right] * classes + guesses[~right], return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_CONFUSIONS]
     confusions = np.stack([kinds[order] // classes, kinds[order] % classes, counts[order]], axis=1)
-    likelihood = chances[np.arange(len(codes)), codes]
+    true = scores[np.arange(len(codes)), codes]
     wrong = np.flatnonzero(~right)
-    worst = wrong[np.argsort(likelihood[wrong], kind="stable")][:_MISTAKES].tolist()
+    worst = wrong[np.argsort(true[wrong], kind="stable")][:_MISTAKES].tolist()
     answers = [
         {
             "label": labels[codes[row]],
             "prediction": labels[guesses[row]],
-            "probability": round(float(chances[row, guesses[row]]), 4),
-            "likelihood": float(f"{likelihood[row]:.3g}"),
+            score: float(f"{scores[row, guesses[row]]:.4g}"),
+            f"label_{score}": float(f"{true[row]:.3g}"),
         }
         for row in worst
     ]

@@ -1,4 +1,4 @@
-"""The losses of weights on clients' own training rows, which some rules of selection and aggregation go by."""
+"""The training objective of weights on clients' own training rows, by which some rules select and aggregate."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from common import messages
 from common.arrays import Named
 from common.data.agreement import Agreement
 from common.data.prepared import Indices
+from common.metrics import mean_objective
 from server.evaluation.scores import ask_scores
 from server.exchange.federation import Federation
 from server.exchange.sending import Exchange
@@ -18,16 +19,16 @@ from server.exchange.sending import Exchange
 
 @dataclass(frozen=True)
 class Losses:
-    """What clients lose with the weights they were asked about; NaN for those that did not answer."""
+    """The training objective of clients with the weights they were asked about; NaN for those that did not answer."""
 
     mean: NDArray[np.float64]
-    """Each one's mean loss, (clients,)."""
+    """Each one's mean, (clients,)."""
     root_mean_square: NDArray[np.float64]
-    """The root of its rows' mean squared loss, (clients,)."""
+    """The root of the mean of its examples' squares, (clients,)."""
 
 
 class TrainingLosses:
-    """Asks clients how much they lose on their training rows; they tell sums."""
+    """Asks clients for the objective on their training rows; they tell sums."""
 
     def __init__(
         self, federation: Federation, exchange: Exchange, agreement: Agreement, settings: str, blocks: int
@@ -44,6 +45,6 @@ class TrainingLosses:
         for answered, (sums,) in ask_scores(self._exchange, shared, blocks, 1, rows, self._agreement.task):
             places = np.concatenate([block.places for block in answered])
             with np.errstate(divide="ignore", invalid="ignore"):
-                mean[places] = sums["loss"] / sums["weight"]
-                square[places] = sums["loss_squared"] / sums["rows"]
+                mean[places] = mean_objective(sums)
+                square[places] = sums["objective_squared"] / sums["rows"]
         return Losses(mean, np.sqrt(square))

@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 from common.losses import loss_for
 from common.metrics import Sums, finish, group_sums, ranking_sums, total
 from common.models import Output
-from common.scenario.losses import Auto
+from common.scenario.losses import Auto, BinaryCrossEntropy, CrossEntropy, Loss
 from common.scenario.model import Model
 from tests.federations import agreement
 
@@ -23,8 +23,8 @@ def classified(labels: int, kind: str) -> tuple[Sums, torch.Tensor, torch.Tensor
     output = Output.of(Model(output=kind), agreed)  # type: ignore[arg-type]
     torch.manual_seed(0)
     z, y = torch.randn(54, output.width, dtype=DTYPE).round(decimals=1), torch.randint(0, labels, (54,))
-    losses = loss_for(Auto(), output, agreed, DTYPE).per_row(z, y)
-    sums = group_sums(z, y, losses, None, GROUPS, 3, output, agreed)
+    terms = loss_for(Auto(), output, agreed, DTYPE).terms(z, y)
+    sums = group_sums(z, y, terms, GROUPS, 3, output, agreed)
     return sums | ranking_sums(z, y, GROUPS, 3, output), z, y, output
 
 
@@ -56,14 +56,38 @@ def test_classification(labels: int, kind: str) -> None:
     assert np.isnan(each["auc"][2]), "one row has nothing to be ranked against"
 
 
+@pytest.mark.parametrize(("labels", "kind"), [(4, "softmax"), (2, "sigmoid")])
+def test_the_loss_is_the_plain_one_and_what_training_minimizes_is_the_objective(labels: int, kind: str) -> None:
+    agreed = agreement("classification", 1, tuple(range(labels)))
+    output = Output.of(Model(output=kind), agreed)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    z, y = torch.randn(54, output.width, dtype=DTYPE), torch.randint(0, labels, (54,))
+    weights = {"0": 3.0, "1": 0.5}
+    spec: Loss = (CrossEntropy if kind == "softmax" else BinaryCrossEntropy)(label_smoothing=0.2, class_weights=weights)
+    whole = finish(
+        total(group_sums(z, y, loss_for(spec, output, agreed, DTYPE).terms(z, y), GROUPS, 3, output, agreed)),
+        "classification",
+    )
+    assert np.isclose(whole["loss"][0], sk.log_loss(y, output.scores(z).numpy()))
+    of_class = torch.tensor([3.0, 0.5, 1.0, 1.0], dtype=DTYPE)
+    if kind == "softmax":
+        objective = torch.nn.CrossEntropyLoss(of_class, label_smoothing=0.2)(z, y)
+    else:
+        smoothed, each = y * 0.8 + 0.1, of_class[y]
+        chances = torch.sigmoid(z[:, 0])
+        losses = -(smoothed * chances.log() + (1 - smoothed) * (1 - chances).log())
+        objective = (losses * each).sum() / each.sum()
+    assert np.isclose(whole["objective"][0], float(objective))
+
+
 def test_regression_is_measured_in_the_targets_own_unit() -> None:
     shift, scale = np.array([1000.0, -5.0]), np.array([20.0, 0.1])
     agreed = agreement("regression", 1, (), tuple(shift), tuple(scale))
     output = Output.of(Model(), agreed)
     torch.manual_seed(0)
     z, y = torch.randn(54, 2, dtype=DTYPE), torch.randn(54, 2, dtype=DTYPE)
-    losses = loss_for(Auto(), output, agreed, DTYPE).per_row(z, y)
-    sums = group_sums(z, y, losses, None, GROUPS, 3, output, agreed)
+    terms = loss_for(Auto(), output, agreed, DTYPE).terms(z, y)
+    sums = group_sums(z, y, terms, GROUPS, 3, output, agreed)
     raw, truth = z.numpy() * scale + shift, y.numpy() * scale + shift
     whole = finish(total(sums), "regression")
     assert np.isclose(whole["mae"][0], sk.mean_absolute_error(truth, raw))
@@ -78,5 +102,7 @@ def test_a_group_without_rows_has_no_metrics() -> None:
     agreed = agreement("classification", 1, (0, 1))
     output = Output.of(Model(), agreed)
     nothing = torch.empty(0, 2)
-    sums = group_sums(nothing, torch.empty(0, dtype=torch.int64), nothing[:, 0], None, GROUPS[:0], 1, output, agreed)
+    sums = group_sums(
+        nothing, torch.empty(0, dtype=torch.int64), {"loss": nothing[:, 0]}, GROUPS[:0], 1, output, agreed
+    )
     assert all(np.isnan(value[0]) for value in finish(sums, "classification").values())

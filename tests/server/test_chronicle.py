@@ -84,9 +84,35 @@ def test_what_the_final_model_confuses_is_what_scikit_learn_finds(run: hothouse.
     chances = run.model(torch.from_numpy(prepared.x[prepared.test])).softmax(dim=1).detach().numpy()
     own = chances[np.arange(len(chances)), prepared.y[prepared.test]]
     worst = found["mistakes"][0]
-    assert worst["likelihood"] == pytest.approx(own.min(), rel=5e-3)
+    assert worst["label_probability"] == pytest.approx(own.min(), rel=5e-3)
     assert worst["values"] == prepared.x[prepared.test][own.argmin()].tolist()
     assert worst["label"] != worst["prediction"]
+
+
+@pytest.mark.parametrize(
+    ("name", "output"), [("digits", "sigmoid"), ("breast_cancer", "sigmoid"), ("digits", "linear")]
+)
+def test_only_softmax_and_sigmoid_give_probabilities(tmp_path: Path, name: str, output: str) -> None:
+    scenario = {
+        "data": {"source": {"kind": "sklearn", "name": name}, "test_fraction": 0.3},
+        "model": {"output": output},
+        "training": {"epochs": 1},
+        "federation": {"rounds": 1, "strategy": "fedavg"},
+    }
+    run = hothouse.run(scenario, engine="local", out=tmp_path / "run")
+    prepared, worst = prepare(run.scenario), one(run, "final.json")["mistakes"][0]
+    z = run.model(torch.from_numpy(prepared.x[prepared.test])).detach().double()
+    if output == "sigmoid":
+        z = 1 / (1 + torch.exp(-z))
+    scores = torch.cat([1 - z, z], dim=1).numpy() if z.shape[1] == 1 else z.numpy()
+    codes = prepared.y[prepared.test]
+    own, wrong = scores[np.arange(len(codes)), codes], scores.argmax(axis=1) != codes
+    kind = "probability" if output == "sigmoid" else "score"
+    assert worst[f"label_{kind}"] == pytest.approx(own[wrong].min(), rel=5e-3)
+    row = np.flatnonzero(wrong)[own[wrong].argmin()]
+    assert worst[kind] == pytest.approx(scores[row].max(), rel=1e-3)
+    page = run.report().read_text()
+    assert ("(score " in page) == (name == "digits" and output == "linear")
 
 
 def test_residuals_of_a_regression(tmp_path: Path) -> None:

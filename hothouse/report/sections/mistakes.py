@@ -35,12 +35,16 @@ def parts(page: Page, records: Records) -> list[str]:
 
 
 def _head(mistake: dict[str, Any]) -> list[str]:
-    return ["label", "prediction", "probability"] if "label" in mistake else ["target", "prediction"]
+    if "label" not in mistake:
+        return ["target", "prediction"]
+    return ["label", "prediction", "probability" if "probability" in mistake else "score"]
 
 
 def _answer(mistake: dict[str, Any]) -> list[Any]:
     if "label" in mistake:
-        return [str(mistake["label"]), str(mistake["prediction"]), f"{mistake['probability']:.1%}"]
+        known = "probability" in mistake
+        score = f"{mistake['probability']:.1%}" if known else f"{mistake['score']:.4g}"
+        return [str(mistake["label"]), str(mistake["prediction"]), score]
     values = [mistake[name] for name in ("target", "prediction")]
     return [value[0] if len(value) == 1 else ", ".join(map(shown, value)) for value in values]
 
@@ -52,7 +56,7 @@ def _pictures(mistakes: list[dict[str, Any]], shape: list[int]) -> str:
     found = []
     for mistake, picture in zip(mistakes, values, strict=True):
         label, guess, *more = map(shown, _answer(mistake))
-        sure = f" ({more[0]})" if more else ""
+        sure = f" ({'score ' * ('score' in mistake)}{more[0]})" if more else ""
         alternative = f"labelled {label}, taken for {guess}"
         caption = f"<strong>{escape(label)}</strong> taken for <strong>{escape(guess)}</strong>{escape(sure)}"
         found.append(
