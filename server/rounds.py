@@ -210,6 +210,8 @@ class Rounds:
         trained = self._training.round(assignment)
         clock.lap("training")
         outcome = self._strategy.aggregate(number, trained.results)
+        for event, details in outcome.events:
+            self._tell(event, details)
         parameters, buffers = before.parameters | outcome.parameters, outcome.buffers
         if buffers is None:
             buffers = self._statistics(parameters, before.buffers, trained.results)

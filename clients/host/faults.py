@@ -34,6 +34,8 @@ class Fault:
     bytes: int = 1 << 40
     scale: float = 1.0
     """How many times its change a client sends the opposite of."""
+    only: str = ""
+    """What a client lies about: `parameters`, `buffers`, or both where it is empty."""
     once: str = ""
     """A file that marks that it was done, and in which process: the fault happens while it is not there."""
 
@@ -59,14 +61,19 @@ class Faults:
             for fault in self._due(round_number, client, _BEFORE):
                 _BEFORE[fault.what](fault)
 
-    def after(self, round_number: int, clients: Indices, flat: Tensor, start: Callable[[], Tensor]) -> None:
-        """What happens to the weights that training gave, (clients, parameters), in place.
+    def after(
+        self, round_number: int, clients: Indices, flat: Tensor, start: Callable[[], Tensor], parameters: int
+    ) -> None:
+        """What happens to the weights that training gave, (clients, numbers), in place.
 
-        `start` gives those that it began with, likewise, or (1, parameters).
+        `start` gives those that it began with, likewise, or (1, numbers); the first `parameters` of the numbers are
+        parameters, the others buffers.
         """
+        parts = {"": slice(None), "parameters": slice(parameters), "buffers": slice(parameters, None)}
         for row, client in enumerate(clients.tolist() if self._faults else []):
             for fault in self._due(round_number, client, _AFTER):
-                _AFTER[fault.what](fault, flat[row], start().expand_as(flat)[row])
+                part = parts[fault.only]
+                _AFTER[fault.what](fault, flat[row, part], start().expand_as(flat)[row, part])
 
     def reply(self, round_number: int, reply: TrainReply) -> TrainReply:
         """What happens to a message's reply when one of its clients is at fault."""

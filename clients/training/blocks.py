@@ -118,7 +118,10 @@ class _Blocks:
         clients = self.order.blocks.clients[places]
         self.faults.before(self.order.round, clients)
         trained = self.stacks.train(places)
-        self.faults.after(self.order.round, clients, trained.flat, lambda: self.stacks.starting_weights(places))
+        parameters = self.stacks.layout.parameters.size
+        self.faults.after(
+            self.order.round, clients, trained.flat, lambda: self.stacks.starting_weights(places), parameters
+        )
         usable = self._finite(places, trained)
         if self.clipping is not None:
             trained.metrics["unclipped"] = self.clipping(clients, trained.flat, self.stacks.starting_weights(places))

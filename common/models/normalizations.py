@@ -68,6 +68,11 @@ class BatchNorm:
             weights[name].lerp_(torch.where(several, value, weights[name]), self._momentum)
 
 
+def is_variance(buffer: str) -> bool:
+    """Whether a network's buffer of this name holds variances, which are never negative."""
+    return buffer.endswith("running_var")
+
+
 class _Uncounted(nn.BatchNorm1d):
     """Batch normalization without a counter of batches, which a fixed momentum does not use."""
 

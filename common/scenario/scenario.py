@@ -57,6 +57,11 @@ class Scenario(Part):
         misfit = strategy.misfit(self.model)
         if misfit is not None:
             raise refuse(f"federation.strategy.{misfit[0]}", misfit[1])
+        if strategy.robust and getattr(self.model.normalization, "statistics", "") == "recomputed":
+            raise refuse(
+                "model.normalization.statistics",
+                f"averaged with {strategy.name}: what is recomputed comes as sums, which a single client can falsify",
+            )
         self._keeps_privacy()
         beyond = uncovered(self.model, self.training, self.federation.strategy)
         if self.training.engine == "compiled" and beyond is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from common.data import Prepared
+from common.data.augmentable import needs_spread
 from common.scenario import Scenario
 from common.scenario.objective import output_kind
 
@@ -116,6 +117,22 @@ def _nothing_personal(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
         )
 
 
+def _not_robust(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    strategy, meta = scenario.federation.strategy, prepared.meta
+    moments = meta.scaling == "standardize" or meta.filling != "none" or meta.indicators
+    sums = {
+        "the columns' means and deviations": moments or needs_spread(scenario.training.augmentation),
+        "the vocabulary": meta.text is not None and meta.text.features != "hashed",
+        "the labels' weights": getattr(scenario.training.loss, "class_weights", None) == "balanced",
+    }
+    told = [what for what, asked in sums.items() if asked]
+    if strategy.robust and told:
+        yield (
+            f"federation.strategy: {strategy.name} does not protect what clients agree on before round 1: "
+            f"{' and '.join(told)} come as sums, which a single client can falsify"
+        )
+
+
 def _one_label(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
     if len(prepared.meta.labels) == 1:
         yield f"data.source: every row has the label {prepared.meta.labels[0]!r}, there is nothing to tell apart"
@@ -138,6 +155,7 @@ HINTS: tuple[Hint, ...] = (
     _deep_sigmoid,
     _nothing_kept,
     _nothing_personal,
+    _not_robust,
     _one_label,
     _nothing_held_out,
 )

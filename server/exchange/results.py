@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from common.arrays import Named
-from common.messages import TrainReply
+from common.messages import BUFFERS, TrainReply
 from server.exchange.blocks import Block
 
 
@@ -28,6 +28,8 @@ class BlockResult:
     """Numbers of each of the block's clients, (clients,)."""
     excluded: dict[int, str]
     """Clients that are in no sum, and why."""
+    refused: dict[int, str] = field(default_factory=dict)
+    """Clients that sent what no honest one can, and why: they count as if they had not taken part."""
 
 
 def total(results: list[BlockResult], name: str = "parameters") -> Named:
@@ -55,13 +57,12 @@ def told(results: list[BlockResult], *names: str) -> list[NDArray[Any]]:
 
 
 def each(results: list[BlockResult]) -> Named:
-    """The weights of each client that took part, in block order: (clients, *shape)."""
+    """The parameters and buffers of each client that took part, in block order: (clients, *shape)."""
     took_part = [result.metrics["examples"] > 0 for result in results]
     return {
-        name: np.concatenate(
-            [result.rows["parameters"][name][chosen] for result, chosen in zip(results, took_part, strict=True)]
-        )
-        for name in results[0].rows["parameters"]
+        name: np.concatenate([result.rows[kind][name][who] for result, who in zip(results, took_part, strict=True)])
+        for kind in ("parameters", BUFFERS)
+        for name in results[0].rows.get(kind, {})
     }
 
 

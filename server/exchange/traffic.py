@@ -17,7 +17,8 @@ def traffic(parameters: Named, kept: set[str], assignment: Assignment, trained: 
     down = sum(numbers({name: arrays[name] for name in arrays.keys() - kept}) for arrays in sent)
     down += sum(numbers(arrays) // cohort for arrays in (instructions.values, *instructions.own.values()))
     result = trained.results[0]
-    up = sum(numbers(arrays) for arrays in result.sums.values())
+    # Where the server sees each client's weights, these are what the client sends, and not its part of a sum as well.
+    up = sum(numbers(arrays) for kind, arrays in result.sums.items() if kind not in result.rows)
     up += sum(numbers(arrays) // len(result.block.clients) for arrays in result.rows.values())
     return {
         "clients": len(trained.clients),

@@ -167,7 +167,7 @@ class Training:
             return
         for result in checked:
             if isinstance(result, BlockResult):
-                for client, reason in result.excluded.items():
+                for client, reason in (result.excluded | result.refused).items():
                     self._tell("excluded", {"clients": [client], **_split(reason)})
                 yield result
             else:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from common.arrays import LiveArray, Named
 from common.data.prepared import Indices
 from common.messages import BUFFERS, TrainReply
+from common.models.normalizations import is_variance
 from common.scenario.limits import Limits
 from common.settings import ClientSettings
 from server.exchange.blocks import Block
@@ -79,8 +80,12 @@ class Validator:
         bits = [] if self._private is None else ["unclipped"]
         for name in ("examples", "train_loss", *own, *bits):
             _expect(name in reply.metrics, f"it has no {name}")
-        each = self._strategy.each and bool(self._like)
-        _expect(("parameters" in reply.rows) == each, "it has weights of each client, or should have")
+        whole = {"parameters": self._like, BUFFERS: self._buffers}
+        rows = {kind for kind, like in whole.items() if like and self._strategy.each}
+        for kind in reply.rows.keys() - rows:
+            raise Refused(f"it has {kind} of each client, which nobody asked for")
+        for kind in sorted(rows - reply.rows.keys()):
+            raise Refused(f"it has no {kind} of each client")
         _expect((BUFFERS in reply.sums) == bool(self._buffers), "it has no running statistics, or should have none")
         kinds = {"parameters"} if self._like else set()
         kinds |= set(self._strategy.sums)
@@ -89,19 +94,18 @@ class Validator:
             raise Refused(f"it has sums of {kind}, which nobody asked for")
         for kind in sorted(kinds - reply.sums.keys()):
             raise Refused(f"it has no sums of {kind}")
-        for kind in reply.rows.keys() - {"parameters", BUFFERS}:
-            raise Refused(f"it has rows of {kind}, which nobody asked for")
         for kind, sums in reply.sums.items():
             self._check_like(sums, kind, len(asked))
-        for kind, rows in reply.rows.items():
-            self._check_like(rows, kind, len(clients))
+        for kind, named in reply.rows.items():
+            self._check_like(named, kind, len(clients))
         _expect(set(reply.excluded) <= set(clients.tolist()), "it excludes clients that it was not asked for")
         changes = self._changes(reply.sums.get("parameters", {}), reply.weights)
         changes_each = self._changes(reply.rows.get("parameters", {}), np.ones(len(clients)))
         # Parameters that change by a finite length are finite.
         doubted = [kind for kind in reply.sums if kind != "parameters" or not np.isfinite(changes).all()]
         finite = [(name, _finite(array)) for kind in doubted for name, array in reply.sums[kind].items()]
-        finite_rows = [(name, _finite(array)) for rows in reply.rows.values() for name, array in rows.items()]
+        finite_rows = [(name, _finite(array)) for named in reply.rows.values() for name, array in named.items()]
+        variances = [(name, _not_negative(array)) for name, array in _variances(reply.rows or reply.sums)]
         checked: list[BlockResult | tuple[Block, str]] = []
         for place, (result, part) in enumerate(zip(block_results(asked, reply), reply.blocks.slices(), strict=True)):
             try:
@@ -110,6 +114,11 @@ class Validator:
                     _expect(bool(sound[place]), f"its {name} is not finite")
                 for name, sound in finite_rows:
                     _expect(bool(sound[part].all()), f"its {name} is not finite")
+                for name, sound in variances:
+                    if reply.rows:
+                        _refuse(result, sound[part], f"its {name}, a variance, is negative")
+                    else:
+                        _expect(bool(sound[place]), f"its {name}, a variance, is negative")
                 if self._private is not None:
                     bits_hold = np.isin(result.metrics["unclipped"], (0, 1)).all()
                     _expect(bool(bits_hold), "its unclipped are not 0 or 1 for each client")
@@ -180,6 +189,25 @@ def _finite(array: NDArray[Any]) -> NDArray[np.bool_]:
     for place in np.flatnonzero(~finite):
         finite[place] = np.isfinite(flat[place]).all()
     return finite
+
+
+def _variances(kinds: dict[str, Named]) -> list[tuple[str, NDArray[Any]]]:
+    """The running variances among what was sent, by name."""
+    return [(name, array) for name, array in kinds.get(BUFFERS, {}).items() if is_variance(name)]
+
+
+def _refuse(result: BlockResult, sound: NDArray[np.bool_], reason: str) -> None:
+    """Leave out the clients of a block that are not sound, where each one's weights are seen."""
+    examples = result.metrics["examples"]
+    for place in np.flatnonzero(~sound & (examples > 0)).tolist():
+        result.refused[int(result.block.clients[place])] = reason
+    result.metrics["examples"] = np.where(sound, examples, 0)
+
+
+def _not_negative(array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether no number of each array[i] is negative: (len(array),)."""
+    lowest: NDArray[np.bool_] = array.reshape(len(array), -1).min(axis=1, initial=0) >= 0
+    return lowest
 
 
 def size_of(content: RecordDict) -> int:

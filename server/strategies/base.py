@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,15 @@ class Outcome:
     """How the round's networks ranked, where they competed."""
     adoption: Adoption | None = None
     """Whose kept state goes with no weights any more."""
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """What events.jsonl is to say of the round: an event and its details each."""
+
+
+def outcome_of(weights: Named, parameters: Iterable[str]) -> Outcome:
+    """The outcome of aggregating whole networks: `weights` has parameters and, under any other name, buffers."""
+    named = set(parameters)
+    buffers = {name: array for name, array in weights.items() if name not in named}
+    return Outcome({name: array for name, array in weights.items() if name in named}, buffers or None)
 
 
 class Strategy(ABC):

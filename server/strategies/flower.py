@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from common.arrays import LiveArray, Named, pack, unpack
 from common.data.prepared import Indices
 from common.errors import RunError
-from common.messages import Content
+from common.messages import BUFFERS, Content
 from server.exchange.results import BlockResult
-from server.strategies.base import Instructions, Outcome, Strategy, Surroundings
+from server.strategies.base import Instructions, Outcome, Strategy, Surroundings, outcome_of
 
 ALONE: dict[str, Any] = {"min_train_nodes": 1, "min_evaluate_nodes": 1, "min_available_nodes": 1}
 """Arguments that let a Flower strategy configure itself on the grid of one node."""
@@ -58,6 +58,7 @@ class FlowerStrategy(Strategy, Generic[Own]):
     def instruct(self, round_number: int, parameters: ArrayRecord, buffers: Named, cohort: Indices) -> Instructions:
         """Let the strategy note the weights it starts the round from; what it sends is what we send."""
         self._sent = unpack(parameters)
+        self._like = self._sent | buffers
         given = _Loose.of(self._sent)
         (asked,) = self.strategy.configure_train(round_number, given, ConfigRecord(), _OneNodeGrid())
         self._answer = Message(Content({}), reply_to=asked)
@@ -69,16 +70,18 @@ class FlowerStrategy(Strategy, Generic[Own]):
         Raises RunError where there are too few for it.
         """
         replies = self._each(results) if self.options.each else self._blocks(results)
-        if self.options.each and len(replies) < self.options.fewest:
+        options = self.options.without(sum(len(result.refused) for result in results))
+        if self.options.each and len(replies) < options.fewest:
             raise RunError(
-                f"round {round_number}: {len(replies)} clients gave a usable answer, {self.options.name} needs "
-                f"{self.options.fewest}: {self.options.bound or 'one at least'}; logs/run.log says what happened"
+                f"round {round_number}: {len(replies)} clients gave a usable answer, {options.name} needs "
+                f"{options.fewest}: {options.bound or 'one at least'}; logs/run.log says what happened"
             )
-        arrays, _ = self.strategy.aggregate_train(round_number, replies)
+        strategy = self.strategy if options is self.options else self.make(options)
+        arrays, _ = strategy.aggregate_train(round_number, replies)
         if arrays is None:
             raise RunError(f"{type(self.strategy).__name__} gave no weights in round {round_number}")
-        like = self._sent
-        return Outcome({name: _numbers(array).astype(like[name].dtype) for name, array in arrays.items()})
+        weights = {name: _numbers(array).astype(self._like[name].dtype) for name, array in arrays.items()}
+        return outcome_of(weights, self._sent)
 
     def state(self) -> Named:
         """What Flower's strategy carries, as `attribute.name`; of a list the names are places."""
@@ -111,11 +114,18 @@ class FlowerStrategy(Strategy, Generic[Own]):
         return [self._reply(_means(result), {"num-examples": result.weight}) for result in results]
 
     def _each(self, results: list[BlockResult]) -> list[Message]:
+        kinds = ("parameters", BUFFERS) if self.options.robust else ("parameters",)
         return [
             self._reply(
                 # In double precision: Flower's Krum finds distances as differences of squared norms, which would drown
                 # the small distances between clients in rounding.
-                _Loose.of({name: rows[place].astype(np.float64) for name, rows in result.rows["parameters"].items()}),
+                _Loose.of(
+                    {
+                        name: rows[place].astype(np.float64)
+                        for kind in kinds
+                        for name, rows in result.rows.get(kind, {}).items()
+                    }
+                ),
                 self.reply_metrics(result, place),
             )
             for result in results

@@ -46,6 +46,10 @@ ADVICE: dict[str, tuple[dict[str, Any], str]] = {
         {"federation": {"strategy": "ditto"}},
         "data.client_holdout: 0 with ditto",
     ),
+    "sums under a robust strategy": (
+        {"federation": {"strategy": "fedmedian"}},
+        "federation.strategy: fedmedian does not protect what clients agree on before round 1: the columns' means",
+    ),
     "nothing held out": (
         {"data": {**IRIS, "client_holdout": 0.01}},
         "data.client_holdout: 0.01 of at most 30 rows is no row at any client",

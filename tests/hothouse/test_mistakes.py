@@ -277,6 +277,12 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
         plain(DIGITS + "federation: {strategy: {name: fedtrimmedavg, beta: 0.5}}"),
         "FILE:3: federation.strategy.beta: expected a number below 0.5, got 0.5",
     ),
+    "sums that are not robust": (
+        plain(
+            DIGITS + "model: {normalization: {name: batch, statistics: recomputed}}\nfederation: {strategy: fedmedian}"
+        ),
+        "FILE:3: model.normalization.statistics: expected averaged with fedmedian: what is recomputed comes as sums",
+    ),
     "more needed than asked": (
         plain(DIGITS + "federation: {clients_per_round: 2, min_clients: 3}"),
         "FILE:3: federation.min_clients: expected at most the 2 clients of a round's cohort",

@@ -314,11 +314,36 @@ def test_the_geometric_median_does_not_follow_a_few_that_went_astray() -> None:
     rng = np.random.default_rng(1)
     points = np.concatenate([rng.normal(size=(7, 5)), rng.normal(size=(3, 5)) * 1e3 + 1e4])
     weights = np.full(10, 0.1)
-    median = weiszfeld(points, weights, 200, 1e-9)
+    median = weiszfeld(points, weights, 200, 1e-9, 1e-9).median
     best = minimize(lambda v: np.linalg.norm(points - v, axis=1).sum(), points[0], method="Nelder-Mead", tol=1e-12)
     assert np.abs(median - best.x).max() < 1e-2
     assert np.linalg.norm(median) < 10
     assert np.linalg.norm(points.mean(axis=0)) > 1e3
+
+
+def test_the_geometric_median_goes_on_until_it_has_converged() -> None:
+    rng = np.random.default_rng(1)
+    points = rng.normal(size=(20, 30))
+    points[:9] += 1e3
+    weights = np.full(20, 0.05)
+    found = weiszfeld(points, weights, 1000, 1e-6, 1e-9)
+    assert 50 < found.steps < 1000
+    least = minimize(
+        lambda v: np.linalg.norm(points - v, axis=1).mean(), points[9:].mean(axis=0), method="BFGS", tol=1e-9
+    )
+    assert np.linalg.norm(points - found.median, axis=1).mean() <= least.fun * (1 + 2e-6)
+    assert np.abs(found.median - least.x).max() < 0.01
+    early = weiszfeld(points, weights, 20, 1e-6, 1e-9)
+    assert early.gradient > 1e-6
+    assert np.linalg.norm(early.median - least.x) > 1
+
+
+def test_a_geometric_median_that_does_not_converge_is_told(tmp_path: Path) -> None:
+    problem = Problem(tmp_path, {"name": "geometricmedian", "iterations": 1})
+    watcher = ran(problem.chosen, problem.prepared)
+    told = [details for event, details in watcher.events if event == "not converged"]
+    assert len(told) == ROUNDS
+    assert "did not converge in 1 steps" in told[0]["reason"]
 
 
 LINEAR = ["scaffold", "fednova", "feddyn", "fedexp", "moon", "centralized"]

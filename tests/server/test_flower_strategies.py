@@ -17,12 +17,14 @@ from torch import nn
 from common.arrays import Named, pack
 from common.data import Prepared
 from common.scenario import Scenario
+from common.scenario.strategies import STRATEGIES as PARTS
 from server.evaluation.losses import Losses
 from server.exchange.blocks import cut
 from server.exchange.results import BlockResult
 from server.selection import select
 from server.strategies import STRATEGIES
 from server.strategies.base import Surroundings
+from server.strategies.fedtrimmedavg import trimmed_mean
 from server.strategies.flower import ALONE, FlowerStrategy
 from tests import plain
 from tests.federations import FEATURES, federation, named, ran, scenario, starting_weights, trained_alone
@@ -56,6 +58,9 @@ FLOWERS: dict[str, tuple[str, flwr.Strategy]] = {
     "bulyan": ("{name: bulyan, malicious_clients: 1}", flwr.Bulyan(num_malicious_nodes=1, **ALONE)),
 }
 """Each name with some options, and Flower's strategy with the same ones."""
+WRAPPED = [name for name in FLOWERS if issubclass(STRATEGIES[name], FlowerStrategy)]
+"""Those that are Flower's own code behind ours."""
+ROBUST = [part.model_fields["name"].default for part in PARTS if getattr(part, "robust", False)]
 
 
 @pytest.fixture(autouse=True)
@@ -71,14 +76,14 @@ class OneNode:
         return [0]
 
 
-def chosen(strategy: str, **federation: Any) -> Scenario:
+def chosen(strategy: str, normalization: str = "none", **federation: Any) -> Scenario:
     """Three rounds of seven of eight clients in double precision."""
     import yaml
 
     return scenario(
         seed=5,
         data={"source": {"kind": "sklearn"}, "partition": {"scheme": "iid", "clients": 8}},
-        model={"layers": [7], "dtype": "float64"},
+        model={"layers": [7], "dtype": "float64", "normalization": normalization},
         training={"epochs": 2, "batch_size": 8, "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.5}},
         federation={
             "rounds": 3,
@@ -127,6 +132,16 @@ def test_rounds_equal_flowers_strategy_fed_client_by_client(tmp_path: Path, name
         assert np.abs(ours[key] - expected).max() <= 1e-12, key
 
 
+@pytest.mark.parametrize("name", [name for name in FLOWERS if name in ROBUST])
+def test_a_robust_strategy_aggregates_running_statistics_as_a_part_of_the_weights(tmp_path: Path, name: str) -> None:
+    prepared, (options, strategy) = federation(tmp_path, SIZES), FLOWERS[name]
+    settings = chosen(options, "batch")
+    ours, expected = named(ran(settings, prepared).model.network), client_by_client(settings, prepared, strategy)
+    assert {"norms.0.running_mean", "norms.0.running_var"} < expected.keys() == ours.keys()
+    for key, array in expected.items():
+        assert np.abs(ours[key] - array).max() <= 1e-12, key
+
+
 IDENTITIES = {
     "fedavgm with rate 1 and no momentum": "{name: fedavgm, server_learning_rate: 1.0, server_momentum: 0.0}",
     "a trimmed mean that trims nothing": "{name: fedtrimmedavg, beta: 0.0}",
@@ -168,7 +183,7 @@ def round_of(strategy: FlowerStrategy[Any], results: list[BlockResult], number: 
     return strategy.aggregate(number, results).parameters
 
 
-@pytest.mark.parametrize("name", FLOWERS)
+@pytest.mark.parametrize("name", WRAPPED)
 def test_a_round_changes_nothing_but_what_is_declared(name: str) -> None:
     strategy, results = made(name)
     before = {key: repr(value) for key, value in vars(strategy.strategy).items()}
@@ -177,7 +192,7 @@ def test_a_round_changes_nothing_but_what_is_declared(name: str) -> None:
     assert changed == {*strategy.carried, *strategy.noted}
 
 
-@pytest.mark.parametrize("name", FLOWERS)
+@pytest.mark.parametrize("name", WRAPPED)
 def test_the_declared_state_is_all_that_a_later_round_needs(name: str) -> None:
     strategy, results = made(name)
     round_of(strategy, results, 1)
@@ -195,6 +210,24 @@ def test_a_robust_strategy_with_too_few_answers_stops() -> None:
     few = replace(results[0], metrics=results[0].metrics | {"examples": np.array([4.0, 4, 0, 0])})
     with pytest.raises(RunError, match=r"round 1: 5 clients gave a usable answer, krum needs 7: n ≥ 2f \+ 3"):
         round_of(strategy, [few, results[1]], 1)
+
+
+def test_a_client_that_was_caught_lying_is_one_of_those_that_krum_bears() -> None:
+    strategy, results = made("krum")
+    few = replace(results[0], metrics=results[0].metrics | {"examples": np.array([0.0, 4, 4, 4])}, refused={0: "a lie"})
+    found = round_of(strategy, [few, results[1]], 1)
+    rows = np.concatenate([few.rows["parameters"]["w"][1:], results[1].rows["parameters"]["w"]]).reshape(6, -1)
+    squares = np.sort(((rows[:, None] - rows[None]) ** 2).sum(axis=2), axis=1)
+    # n = 6 and f = 1 are left: the nearest n − f − 2 = 3, without the client itself.
+    assert np.allclose(found["w"].ravel(), rows[squares[:, 1:4].sum(axis=1).argmin()])
+
+
+def test_a_trimmed_mean_leaves_out_the_share_that_was_written() -> None:
+    values = np.random.default_rng(0).normal(size=(100, 3)) ** 3
+    expected = np.sort(values, axis=0)[29:71].mean(axis=0)
+    assert np.allclose(trimmed_mean(values, 0.29), expected, rtol=1e-14)
+    with pytest.raises(ValueError, match="has none"):
+        trimmed_mean(values[:2], 0.5)
 
 
 @pytest.mark.slow

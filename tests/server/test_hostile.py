@@ -251,6 +251,27 @@ def test_lies_about_held_out_rows_are_refused_and_named(lie: str, chosen: Scenar
     assert np.isfinite(watcher.rounds[-1]["holdout_loss"])
 
 
+def negative_variance(content: RecordDict) -> None:
+    kind = "rows.buffers" if "rows.buffers" in content.array_records else "sum.buffers"
+    name = "norms.0.running_var"
+    change(content, kind, **{name: -content.array_records[kind][name].numpy()})
+
+
+@pytest.mark.parametrize("strategy", ["fedavg", "fedmedian", "krum"])
+def test_a_negative_variance_is_refused_and_its_client_named(prepared: Prepared, strategy: str) -> None:
+    chosen = scenario(
+        data={"source": {"kind": "sklearn"}, "partition": {"scheme": "iid", "clients": len(SIZES)}},
+        model={"layers": [7], "normalization": "batch"},
+        federation={"rounds": 1, "strategy": strategy},
+    )
+    watcher = ran(chosen, LyingGrid(prepared, "negative_variance"))
+    (excluded,) = [details for event, details in watcher.events if event == "excluded"]
+    assert excluded["clients"] == [LIAR]
+    assert "its norms.0.running_var, a variance, is negative" in excluded["reason"]
+    assert watcher.rounds[-1]["clients"] == len(SIZES) - 1
+    assert (weights(watcher)["norms.0.running_var"] >= 0).all()
+
+
 def test_a_lie_about_clipping_is_refused_and_named(chosen: Scenario, prepared: Prepared) -> None:
     privacy = Privacy(noise_multiplier=0.0)
     private = chosen.model_copy(update={"federation": chosen.federation.model_copy(update={"privacy": privacy})})

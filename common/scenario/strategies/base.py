@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from common.scenario.base import Part
 from common.scenario.model import Model
@@ -18,6 +18,8 @@ class StrategyPart(Part):
     """Whose quality a run is about: the global model's, or that of the clients' own ones."""
     each: ClassVar[bool] = False
     """Whether the server must see every client's weights; the others are summed where they were trained."""
+    robust: ClassVar[bool] = False
+    """Whether it bears clients that send anything: running statistics pass through its rule too, not their mean."""
     pooled: ClassVar[bool] = False
     """Whether all clients of a round train as one, on the union of their rows."""
     plain_clients: ClassVar[bool] = True
@@ -49,6 +51,10 @@ class StrategyPart(Part):
     def fewest(self) -> int:
         """With fewer clients in a round it cannot work."""
         return 1
+
+    def without(self, known: int) -> Self:
+        """The options for a round in which so many clients are known to be malicious, and left out."""
+        return self
 
     def personal(self, arrays: Iterable[str]) -> list[str]:
         """Which of a network's arrays, parameters and running statistics by name, clients keep to themselves.

@@ -1,11 +1,13 @@
 """Strategies that hold although some clients send whatever they like; they must look at each client's weights.
 
+Running statistics of batch normalization are a part of these weights: one vector with the parameters for Krum,
+Multi-Krum, Bulyan and the geometric median, further coordinates for the median and the trimmed mean.
 Where Flower has the strategy, the options are its own; what it calls nodes are clients here.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from common.scenario.base import key
 from common.scenario.strategies.base import StrategyPart
@@ -15,6 +17,7 @@ class FedMedian(StrategyPart):
     """The median of the clients' weights, coordinate by coordinate, whatever their rows (Yin et al. 2018)."""
 
     each: ClassVar[bool] = True
+    robust: ClassVar[bool] = True
 
     name: Literal["fedmedian"] = key("The coordinates' median.", "fedmedian")
 
@@ -23,6 +26,7 @@ class FedTrimmedAvg(StrategyPart):
     """The mean of each coordinate without its extremes, whatever the clients' rows (Yin et al. 2018)."""
 
     each: ClassVar[bool] = True
+    robust: ClassVar[bool] = True
 
     name: Literal["fedtrimmedavg"] = key("The coordinates' trimmed mean.", "fedtrimmedavg")
     beta: float = key(
@@ -34,19 +38,33 @@ class FedTrimmedAvg(StrategyPart):
     )
 
 
-def _malicious() -> int:
-    number: int = key("f: how many of a round's clients may be malicious.", 0, unit="clients", ge=0)
-    return number
-
-
-class Krum(StrategyPart):
-    """The weights of the client that is nearest to its n − f − 2 nearest (Blanchard et al. 2017, section 4)."""
+class _Bounded(StrategyPart):
+    """A strategy that bears so many malicious clients and no more."""
 
     each: ClassVar[bool] = True
+    robust: ClassVar[bool] = True
+
+    name: str = ""
+    malicious_clients: int = key(
+        "f: how many of a round's clients may be malicious. Those that send what no honest client can, such as a "
+        "negative variance, are left out and are some of them.",
+        0,
+        unit="clients",
+        ge=0,
+    )
+
+    def without(self, known: int) -> Self:
+        """f − known."""
+        fewer = max(0, self.malicious_clients - known)
+        return self.model_copy(update={"malicious_clients": fewer}) if known else self
+
+
+class Krum(_Bounded):
+    """The weights of the client that is nearest to its n − f − 2 nearest (Blanchard et al. 2017, section 4)."""
+
     bound: ClassVar[str] = "n ≥ 2f + 3 (Blanchard et al. 2017, proposition 4.2)"
 
     name: Literal["krum"] = key("The client nearest to its neighbours.", "krum")
-    malicious_clients: int = _malicious()
 
     @property
     def fewest(self) -> int:
@@ -54,14 +72,12 @@ class Krum(StrategyPart):
         return 2 * self.malicious_clients + 3
 
 
-class MultiKrum(StrategyPart):
+class MultiKrum(_Bounded):
     """The mean, by rows, of the m clients that Krum ranks first (Blanchard et al. 2017, section 4)."""
 
-    each: ClassVar[bool] = True
     bound: ClassVar[str] = "n ≥ 2f + 3 and n ≥ m + f (Blanchard et al. 2017, proposition 4.2)"
 
     name: Literal["multikrum"] = key("The mean of the clients nearest to their neighbours.", "multikrum")
-    malicious_clients: int = _malicious()
     selected_clients: int = key("m: how many clients are averaged.", 1, unit="clients", ge=1)
 
     @property
@@ -70,17 +86,15 @@ class MultiKrum(StrategyPart):
         return max(2 * self.malicious_clients + 3, self.selected_clients + self.malicious_clients)
 
 
-class Bulyan(StrategyPart):
+class Bulyan(_Bounded):
     """Of the n − 2f clients that Krum ranks first, each coordinate's mean over the n − 4f nearest to the median.
 
     El Mhamdi et al. 2018, section 4. Flower ranks once where the paper ranks anew after each choice.
     """
 
-    each: ClassVar[bool] = True
     bound: ClassVar[str] = "n ≥ 4f + 3 (El Mhamdi et al. 2018, section 4)"
 
     name: Literal["bulyan"] = key("Krum's choice, then the coordinates nearest to their median.", "bulyan")
-    malicious_clients: int = _malicious()
 
     @property
     def fewest(self) -> int:
@@ -92,7 +106,20 @@ class GeometricMedian(StrategyPart):
     """The weights with the least sum of distances to the clients', by their rows (Pillutla et al. 2022, RFA)."""
 
     each: ClassVar[bool] = True
+    robust: ClassVar[bool] = True
 
     name: Literal["geometricmedian"] = key("The geometric median.", "geometricmedian")
-    iterations: int = key("Steps of the smoothed Weiszfeld algorithm.", 50, unit="steps", ge=1)
+    iterations: int = key(
+        "The most steps of the smoothed Weiszfeld algorithm; an event tells of a round that needed more.",
+        1000,
+        unit="steps",
+        ge=1,
+    )
+    tolerance: float = key(
+        "It stops where the norm of the gradient of the mean distance, between 0 and 1, is at most this. The mean "
+        "distance is then within twice this share of the least.",
+        1e-6,
+        unit="none",
+        gt=0,
+    )
     smoothing: float = key("ν: distances below count as this.", 1e-6, unit="none", gt=0)
