@@ -7,6 +7,7 @@ from torch import Tensor
 
 from clients.algorithms.base import OwnRound
 from clients.optimizers import OPTIMIZERS
+from clients.regularization.weights import decay
 from clients.training.trainer import Stack
 from clients.training.values import Number
 
@@ -18,16 +19,22 @@ class Distance:
 
     An optimizer that is linear in its gradients goes θ₀ − θ = Σₖ aₖ gₖ; the distance is ‖a‖₁ = Σₖ aₖ (Wang et al.
     2020, section 3.2). Plain SGD's is the sum of its steps' learning rates; with momentum later gradients
-    count for less. It is measured: a weight of each client's, beside its network's, is moved by gradients of 1.
+    count for less. So do earlier ones with decoupled weight decay, by which θₖ − θ₀ shrinks while the gradient gains
+    λθ₀ (section 4.2 has the like for FedProx). It is measured: a weight of each client's, beside its network's, is
+    moved by gradients of 1.
     """
 
     def __init__(self, stack: Stack, given: OwnRound) -> None:
         first = next(iter(stack.parameters.values()))
         self._weight = first.new_zeros(len(first), 1)
-        optimizer = OPTIMIZERS[given.values["optimizer.name"]](given.values, {_NAME: self._weight})
+        values = given.values
+        optimizer = OPTIMIZERS[values["optimizer.name"]](values, {_NAME: self._weight})
+        shrink = decay(values["regularization.weight_decay"], [0])
 
         def go(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
-            optimizer.step(active, [self._weight[:active]], [torch.ones_like(self._weight[:active])], lr)
+            own = [self._weight[:active]]
+            shrink(active, own, own, lr)
+            optimizer.step(active, own, [torch.ones_like(own[0])], lr)
 
         stack.after = [*stack.after, go]
         stack.tally[_NAME] = self._weight

@@ -13,7 +13,8 @@ from common.data.prepared import Indices
 class FedNova(Algorithm):
     """A client counts for nᵢ / ‖aᵢ‖₁, so that what is added up is Σ nᵢ (θᵢ − θ) / ‖aᵢ‖₁ and Σ nᵢ / ‖aᵢ‖₁ θ.
 
-    ‖aᵢ‖₁, times the learning rate, is the `Distance`; for a client that took no step any number does.
+    ‖aᵢ‖₁, times the learning rate, is the `Distance`; for a client that took no step any number does. With decoupled
+    weight decay it is that of the weights that decay.
     """
 
     def begin(self, stack: Stack) -> None:

@@ -12,17 +12,21 @@ from clients.training.values import Number, Values, along
 
 def before_step(values: Values, names: list[str]) -> list[Change]:
     """What is done to the gradients, and to the weights, before an optimizer's step, in this order."""
-    chosen = _regularized(values, names)
-    changes: list[Change] = []
-    if values.used("regularization.l1") or values.used("regularization.l2"):
-        changes.append(_penalties(values["regularization.l1"], values["regularization.l2"], chosen))
+    changes = penalties(values, names)
     if values["clip_value"] is not None:
         changes.append(_clip_value(values["clip_value"]))
     if values["clip_norm"] is not None:
         changes.append(_clip_norm(values["clip_norm"]))
     if values.used("regularization.weight_decay"):
-        changes.append(_decay(values["regularization.weight_decay"], chosen))
+        changes.append(decay(values["regularization.weight_decay"], _regularized(values, names)))
     return changes
+
+
+def penalties(values: Values, names: list[str]) -> list[Change]:
+    """What adds the penalties' gradients."""
+    if not (values.used("regularization.l1") or values.used("regularization.l2")):
+        return []
+    return [_penalties(values["regularization.l1"], values["regularization.l2"], _regularized(values, names))]
 
 
 def after_step(values: Values, names: list[str]) -> list[Change]:
@@ -54,13 +58,15 @@ def _penalties(l1: Number, l2: Number, chosen: list[int]) -> Change:
     return add
 
 
-def _decay(rate: Number, chosen: list[int]) -> Change:
-    def decay(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
+def decay(rate: Number, chosen: list[int]) -> Change:
+    """θ ← (1 − ηλ) θ for the chosen tensors (Loshchilov and Hutter 2019, equation 7)."""
+
+    def shrink(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
         for index in chosen:
             weight = weights[index]
             weight.mul_(1 - along(lr, active, weight) * along(rate, active, weight))
 
-    return decay
+    return shrink
 
 
 def _clip_value(limit: Number) -> Change:

@@ -26,6 +26,8 @@ class Course:
     parameters those of the given names are trained, in place, and the others have a part in forward passes."""
     batches: Callable[[], Iterable[Batch]]
     """The steps, from the first."""
+    everything: Callable[[], Iterable[Batch]]
+    """Batches with each of a client's examples once."""
     counts: Indices
     """How many steps each client takes, (stack,)."""
     warm_up: Callable[[int], Course]

@@ -36,6 +36,9 @@ from common.scenario.training import Training
 _NUMBERS = 1 << 20
 """How many parameters a stack may have in all: what stays in a core's cache with its gradients."""
 
+_AT_ONCE = 256
+"""How many examples of each client a pass over all of them takes at once."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -131,9 +134,17 @@ class Stacks:
         return Course(
             ready=lambda weights, moving: self._prepare(weights, moving, places, sizes, training, seed),
             batches=lambda: batches(shards, training, keys, self.dtype),
+            everything=lambda: batches(shards, self._once(training), keys, self.dtype),
             counts=steps_of(sizes, training),
             warm_up=warm_up,
         )
+
+    def _once(self, training: Training) -> Training:
+        """One pass, in large batches where what a batch is changes nothing but rounding."""
+        size = training.batch_size
+        if size != "full" and self._settings.model.normalization.name != "batch":
+            size = max(size, _AT_ONCE)
+        return training.model_copy(update={"epochs": 1, "steps": None, "batch_size": size})
 
     def _round_of(self, places: Indices, sizes: Indices, course: Course) -> OwnRound:
         chosen = torch.from_numpy(places)

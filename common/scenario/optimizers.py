@@ -5,11 +5,19 @@ g is the gradient of a batch's mean loss and of the penalties; every constant ma
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from common.scenario.base import Named, Part, key, refuse
+
+
+class OptimizerPart(Part):
+    """What optimizers have in common."""
+
+    linear: ClassVar[bool] = False
+    """Whether the way it goes is a weighted sum of the gradients it is given."""
+    name: str = ""
 
 
 def _lr(default: float) -> float:
@@ -22,8 +30,10 @@ def _share(description: str, default: float) -> float:
     return share
 
 
-class Sgd(Part):
+class Sgd(OptimizerPart):
     """Stochastic gradient descent, with momentum where wanted (torch.optim.SGD): v ← μv + g, θ ← θ − ηv."""
+
+    linear: ClassVar[bool] = True
 
     name: Literal["sgd"] = key("Stochastic gradient descent.", "sgd")
     lr: float = _lr(0.1)
@@ -37,23 +47,27 @@ class Sgd(Part):
         return self
 
 
-class Momentum(Part):
+class Momentum(OptimizerPart):
     """Classical momentum, the rate inside the velocity: v ← γv + ηg, θ ← θ − v."""
+
+    linear: ClassVar[bool] = True
 
     name: Literal["momentum"] = key("Classical momentum.", "momentum")
     lr: float = _lr(0.01)
     momentum: float = _share("γ, the share of the velocity that is kept.", 0.9)
 
 
-class AveragedMomentum(Part):
+class AveragedMomentum(OptimizerPart):
     """Momentum as a running mean of gradients, from zero: v ← γv + (1−γ)g, θ ← θ − ηv."""
+
+    linear: ClassVar[bool] = True
 
     name: Literal["averaged_momentum"] = key("Averaged momentum.", "averaged_momentum")
     lr: float = _lr(0.1)
     momentum: float = _share("γ, the share of the mean that is kept.", 0.9)
 
 
-class AdaGrad(Part):
+class AdaGrad(OptimizerPart):
     """AdaGrad (Duchi et al. 2011; torch.optim.Adagrad): G ← G + g², θ ← θ − ηg/(√G + ε)."""
 
     name: Literal["adagrad"] = key("AdaGrad.", "adagrad")
@@ -62,7 +76,7 @@ class AdaGrad(Part):
     initial: float = key("G before the first step.", 0.0, unit="none", ge=0)
 
 
-class RmsProp(Part):
+class RmsProp(OptimizerPart):
     """RMSProp (Hinton 2012; torch.optim.RMSprop): E ← γE + (1−γ)g², θ ← θ − ηg/(√E + ε)."""
 
     name: Literal["rmsprop"] = key("RMSProp.", "rmsprop")
@@ -72,7 +86,7 @@ class RmsProp(Part):
     momentum: float = _share("Share of the last step's velocity that is kept.", 0.0)
 
 
-class Adam(Part):
+class Adam(OptimizerPart):
     """Adam (Kingma and Ba 2015, algorithm 1; torch.optim.Adam)."""
 
     name: Literal["adam"] = key("Adam.", "adam")
@@ -82,7 +96,7 @@ class Adam(Part):
     eps: float = key("ε.", 1e-8, unit="none", gt=0)
 
 
-class AdamW(Part):
+class AdamW(OptimizerPart):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019; torch.optim.AdamW): first θ ← θ − ηλθ."""
 
     name: Literal["adamw"] = key("AdamW.", "adamw")

@@ -54,9 +54,9 @@ class Scenario(Part):
             rows = {"server": "validation_fraction", "clients": "client_holdout"}[strategy.judge]
             if not getattr(self.data, rows):
                 raise refuse(f"data.{rows}", f"above 0: the rows that judge: {strategy.judge} judges networks on")
-        misfit = strategy.misfit(self.model)
+        misfit = strategy.misfit(self.model, self.training)
         if misfit is not None:
-            raise refuse(f"federation.strategy.{misfit[0]}", misfit[1])
+            raise refuse(*misfit)
         if strategy.robust and getattr(self.model.normalization, "statistics", "") == "recomputed":
             raise refuse(
                 "model.normalization.statistics",

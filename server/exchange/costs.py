@@ -20,10 +20,11 @@ _CLIENT = 1e-6
 """What a client costs whatever its rows and its network."""
 
 
-def training(settings: Training, parameters: int, rows: Indices) -> Seconds:
+def training(settings: Training, parameters: int, rows: Indices, passes: int = 0) -> Seconds:
     """A round of local training: every number of the network once forward and twice backward for each row.
 
-    A step moves every number once more, and so does the sum of the clients' networks.
+    A step moves every number once more, and so does the sum of the clients' networks. `passes` are those over all of a
+    client's rows beside its training.
     """
     epochs = settings.epochs or 1
     if settings.batch_size == "full":
@@ -34,7 +35,7 @@ def training(settings: Training, parameters: int, rows: Indices) -> Seconds:
     if settings.steps is not None:
         steps = np.full(len(rows), settings.steps)
         seen = steps * batch
-    costs: Seconds = _CLIENT + parameters * (3.0 * seen + steps + 1) / _RATE
+    costs: Seconds = _CLIENT + parameters * (3.0 * (seen + passes * rows) + steps + 1) / _RATE
     return costs
 
 

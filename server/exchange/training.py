@@ -129,8 +129,9 @@ class Training:
 
     def _blocks(self, assignment: Assignment, size: int) -> list[Block]:
         """Who trains together a network of `size` parameters, without the blocks that are left out."""
-        pooled = self._scenario.federation.strategy.pooled
-        costs = training(self._scenario.training, size, self._federation.training_sizes[assignment.cohort])
+        settings, strategy = self._scenario.training, self._scenario.federation.strategy
+        pooled, rows = strategy.pooled, self._federation.training_sizes[assignment.cohort]
+        costs = training(settings, size, rows, strategy.passes(settings))
         blocks = self._federation.cut(assignment.cohort, 1 if pooled else self._scenario.federation.blocks, costs)
         if pooled and len(blocks) > 1:
             raise InputError("a strategy for clients on several hosts: rows do not travel", "federation.strategy")

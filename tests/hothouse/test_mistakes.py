@@ -277,6 +277,14 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
         plain(DIGITS + "federation: {strategy: {name: fedtrimmedavg, beta: 0.5}}"),
         "FILE:3: federation.strategy.beta: expected a number below 0.5, got 0.5",
     ),
+    "steps that are no gradients": (
+        plain(DIGITS + "training: {optimizer: adam}\nfederation: {strategy: {name: scaffold, control: option_2}}"),
+        "FILE:4: federation.strategy.control: expected auto or option_1 with adam, whose steps are no weighted sums",
+    ),
+    "steps that nothing normalizes": (
+        plain(DIGITS + "training: {optimizer: rmsprop}\nfederation: {strategy: fednova}"),
+        "FILE:3: training.optimizer: expected sgd, momentum or averaged_momentum with fednova",
+    ),
     "sums that are not robust": (
         plain(
             DIGITS + "model: {normalization: {name: batch, statistics: recomputed}}\nfederation: {strategy: fedmedian}"

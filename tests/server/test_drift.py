@@ -16,15 +16,17 @@ from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 import hothouse
+from clients.training.blocks import train_blocks
 from common.data import Prepared
 from common.messages import TrainReply
 from common.scenario import Scenario
+from common.scenario.normalizations import BatchNorm
 from server.grid.local import LocalGrid
 from server.rounds import Rounds
 from server.selection import select
 from server.strategies.geometricmedian import weiszfeld
 from tests.conftest import REPOSITORY
-from tests.federations import FEATURES, batches_of, federation, named, scenario, starting_weights
+from tests.federations import FEATURES, batches_of, federation, named, scenario, starting_weights, train_order
 from tests.plain import Plain
 from tests.resuming import assert_resumes, assert_same
 from tests.server.test_rounds import ran
@@ -144,6 +146,120 @@ def test_fednova_is_its_equations(tmp_path: Path, rho: float) -> None:
         tau_effective = sum(weight * norm for weight, norm in zip(p, norms, strict=True))
         x = x - tau_effective * LR * sum(weight * way for weight, way in zip(p, d, strict=True))
     problem.assert_ends_at(x)
+
+
+def test_fednova_counts_decoupled_weight_decay(tmp_path: Path) -> None:
+    """y ← (1 − ηλ) y − η g moves y − x by −η (1 − ηλ)^{τ−1−k} (gₖ + λx): these are its aₖ."""
+    decay = 0.5
+    regularization = {"weight_decay": decay, "biases": True}
+    problem = Problem(tmp_path, "fednova", regularization=regularization)
+    x = problem.start
+    for t in range(1, ROUNDS + 1):
+        S = problem.cohort(t)
+        n = sum(SIZES[i] for i in S)
+        ways, norms = [], []
+        for i in S:
+            y, G = x.clone(), []
+            for rows, labels in problem.batches(i, t):
+                G.append(problem.gradient(y, rows, labels))
+                y = (1 - LR * decay) * y - LR * G[-1]
+            a = [(1 - LR * decay) ** (len(G) - 1 - k) for k in range(len(G))]
+            d = sum(weight * (g + decay * x) for weight, g in zip(a, G, strict=True)) / sum(a)
+            assert (x - y - LR * sum(a) * d).abs().max() < 1e-12
+            ways.append(SIZES[i] / n * d)
+            norms.append(SIZES[i] / n * sum(a))
+        x = x - LR * sum(norms) * sum(ways)
+    problem.assert_ends_at(x)
+
+
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "label smoothing, class weights and a penalty": {
+        "loss": {"name": "cross_entropy", "label_smoothing": 0.1, "class_weights": {"0": 3.0}},
+        "regularization": {"l2": 0.3, "biases": True},
+        "clip_norm": 0.5,
+    },
+}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])
+def test_scaffold_with_an_adaptive_optimizer_is_option_1(tmp_path: Path, optimizer: str, objective: str) -> None:
+    """cᵢ ← ∇fᵢ(x), the gradient of the whole objective over all of the client's rows, which nothing clips."""
+    lr, settings = 0.02, OBJECTIVES[objective]
+    problem = Problem(tmp_path, "scaffold", optimizer={"name": optimizer, "lr": lr}, **settings)
+    weights = torch.tensor([3.0, 1.0, 1.0]) if settings else torch.ones(3)
+    smoothing, l2 = (0.1, 0.3) if settings else (0.0, 0.0)
+
+    def gradient(theta: Tensor, rows: Tensor, labels: Tensor) -> Tensor:
+        vector_to_parameters(theta, problem.network.parameters())
+        loss = F.cross_entropy(problem.network(rows), labels, weights.double(), label_smoothing=smoothing)
+        return parameters_to_vector(torch.autograd.grad(loss, list(problem.network.parameters()))) + l2 * theta
+
+    x, c = problem.start, torch.zeros_like(problem.start)
+    own = [torch.zeros_like(c) for _ in range(CLIENTS)]
+    make = {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop, "adagrad": torch.optim.Adagrad}[optimizer]
+    for t in range(1, ROUNDS + 1):
+        S = problem.cohort(t)
+        moves, changes = [], []
+        for i in S:
+            y = x.clone().requires_grad_()
+            stepping = make([y], lr=lr)
+            for rows, labels in problem.batches(i, t):
+                g = gradient(y.detach(), rows, labels)
+                if settings:
+                    g = g * min(1.0, 0.5 / float(g.norm() + 1e-6))
+                y.grad = g - own[i] + c
+                stepping.step()
+            positions = problem.prepared.training_rows(i)
+            everything = torch.tensor(problem.prepared.x[positions]), torch.tensor(problem.prepared.y[positions])
+            plus = gradient(x, *everything)
+            moves.append(y.detach() - x)
+            changes.append(plus - own[i])
+            own[i] = plus
+        x = x + sum(moves) / len(S)
+        c = c + sum(changes) / CLIENTS
+    problem.assert_ends_at(x)
+
+
+def test_option_1_with_batch_normalization_is_the_mean_gradient_of_an_epochs_batches(tmp_path: Path) -> None:
+    problem = Problem(tmp_path, {"name": "scaffold", "control": "option_1"}, optimizer={"name": "adam", "lr": 0.01})
+    chosen = problem.chosen.model_copy(
+        update={"model": problem.chosen.model.model_copy(update={"normalization": BatchNorm()})}
+    )
+    start = starting_weights(chosen, problem.prepared)
+    network, client = Plain(chosen.model, FEATURES, 3), 2
+    network.load_state_dict(start.state_dict(), strict=False)
+    expected = [torch.zeros_like(parameter) for parameter in network.parameters()]
+    epoch = list(batches_of(chosen, problem.prepared, client, 1))[: -(-SIZES[client] // 8)]
+    assert sorted(np.concatenate(epoch)) == sorted(problem.prepared.training_rows(client))
+    for rows in epoch:
+        loss = F.cross_entropy(
+            network.train()(torch.tensor(problem.prepared.x[rows])), torch.tensor(problem.prepared.y[rows])
+        )
+        for total, gradient in zip(expected, torch.autograd.grad(loss, list(network.parameters())), strict=True):
+            total += len(rows) / SIZES[client] * gradient
+    order = train_order(chosen, problem.prepared, [[client]])
+    order.records["control"] = {name: np.zeros(tensor.shape) for name, tensor in start.named_parameters()}
+    order.fresh = np.ones(1, dtype=bool)
+    reply = train_blocks(problem.prepared, order)
+    assert reply.state is not None
+    for (name, _), gradient in zip(start.named_parameters(), expected, strict=True):
+        assert np.abs(reply.state[f"control.{name}"][0] - gradient.numpy()).max() < 1e-12, name
+
+
+def test_option_1s_pass_counts_in_what_a_client_costs() -> None:
+    from server.exchange.costs import training
+
+    rows = np.array([1000])
+    plain, adam = (
+        scenario(federation={"strategy": "scaffold"}),
+        scenario(federation={"strategy": "scaffold"}, training={"optimizer": "adam"}),
+    )
+    passes = [one.federation.strategy.passes(one.training) for one in (plain, adam)]
+    assert passes == [0, 1]
+    once, twice = (float(training(plain.training, 10_000, rows, n)[0]) for n in passes)
+    assert twice / once == pytest.approx(2, rel=0.01)
 
 
 def test_feddyn_is_its_algorithm_1(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 
 from common.scenario.base import Part
 from common.scenario.model import Model
+from common.scenario.training import Training
 
 
 class StrategyPart(Part):
@@ -64,6 +65,13 @@ class StrategyPart(Part):
         """
         return []
 
-    def misfit(self, model: Model) -> tuple[str, str] | None:
-        """The option that does not fit the scenario's model, and what is expected of it; None where all do."""
+    def passes(self, training: Training) -> int:
+        """How often a client passes over its examples in a round beside its training, forward and backward."""
+        return 0
+
+    def misfit(self, model: Model, training: Training) -> tuple[str, str] | None:
+        """What does not fit the scenario's model or training, and what is expected in its place; None where all fits.
+
+        By dotted key from the scenario.
+        """
         return None

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from common.scenario.base import key
 from common.scenario.model import Model
 from common.scenario.strategies.base import StrategyPart
+from common.scenario.training import Training
 
 
 class PersonalPart(StrategyPart):
@@ -16,10 +17,12 @@ class PersonalPart(StrategyPart):
     keeps_state: ClassVar[bool] = True
     outcome: ClassVar[Literal["global", "own"]] = "own"
 
-    def misfit(self, model: Model) -> tuple[str, str] | None:
+    def misfit(self, model: Model, training: Training) -> tuple[str, str] | None:
         """Some layer must be left to have in common."""
         dense, own = len(model.layers) + 1, getattr(self, "personal_layers", 0)
-        return None if own < dense else ("personal_layers", f"fewer than the model's {dense} dense layers")
+        if own < dense:
+            return None
+        return "federation.strategy.personal_layers", f"fewer than the model's {dense} dense layers"
 
 
 class FedBN(PersonalPart):
