@@ -33,7 +33,6 @@ from server.exchange.sending import Carrier, Exchange
 from server.exchange.traffic import traffic
 from server.exchange.training import Assignment, Trained, Training
 from server.grid.base import DirectGrid
-from server.privacy import Private
 from server.record.checkpoints import Checkpoints
 from server.record.client_states import Keeping, Kept
 from server.record.keeper import Keeper
@@ -43,7 +42,7 @@ from server.record.resume import Resumed
 from server.record.state import RunState
 from server.selection import SELECTIONS
 from server.strategies import STRATEGIES
-from server.strategies.base import Surroundings
+from server.strategies.base import Instructions, Outcome, Surroundings
 
 
 class Rounds:
@@ -101,6 +100,9 @@ class Rounds:
         options = scenario.federation.strategy
         self._strategy = STRATEGIES[options.name](options, surroundings)
         if scenario.federation.privacy is not None:
+            # Its accountants take a while to import.
+            from server.privacy import Private
+
             self._strategy = Private(scenario.federation.privacy, surroundings, self._strategy)
         self._statistics = Statistics(self._network, self._settings, agreement, self._exchange)
         self._keeping = Keeping(self._exchange, self._federation, scenario.federation.blocks)
@@ -197,7 +199,9 @@ class Rounds:
         cohort = self._selection.cohort(number, before.parameters | before.buffers)
         for observer in self._observers:
             observer.round_started(number, self._federation.clients[cohort])
-        instructions = self._strategy.instruct(number, pack(before.parameters), before.buffers, cohort)
+        instructions = Instructions(pack(before.parameters))
+        if len(cohort) or self._strategy.steps_without_clients:
+            instructions = self._strategy.instruct(number, pack(before.parameters), before.buffers, cohort)
         if before.buffers:
             instructions.records.setdefault(BUFFERS, before.buffers)
         without = self._resumed.excluded.get(number, {})
@@ -209,11 +213,14 @@ class Rounds:
         assignment = Assignment(number, cohort, instructions, starts, before.versions, without)
         trained = self._training.round(assignment)
         clock.lap("training")
-        outcome = self._strategy.aggregate(number, trained.results)
+        empty = not trained.results and not self._strategy.steps_without_clients
+        outcome = Outcome({}) if empty else self._strategy.aggregate(number, trained.results)
         for event, details in outcome.events:
             self._tell(event, details)
         parameters, buffers = before.parameters | outcome.parameters, outcome.buffers
-        if buffers is None:
+        if buffers is None and empty:
+            buffers = before.buffers
+        elif buffers is None:
             buffers = self._statistics(parameters, before.buffers, trained.results)
         took_part = np.searchsorted(self._federation.clients, trained.clients)
         self._selection.learn(number, took_part)

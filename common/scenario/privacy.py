@@ -24,7 +24,7 @@ class AdaptiveClipping(Part):
         ge=0,
     )
 
-    def deviation(self, noise_multiplier: float, cohort: int) -> float:
+    def deviation(self, noise_multiplier: float, cohort: float) -> float:
         """σ_b for a cohort of so many clients."""
         if self.count_noise is not None:
             return self.count_noise
@@ -34,9 +34,11 @@ class AdaptiveClipping(Part):
 class Privacy(Part):
     """Client-level differential privacy: changes are clipped where clients train, and Gaussian noise is added.
 
-    Covered are the weights, for any strategy that sees clients only through the mean of their weights. All clients
-    of a round count alike. Not covered are metrics, and what clients tell before round 1 (how columns are scaled,
-    which labels there are).
+    θ ← θ₀ + (Σ clipped changes + noise)/m, for any strategy that sees clients only through the mean of their weights;
+    all clients of a round count alike. m is the cohort's size, or with `selection: poisson` what is expected of it,
+    never the number that answered. Covered is the sequence of global weights. Not covered are metrics, the run
+    folder's files that tell who took part, and what clients tell before round 1 (how columns are scaled, which labels
+    there are).
     """
 
     clipping_norm: float = key(
@@ -56,9 +58,9 @@ class Privacy(Part):
     )
     adaptive: AdaptiveClipping | None = key("Let the clipping norm follow the changes.", None)
     accounting: Literal["no-amplification", "without-replacement"] = key(
-        "How ε is counted, by Flower's RDP accountant. no-amplification: as if everybody took part in each round, and "
-        "for adding or removing a client. without-replacement: it counts that a cohort is drawn uniformly and kept "
-        "secret, for replacing a client by another (Wang et al. 2019).",
+        "What is counted on besides noise where cohorts have a fixed size. no-amplification: nothing. "
+        "without-replacement: that a cohort is drawn uniformly and kept secret, which lowers ε for a client replaced "
+        "by another (Wang et al. 2019). selection: poisson needs neither, and gives a better ε.",
         "no-amplification",
     )
     delta: float = key(
@@ -73,7 +75,7 @@ class Privacy(Part):
             raise refuse("accounting", "no-amplification with local noise, since the server knows who takes part")
         return self
 
-    def check_cohort(self, clients: int) -> None:
+    def check_cohort(self, clients: float) -> None:
         """Refuse noise in the count of unclipped changes that alone is too weak for the privacy asked for."""
         if self.adaptive is None or not self.noise_multiplier:
             return
@@ -81,6 +83,6 @@ class Privacy(Part):
         if self.noise_multiplier >= 2 * deviation:
             raise refuse(
                 "federation.privacy.adaptive.count_noise",
-                f"more than half the noise_multiplier {self.noise_multiplier:g}; it is {deviation:g} for {clients} "
+                f"more than half the noise_multiplier {self.noise_multiplier:g}; it is {deviation:g} for {clients:g} "
                 "clients a round",
             )

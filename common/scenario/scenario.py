@@ -14,7 +14,7 @@ from common.scenario.evaluation import Evaluation
 from common.scenario.federation import Federation
 from common.scenario.model import Model
 from common.scenario.partitions import clients_of
-from common.scenario.selection import PowerOfChoice
+from common.scenario.selection import Poisson, PowerOfChoice
 from common.scenario.strategies import STRATEGIES, Competition
 from common.scenario.sweep import Matrix, Search, Seeds
 from common.scenario.tracking import Tracker
@@ -66,8 +66,15 @@ class Scenario(Part):
         beyond = uncovered(self.model, self.training, self.federation.strategy)
         if self.training.engine == "compiled" and beyond is not None:
             raise refuse("training.engine", f"auto or torch: {beyond} is not among what the compiled trainer does")
+        rule = self.federation.selection
+        if not rule.fixed:
+            self._has_cohorts_of_any_size()
         clients, cohort = clients_of(self.data.partition), self.federation.clients_per_round
         if clients is None:
+            return self
+        if self.federation.privacy is not None:
+            self.federation.privacy.check_cohort(expected_cohort(self.federation, clients))
+        if not rule.fixed:
             return self
         if isinstance(cohort, int) and cohort > clients:
             raise refuse(
@@ -75,11 +82,8 @@ class Scenario(Part):
                 f"at most the {clients} clients of data.partition.clients (or 1.0 for all)",
             )
         size = cohort_size(cohort, clients)
-        if self.federation.privacy is not None:
-            self.federation.privacy.check_cohort(size)
         if self.federation.min_clients > size:
             raise refuse("federation.min_clients", f"at most the {size} clients of a round's cohort")
-        rule = self.federation.selection
         if isinstance(rule, PowerOfChoice) and rule.candidates is not None and rule.candidates < size:
             raise refuse("federation.selection.candidates", f"at least the {size} clients of a round's cohort")
         if strategy.fewest > size:
@@ -88,6 +92,13 @@ class Scenario(Part):
                 f"options that {size} clients a round allow: these need {strategy.fewest}, since {strategy.bound}",
             )
         return self
+
+    def _has_cohorts_of_any_size(self) -> None:
+        name = self.federation.selection.name
+        if self.federation.clients_per_round != 1.0:
+            raise refuse("federation.clients_per_round", f"it left out with {name}: its rate says how many")
+        if self.federation.min_clients != 1:
+            raise refuse("federation.min_clients", f"it left out with {name}: a round may have no clients")
 
     def _keeps_privacy(self) -> None:
         if self.federation.privacy is None:
@@ -133,6 +144,12 @@ class Scenario(Part):
     def sweeps(self) -> str | None:
         """The key that makes this a sweep and not a run, if there is one."""
         return next((name for name in ("matrix", "seeds", "search") if getattr(self, name) is not None), None)
+
+
+def expected_cohort(federation: Federation, clients: int) -> float:
+    """How many of `clients` are expected to take part in a round."""
+    rule = federation.selection
+    return rule.rate * clients if isinstance(rule, Poisson) else cohort_size(federation.clients_per_round, clients)
 
 
 def cohort_size(clients_per_round: int | float, clients: int) -> int:

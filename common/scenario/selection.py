@@ -16,6 +16,8 @@ class SelectionPart(Part):
     """Whether it goes by what clients lose, which tells of their rows."""
     uniform: ClassVar[bool] = False
     """Whether all cohorts of a size are equally likely, whatever was before."""
+    fixed: ClassVar[bool] = True
+    """Whether the sizes of cohorts are known beforehand."""
 
 
 class Uniform(SelectionPart):
@@ -24,6 +26,19 @@ class Uniform(SelectionPart):
     uniform: ClassVar[bool] = True
 
     name: Literal["uniform"] = key("All clients alike.", "uniform")
+
+
+class Poisson(SelectionPart):
+    """Each client takes part with the same probability, whatever the others do (Poisson sampling).
+
+    `clients_per_round` and `min_clients` decide nothing. A round in which nobody takes part leaves the weights as they
+    are; with `federation.privacy` it adds noise like any other.
+    """
+
+    fixed: ClassVar[bool] = False
+
+    name: Literal["poisson"] = key("Each with the same probability.", "poisson")
+    rate: float = key("q: how likely each client takes part in a round.", unit="probability", gt=0, le=1)
 
 
 class BySize(SelectionPart):
@@ -98,7 +113,9 @@ class Schedule(SelectionPart):
 
 
 Selection = Annotated[
-    Uniform | BySize | RoundRobin | PowerOfChoice | Oort | Schedule, Field(discriminator="name"), Named("name")
+    Uniform | Poisson | BySize | RoundRobin | PowerOfChoice | Oort | Schedule,
+    Field(discriminator="name"),
+    Named("name"),
 ]
 
-SELECTIONS: tuple[type[Part], ...] = (Uniform, BySize, RoundRobin, PowerOfChoice, Oort, Schedule)
+SELECTIONS: tuple[type[Part], ...] = (Uniform, Poisson, BySize, RoundRobin, PowerOfChoice, Oort, Schedule)

@@ -16,7 +16,7 @@ from hothouse.commands.options import ScenarioFile, Seed, Set, changes
 def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> None:
     """Check a scenario and its data: every mistake with its line, or a word on what it describes."""
     from common.data.agreement import in_words
-    from common.scenario import cohort_size
+    from common.scenario import expected_cohort
     from hothouse.beforehand.check import check
 
     checked = check(scenario, changes(sets, seed))
@@ -29,13 +29,20 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> Non
         plan = read_plan(scenario, changes(sets, seed))
         ready(plan)
         runs = f"a sweep of {plan.count} runs around "
-    cohort = min(cohort_size(chosen.federation.clients_per_round, clients), clients)
+    cohort = min(expected_cohort(chosen.federation, clients), clients)
+    many = f"{cohort:g}" if chosen.federation.selection.fixed else f"about {cohort:g}"
     print(
         f"{scenario}: fine. {chosen.name}: {runs}{clients} clients of {chosen.data.source.kind} data, "
-        f"{cohort} in each of {chosen.federation.rounds} rounds, {chosen.federation.strategy.name}; "
+        f"{many} in each of {chosen.federation.rounds} rounds, {chosen.federation.strategy.name}; "
         f"{in_words(meta.task, meta.labels, meta.targets)}, "
         f"{int(prepared.training_sizes.sum()):,} rows to train on, {len(prepared.test):,} to test on"
     )
+    if chosen.federation.privacy is not None and not runs:
+        from server.accounting import Mechanism
+
+        rounds = chosen.federation.rounds
+        for statement in Mechanism.of(chosen, clients).statements(rounds):
+            print(f"privacy: after {rounds} rounds {statement.in_words()}")
     for hint in checked.hints:
         print(f"hint: {hint}")
 

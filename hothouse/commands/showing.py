@@ -54,7 +54,7 @@ def shown_run(
 
 
 def _progress(quiet: bool, json_lines: bool, after: ExitStack) -> tuple[Observer, Callable[[Run], None]]:
-    from hothouse.running.progress import JsonProgress, LiveProgress, fairness_table, result_table
+    from hothouse.running.progress import JsonProgress, LiveProgress, fairness_table, privacy_lines, result_table
     from server.record.journal import as_json
     from server.record.observers import Observer
 
@@ -63,6 +63,8 @@ def _progress(quiet: bool, json_lines: bool, after: ExitStack) -> tuple[Observer
 
     def as_table(done: Run) -> None:
         screen.print(result_table(done))
+        for line in privacy_lines(done):
+            screen.print(line)
         if (of_clients := fairness_table(done)) is not None:
             screen.print(of_clients)
         screen.print(f"Report: {done.folder / 'report.html'}", soft_wrap=True)

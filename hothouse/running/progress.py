@@ -210,13 +210,23 @@ def result_table(run: Run) -> Table:
     table.add_column("last round", justify="right")
     if best:
         table.add_column(f"best by {best['by'].replace('_', ' ')}\n(round {best['round']})", justify="right")
-    hidden = ("round", "seconds", "clients", "bytes_down", "bytes_up")
+    hidden = ("round", "seconds", "clients", "bytes_down", "bytes_up", "delta", "releases")
     of_fairness = ("_seconds", "_mean", "_best_10", "_variance", "_jain")
     for name, value in final.items():
-        if name not in hidden and not name.endswith(of_fairness) and value is not None:
+        left_out = name in hidden or name.startswith("epsilon_") or name.endswith(of_fairness)
+        if not left_out and value is not None:
             row = [name.replace("_10", ", 10%").replace("_", " ").replace(" ,", ","), f"{value:.4f}"]
             table.add_row(*row, *([f"{best[name]:.4f}" if best.get(name) is not None else ""] if best else []))
     return table
+
+
+def privacy_lines(run: Run) -> list[str]:
+    """What a run with privacy promises of any one client, a line for each neighbouring relation."""
+    return [
+        f"Privacy: ε = {one['epsilon']:.4g} at δ = {one['delta']:g} for {one['meaning']} "
+        f"({one['accountant']} accountant)"
+        for one in run.summary.get("privacy", [])
+    ]
 
 
 def fairness_table(run: Run) -> Table | None:

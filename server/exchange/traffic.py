@@ -13,6 +13,8 @@ def traffic(parameters: Named, kept: set[str], assignment: Assignment, trained: 
     `kept` are the names of the arrays that clients have to themselves.
     """
     instructions, starts, cohort = assignment.instructions, assignment.starts, len(assignment.cohort)
+    if not trained.results:
+        return {"clients": 0, "bytes_down": 0, "bytes_up": 0}
     sent = (*(() if instructions.known else (parameters,)), *instructions.records.values())
     down = sum(numbers({name: arrays[name] for name in arrays.keys() - kept}) for arrays in sent)
     down += sum(numbers(arrays) // cohort for arrays in (instructions.values, *instructions.own.values()))

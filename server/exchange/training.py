@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -55,7 +56,7 @@ class Trained:
     losses: NDArray[np.float64]
     """Each one's mean training loss, (clients,)."""
     loss: float
-    """Their mean training loss, by rows."""
+    """Their mean training loss, by rows; NaN where nobody took part."""
 
 
 class Training:
@@ -82,18 +83,21 @@ class Training:
         examples = np.concatenate([np.empty(0), *(result.metrics["examples"] for result in results)])
         losses = np.concatenate([np.empty(0), *(result.metrics["train_loss"] for result in results)])
         took_part = examples > 0
-        least = self._scenario.federation.min_clients
+        federation = self._scenario.federation
+        least = federation.min_clients if federation.selection.fixed else 0
         if took_part.sum() < least:
             raise RunError(
                 f"round {number}: {took_part.sum()} of {len(cohort)} clients gave a usable answer, "
                 f"federation.min_clients is {least}; logs/run.log says what happened"
             )
-        loss = float(np.average(losses[took_part], weights=examples[took_part]))
+        loss = float(np.average(losses[took_part], weights=examples[took_part])) if took_part.any() else math.nan
         usable = [result for result in results if result.weight > 0]
         return Trained(usable, clients[took_part], losses[took_part], loss)
 
     def _results(self, assignment: Assignment) -> Iterator[BlockResult]:
         """The blocks' results, as they come."""
+        if not len(assignment.cohort):
+            return
         instructions, starts = assignment.instructions, assignment.starts
         parameters = unpack(instructions.parameters)
         blocks = self._blocks(assignment, sum(array.size for array in parameters.values()))

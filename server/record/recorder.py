@@ -83,4 +83,10 @@ class Recorder(Observer):
 
     def _summarize(self, history: list[Metrics], status: str, reason: str = "") -> None:
         summary = summarize(self._scenario, history, status, reason) | self._facts
+        releases = history[-1].get("releases", 0) if history else 0
+        if releases and "clients" in self._facts:
+            # The accountants take a while to import.
+            from server.accounting import run_statements
+
+            summary["privacy"] = run_statements(self._scenario, self._facts["clients"], releases)
         write_whole(self.folder / "summary.json", (as_json(summary, indent=2) + "\n").encode())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from server.selection.base import Selection
 from server.selection.by_size import BySize
 from server.selection.oort import Oort
+from server.selection.poisson import Poisson
 from server.selection.power_of_choice import PowerOfChoice
 from server.selection.round_robin import RoundRobin
 from server.selection.schedule import Schedule
@@ -18,6 +19,7 @@ __all__ = ["SELECTIONS", "Selection", "select"]
 SELECTIONS: dict[str, type[Selection]] = {
     "uniform": Uniform,
     "by_size": BySize,
+    "poisson": Poisson,
     "round_robin": RoundRobin,
     "power_of_choice": PowerOfChoice,
     "oort": Oort,

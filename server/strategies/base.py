@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from flwr.app import ArrayRecord
 
@@ -93,6 +93,9 @@ def outcome_of(weights: Named, parameters: Iterable[str]) -> Outcome:
 
 class Strategy(ABC):
     """Turns the replies of a round into the next global weights."""
+
+    steps_without_clients: ClassVar[bool] = False
+    """Whether a round without clients has an outcome; else the global weights stay as they are."""
 
     def __init__(self, options: Any, surroundings: Surroundings) -> None:
         self.options, self.surroundings = options, surroundings

@@ -1,0 +1,19 @@
+"""Each client takes part with the same probability, whatever the others do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common import seeds
+from common.arrays import Named
+from common.data.prepared import Indices
+from server.selection.base import Selection
+
+
+class Poisson(Selection):
+    """Poisson sampling: a cohort of any size, none at all among them."""
+
+    def cohort(self, round_number: int, weights: Named) -> Indices:
+        """A draw for the round."""
+        draw = seeds.generator(self.surroundings.seed, "selection", round_number)
+        return np.flatnonzero(draw.random(len(self.surroundings.clients)) < self.options.rate)
