@@ -5,7 +5,8 @@
 FedAvg with a fixed clipping norm of 1 and central noise, once with cohorts by Poisson sampling and once of the same
 fixed size. Prints for each noise multiplier the final test accuracies (means over seeds) and ε at δ = 1e-5: for a
 client added or removed (Poisson), and, with fixed cohorts, for a change replaced by zero and for a client replaced by
-another where nobody learns who took part. On scikit-learn's digits among 100 clients, 20 of which take part, or on the idx files
+another where nobody learns who took part. On scikit-learn's digits among 100 clients, 20 of which take part, or on the
+idx files
 (Fashion-MNIST, say) of a folder among 2,000, of which 200 take part.
 """
 

@@ -29,7 +29,7 @@ from common.scenario.partitions import NaturalPartition, clients_of
 from common.scenario.strategies import Competition
 from common.scenario.strategies.base import StrategyPart
 
-_FORMAT = 9
+_FORMAT = 10
 
 
 def prepare(scenario: Scenario) -> Prepared:

@@ -29,7 +29,8 @@ class Featurizer:
         """The features of texts, (texts, width), float32.
 
         bag counts terms; tfidf multiplies the counts by the terms' weights and brings every row to length 1
-        (scikit-learn's TfidfTransformer with its defaults); hashed counts in as many buckets as the width.
+        (scikit-learn's TfidfTransformer with its defaults); hashed counts in as many buckets as the width, each
+        term with a sign of its own hash, and brings every row to length 1 (scikit-learn's HashingVectorizer).
         """
         counts = self._vectorizer.transform(texts).astype(np.float32)
         if self.vocabulary.features == "tfidf":

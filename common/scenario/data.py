@@ -17,7 +17,7 @@ class Text(Part):
 
     features: Literal["bag", "tfidf", "hashed"] = key(
         "bag counts the terms that occur in most texts, tfidf weighs them by how rare they are, hashed counts terms "
-        "in buckets and needs no agreed vocabulary.",
+        "in buckets, half of them with a minus sign, brings every row to length 1 and needs no agreed vocabulary.",
         "tfidf",
     )
     width: int = key("How many terms, or buckets.", 2000, unit="features", ge=1, le=1_000_000)

@@ -159,7 +159,7 @@ class SyntheticSource(Part):
     clients: int = key("How many clients; use partition: natural.", 30, unit="clients", ge=1, le=100_000)
     alpha: float = key("How much the clients' models differ.", 1.0, unit="none", ge=0)
     beta: float = key("How much the clients' features differ.", 1.0, unit="none", ge=0)
-    iid: bool = key("One model and one kind of features for all.", False)
+    iid: bool = key("One model and one kind of features for all; alpha and beta decide nothing.", False)
     most_rows: int = key("No client has more rows.", 10_000, unit="rows", ge=51)
 
 

@@ -11,7 +11,10 @@ from server.strategies.flower import ALONE, FlowerStrategy
 
 
 class FedAdagrad(FlowerStrategy[flwr.FedAdagrad]):
-    """v ← v + Δ²; θ ← θ + η Δ / (√v + τ), with Δ the clients' mean change."""
+    """v ← v + Δ²; θ ← θ + η Δ / (√v + τ), with Δ the clients' mean change and v = 0 before round 1.
+
+    The paper has v₋₁ ≥ τ², and momentum m in place of Δ in the step.
+    """
 
     carried: ClassVar[tuple[str, ...]] = ("m_t", "v_t")
     noted: ClassVar[tuple[str, ...]] = ("current_arrays",)

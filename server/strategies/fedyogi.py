@@ -11,7 +11,7 @@ from server.strategies.flower import ALONE, FlowerStrategy
 
 
 class FedYogi(FlowerStrategy[flwr.FedYogi]):
-    """As FedAdam, without its factor, and v ← v − (1−β₂) Δ² sign(v − Δ²)."""
+    """As FedAdam, without its factor, and v ← v − (1−β₂) Δ² sign(v − Δ²), from v = 0."""
 
     carried: ClassVar[tuple[str, ...]] = ("m_t", "v_t")
     noted: ClassVar[tuple[str, ...]] = ("current_arrays",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import kstest
 
 from common.data.sources import synthetic, teacher
 from common.data.table import Table
@@ -49,6 +50,14 @@ def test_one_model_serves_iid_clients() -> None:
         return float(np.std(mixes, axis=0).mean())
 
     assert apart(table) < apart(other) / 3
+
+
+def test_iid_clients_are_alike_in_their_features() -> None:
+    """Their means are all 0, to within their rows' spread, whatever alpha and beta are."""
+    table = synthetic.read(SyntheticSource(clients=30, alpha=1.0, beta=3.0, iid=True), 1)
+    deviations = np.arange(1, 61) ** -0.6
+    scaled = np.stack([table.x[rows].mean(axis=0) / deviations * np.sqrt(len(rows)) for rows in by_client(table)])
+    assert kstest(scaled.ravel(), "norm").pvalue > 0.01
 
 
 def test_a_teachers_rows_can_be_learned_linearly() -> None:

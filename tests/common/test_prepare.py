@@ -107,6 +107,32 @@ def test_sizes_follow_their_law() -> None:
     assert uneven.max() > 10 * uneven.min()
 
 
+def test_inner_dirichlet_proportions_are_drawn_for_each_client(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, 200_000)
+    np.savez(tmp_path / "rows.npz", x_train=rng.normal(size=(200_000, 1)), y_train=y)
+    source = {"kind": "npz", "path": str(tmp_path / "rows.npz")}
+    partition = {"scheme": "inner_dirichlet", "clients": 400, "alpha": 0.5, "sizes": [100] * 400}
+    prepared = digits(source=source, partition=partition)
+    shares = np.array([np.bincount(prepared.y[shard], minlength=4) / 100 for shard in shards(prepared)])
+    # A share of Dirichlet(½, ½, ½, ½) is Beta(½, 3/2): mean ¼ and variance ¼·¾/3, and the draw of 100 rows adds a bit.
+    assert shares.mean(axis=0) == pytest.approx([0.25] * 4, abs=0.04)
+    assert shares.var(axis=0) == pytest.approx([0.0625 + (0.1875 - 0.0625) / 100] * 4, rel=0.2)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.01, 1e-3])
+def test_inner_dirichlet_takes_what_is_left_when_a_label_runs_out(tmp_path: Path, alpha: float) -> None:
+    y = np.repeat([0, 1, 2, 3], [5, 200, 0, 95])
+    x = np.arange(300.0)[:, None]
+    # Label 2 occurs in test rows only.
+    np.savez(tmp_path / "rows.npz", x_train=x, y_train=y, x_test=x[:9], y_test=np.full(9, 2))
+    source = {"kind": "npz", "path": str(tmp_path / "rows.npz")}
+    prepared = digits(source=source, partition={"scheme": "inner_dirichlet", "clients": 10, "alpha": alpha})
+    mine = np.concatenate(shards(prepared))
+    assert sorted(prepared.x[mine, 0]) == x[:, 0].tolist(), "every row, once"
+    assert set(prepared.training_sizes) == {30}
+
+
 def test_pathological_clients_have_so_many_labels() -> None:
     prepared = digits(partition={"scheme": "pathological", "clients": 20, "labels_per_client": 3})
     assert {len(np.unique(prepared.y[shard])) for shard in shards(prepared)} == {3}

@@ -70,6 +70,27 @@ def test_channel_shifts_are_constant_within_a_client() -> None:
     assert len({float(shift[0]) for shift in shifts}) == 4
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_two_classes_are_swapped_whatever_the_seed(seed: int) -> None:
+    data = {
+        "source": {"kind": "sklearn", "name": "breast_cancer"},
+        "partition": {"scheme": "iid", "clients": 4},
+        "skew": [{"kind": "label_permutation", "clusters": 2}],
+    }
+    plain, permuted = (prepare(load_scenario({"seed": seed, "data": d})) for d in ({**data, "skew": []}, data))
+    for client, rows in enumerate(client_rows(plain)):
+        assert np.array_equal(permuted.y[rows], plain.y[rows] ^ (client % 2))
+
+
+def test_no_two_clusters_permute_alike() -> None:
+    plain = digits(source="iris", clients=6)
+    permuted = digits({"kind": "label_permutation", "clusters": 6}, source="iris", clients=6)
+    maps = {tuple(dict(zip(plain.y[r], permuted.y[r], strict=True))[k] for k in range(3)) for r in client_rows(plain)}
+    assert len(maps) == 6, "all permutations of three labels"
+    with pytest.raises(InputError, match="at most 6 clusters, since 3 labels have no more permutations; got 7"):
+        digits({"kind": "label_permutation", "clusters": 7}, source="iris", clients=7)
+
+
 def test_label_permutations_go_by_cluster_and_the_first_keeps_the_truth() -> None:
     plain, permuted = digits(), digits({"kind": "label_permutation", "clusters": 2})
     assert np.array_equal(plain.x, permuted.x)

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from common import seeds
+from common.data.prepared import Indices
 from common.data.skews.owned import Owned
 from common.errors import InputError
 from common.scenario.skews import LabelSkew
+
+_MANY = 13
+"""So many labels have more permutations than there can be clients."""
 
 
 def change(spec: LabelSkew, rows: Owned, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
     """Labels by the permutation of the client's cluster; the first cluster keeps the true ones."""
     if rows.table.task != "classification":
         raise InputError("label_permutation is for labels, and this is a regression", "data.skew")
-    cluster = rows.client % spec.clusters
-    if cluster == 0:
-        return rows.x, rows.y
-    permutation = seeds.generator(rows.seed, "concept", cluster).permutation(len(rows.table.labels))
-    return rows.x, permutation[rows.y]
+    labels = len(rows.table.labels)
+    if labels < _MANY and spec.clusters > math.factorial(labels):
+        raise InputError(
+            f"label_permutation: expected at most {math.factorial(labels)} clusters, since {labels} labels have no "
+            f"more permutations; got {spec.clusters}",
+            "data.skew",
+        )
+    return rows.x, _permutations(rows.seed, labels, spec.clusters)[rows.client % spec.clusters][rows.y]
+
+
+@lru_cache(maxsize=1)
+def _permutations(seed: int, labels: int, clusters: int) -> list[Indices]:
+    """A permutation for each cluster, the identity first; no two are alike."""
+    found, known = [np.arange(labels)], {tuple(range(labels))}
+    for cluster in range(1, clusters):
+        draw = seeds.generator(seed, "concept", cluster)
+        while tuple(permutation := draw.permutation(labels)) in known:
+            pass
+        known.add(tuple(permutation))
+        found.append(permutation)
+    return found

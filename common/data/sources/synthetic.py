@@ -3,7 +3,8 @@
     x ~ N(v, Σ), Σ diagonal with Σ_jj = j^−1.2, v_j ~ N(B, 1), B ~ N(0, β)
     y = argmax softmax(W x + b), W, b ~ N(u, 1), u ~ N(0, α)
 
-α and β are standard deviations, as in the authors' code; its sizes are int(lognormal(4, 2)) + 50.
+α and β are standard deviations, as in the authors' code; its sizes are int(lognormal(4, 2)) + 50. The iid variant has
+v = 0 and one W, b ~ N(0, 1) for all.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def read(spec: SyntheticSource, seed: int) -> Table:
     x, y = scratch((int(starts[-1]), _FEATURES), np.float32), np.empty(starts[-1], np.int64)
     for client in range(spec.clients):
         own = seeds.generator(seed, "synthetic", client)
-        centre = np.full(_FEATURES, features[client]) if spec.iid else own.normal(features[client], 1, _FEATURES)
+        centre = np.zeros(_FEATURES) if spec.iid else own.normal(features[client], 1, _FEATURES)
         w = shared_w if spec.iid else own.normal(models[client], 1, (_FEATURES, _CLASSES))
         b = shared_b if spec.iid else own.normal(models[client], 1, _CLASSES)
         rows = centre + deviations * own.normal(size=(sizes[client], _FEATURES))

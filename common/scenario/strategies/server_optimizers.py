@@ -1,7 +1,8 @@
 """Strategies that take the clients' mean change for a gradient and step along it on the server.
 
 The options are those of Flower's strategies, under the same names. Its `eta_l` is not among them: the clients' rate
-is `training.optimizer.lr`.
+is `training.optimizer.lr`. In Flower's FedAdagrad, FedAdam and FedYogi the mean of squares begins with v = 0, where the
+paper asks for v₋₁ ≥ τ²: the first steps are longer.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ class FedAvgM(StrategyPart):
 
 
 class FedAdagrad(StrategyPart):
-    """Adagrad on the server (Reddi et al. 2021, algorithm 2)."""
+    """Adagrad on the server (Reddi et al. 2021, algorithm 2).
+
+    Flower's has no momentum and begins with v = 0; the paper has momentum in all three methods, and v₋₁ ≥ τ².
+    """
 
     only_mean: ClassVar[bool] = True
 
@@ -37,7 +41,8 @@ class FedAdagrad(StrategyPart):
 class FedAdam(StrategyPart):
     """Adam on the server (Reddi et al. 2021, algorithm 2).
 
-    Flower corrects the bias of both moments, by one round more than were done; the paper corrects none.
+    Flower begins with v = 0, where the paper has v₋₁ ≥ τ², and corrects the bias of both moments, by one round more than
+    were done; the paper corrects none.
     """
 
     only_mean: ClassVar[bool] = True
@@ -50,7 +55,10 @@ class FedAdam(StrategyPart):
 
 
 class FedYogi(StrategyPart):
-    """Yogi on the server (Reddi et al. 2021, algorithm 2)."""
+    """Yogi on the server (Reddi et al. 2021, algorithm 2).
+
+    Flower begins with v = 0, where the paper has v₋₁ ≥ τ².
+    """
 
     only_mean: ClassVar[bool] = True
 
