@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from common import seeds
 from common.data.augmentable import check_augmentation
@@ -122,9 +124,9 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
             "use fewer clients or a less skewed partition",
             "data.partition",
         )
-    rows_folder = f"../../rows/{rows.name}"
+    rows_folder, x = f"../../rows/{rows.name}", table.x
     if data.skew:
-        _skew(folder, rows, table, shards, data, seed)
+        x = _skew(folder, rows, table, shards, data, seed)
         rows_folder = "."
     ordered, held = _hold_out(shards, data.client_holdout, seed)
     meta = Meta(
@@ -141,7 +143,7 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
         rows_folder=rows_folder,
         clients=_names(table, training, data),
         hints=hints,
-        white=_white(table),
+        white=_white(table, x),
         content=content,
     )
     write_shards(folder, meta, np.arange(len(shards.sizes)), ordered, held, test, validation)
@@ -196,7 +198,7 @@ def _ascending(rows: Indices, starts: Indices) -> bool:
     return bool(up.all())
 
 
-def _skew(folder: Path, rows: Path, table: Table, shards: Shards, data: Data, seed: int) -> None:
+def _skew(folder: Path, rows: Path, table: Table, shards: Shards, data: Data, seed: int) -> NDArray[Any]:
     """Write rows of the run's own, changed client by client; test and validation rows stay as they are."""
     x, y, starts = np.array(table.x), np.array(table.y), shards.starts()
     for number, skew in enumerate(data.skew):
@@ -210,6 +212,7 @@ def _skew(folder: Path, rows: Path, table: Table, shards: Shards, data: Data, se
     if (rows / "text_ends.npy").exists():
         texts = Texts(rows)
         save_texts(folder, [texts[row] for row in range(len(texts))])
+    return x
 
 
 def _row_shape(table: Table, data: Data) -> list[int]:
@@ -247,16 +250,16 @@ def _filling(table: Table, data: Data) -> Filling:
     return "median" if chosen == "median" else "mean"
 
 
-def _white(table: Table) -> float | None:
-    """White in images of bytes is 255; in others it is the largest value there is, but at least 1."""
+def _white(table: Table, x: NDArray[Any]) -> float | None:
+    """White in images of bytes is 255; in others it is the largest value in the rows `x`, but at least 1."""
     if image_shape(list(table.row_shape)) is None or table.texts is not None:
         return None
-    if table.x.dtype == np.uint8:
+    if x.dtype == np.uint8:
         return 255.0
     # fmin and fmax pass over missing values.
-    if np.fmin.reduce(table.x, axis=None) < 0:
+    if np.fmin.reduce(x, axis=None) < 0:
         return None
-    return max(1.0, float(np.fmax.reduce(table.x, axis=None)))
+    return max(1.0, float(np.fmax.reduce(x, axis=None)))
 
 
 def _text_form(rows: Path, data: Data) -> TextForm | None:

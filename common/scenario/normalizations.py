@@ -26,10 +26,9 @@ class BatchNorm(Part):
     eps: float = key("Added to the variance.", 1e-5, unit="none", gt=0)
     statistics: Literal["averaged", "recomputed"] = key(
         "What the global model is used with: averaged takes the mean of the clients' running statistics, each "
-        "client counting as the strategy counts it: by its rows, alike (scaffold, feddyn, fedexp) or by rows over steps "
-        "(fednova); robust strategies take their own rule. "
-        "recomputed gathers the exact ones of the new global weights, as sums over the cohort's training rows, "
-        "layer after layer.",
+        "client counting as the strategy counts it: by its rows, alike (scaffold, feddyn, fedexp) or by rows over "
+        "steps (fednova); robust strategies take their own rule. recomputed gathers the exact ones of the new global "
+        "weights, as sums over the cohort's training rows, layer after layer.",
         "averaged",
     )
 

@@ -68,8 +68,8 @@ class Training(Part):
     early_stopping: EarlyStopping | None = key("When a client stops a round before its last epoch.", None)
     engine: Literal["auto", "torch", "compiled"] = key(
         "What trains: auto takes the compiled trainer where it covers the scenario and every host has it, else "
-        "PyTorch. They agree to about 1e-6, not to the bit; with regularization.l1 to about 3e-3, since a weight near 0 "
-        "may have the other sign.",
+        "PyTorch. They agree to about 1e-6, not to the bit; with regularization.l1 to about 3e-3, since a weight near "
+        "0 may have the other sign.",
         "auto",
     )
     stack: int | None = key(

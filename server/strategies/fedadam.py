@@ -13,7 +13,8 @@ from server.strategies.flower import ALONE, FlowerStrategy
 class FedAdam(FlowerStrategy[flwr.FedAdam]):
     """m ← β₁ m + (1−β₁) Δ; v ← β₂ v + (1−β₂) Δ²; θ ← θ + η m / (√v + τ), with Δ the clients' mean change.
 
-    Before round 1 v = 0, where the paper has v₋₁ ≥ τ². In round t Flower's η is multiplied by √(1 − β₂ᵗ⁺¹) / (1 − β₁ᵗ⁺¹), which the paper does not do.
+    Before round 1 v = 0, where the paper has v₋₁ ≥ τ².
+    In round t Flower's η is multiplied by √(1 − β₂ᵗ⁺¹) / (1 − β₁ᵗ⁺¹), which the paper does not do.
     """
 
     carried: ClassVar[tuple[str, ...]] = ("m_t", "v_t")

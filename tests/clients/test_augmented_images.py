@@ -333,6 +333,31 @@ def test_what_becomes_of_a_row_does_not_depend_on_its_company(
     assert torch.equal(together[first:], apart)
 
 
+THIN = [(8, 1, 1), (1, 1, 8), (3, 1, 8), (8, 1, 3), (1, 8, 1), (1, 1, 1)]
+"""Images one pixel high or wide, channels first or last."""
+
+
+@pytest.mark.parametrize("shape", THIN)
+@pytest.mark.parametrize("kind", sorted(set(ALL) - {"color_jitter"}))
+def test_images_one_pixel_thin_can_be_augmented(kind: str, shape: tuple[int, ...]) -> None:
+    found = on_images(np.random.default_rng(0).random((5, *shape)), {"kind": kind})
+    assert np.isfinite(found).all()
+    assert found.min() >= 0
+    assert found.max() <= 1 + 1e-12
+
+
+@pytest.mark.parametrize("size", [(1, 8), (8, 1)])
+def test_a_shift_along_a_line_of_pixels_is_scipys(size: tuple[int, int]) -> None:
+    image = RNG.random(size)
+    found = mapped(image, specs.Shift(fraction=0.3), (0.8, 0.5) if size[1] > 1 else (0.5, 0.8))
+    by = [0.6 * 0.3 * length if length > 1 else 0.0 for length in size]
+    assert np.abs(found - ndimage.shift(image, by, order=1, mode="grid-constant")).max() < 1e-12
+
+
+def test_what_leaves_a_thin_image_is_gone() -> None:
+    assert (mapped(np.ones((8, 1)), specs.Crop(padding=1), (0.99, 0.5)) == 0).all(), "one pixel to the side"
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_gaps_stay_gaps_and_never_spread(kind: str) -> None:
     images = RNG.random((40, 9, 9, 3))

@@ -137,3 +137,20 @@ def test_flat_rows_that_are_images_by_the_scenario_are_turned_like_others(tmp_pa
         found.append(prepare(load_scenario({"data": data})).x)
     assert np.array_equal(*found)
     assert not np.array_equal(found[0], x.reshape(40, 64))
+
+
+def test_white_is_the_largest_value_after_the_skews(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "rows.npz", x_train=rng.random((40, 6, 6)).astype(np.float32), y_train=np.arange(40) % 2)
+    data = {"source": {"kind": "npz", "path": str(tmp_path / "rows.npz")}, "partition": {"scheme": "iid", "clients": 4}}
+
+    def prepared(amount: float | None, seed: int) -> Prepared:
+        skew = [] if amount is None else [{"kind": "channel_shift", "amount": amount}]
+        return prepare(load_scenario({"seed": seed, "data": {**data, "skew": skew}}))
+
+    assert prepared(None, 0).meta.white == 1.0
+    for seed in range(4):
+        shifted = prepared(0.5, seed)
+        low, high = float(shifted.x.min()), float(shifted.x.max())
+        assert shifted.meta.white == (None if low < 0 else max(1.0, high))
+    assert low < 0 < 1 < high

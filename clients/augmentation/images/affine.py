@@ -47,8 +47,9 @@ def resampled(pixels: Tensor, maps: Maps) -> Tensor:
     height, width = pixels.shape[2:]
     x = torch.arange(width, dtype=pixels.dtype) - (width - 1) / 2
     y = torch.arange(height, dtype=pixels.dtype) - (height - 1) / 2
-    # PyTorch's grids run from −1 to 1, the middles of the first and the last pixel.
-    unit = np.array([2 / (width - 1), 2 / (height - 1)])[:, None]
+    # PyTorch's grids run from −1 to 1: the middles of the first and the last pixel or, where these are one, its edges.
+    corners = height > 1 and width > 1
+    unit = np.array([2 / (width - corners), 2 / (height - corners)])[:, None]
     across, down, apart = torch.from_numpy(maps * unit).to(pixels.dtype)[..., None, None].unbind(dim=2)
     # One product at a time: a matrix product would round by how many images there are.
     grid = torch.add(across * x, down * y[:, None]).add_(apart)
@@ -57,5 +58,5 @@ def resampled(pixels: Tensor, maps: Maps) -> Tensor:
         grid.permute(0, 2, 3, 1),
         mode="bilinear",
         padding_mode="zeros",
-        align_corners=True,
+        align_corners=corners,
     )

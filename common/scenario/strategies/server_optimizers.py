@@ -41,8 +41,8 @@ class FedAdagrad(StrategyPart):
 class FedAdam(StrategyPart):
     """Adam on the server (Reddi et al. 2021, algorithm 2).
 
-    Flower begins with v = 0, where the paper has v₋₁ ≥ τ², and corrects the bias of both moments, by one round more than
-    were done; the paper corrects none.
+    Flower begins with v = 0, where the paper has v₋₁ ≥ τ², and corrects the bias of both moments, by one round more
+    than were done; the paper corrects none.
     """
 
     only_mean: ClassVar[bool] = True
