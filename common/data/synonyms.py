@@ -6,7 +6,7 @@ from common.data.sources.files import existing_file, lines_of
 from common.errors import InputError
 from common.scenario import Scenario
 from common.scenario.augmentation import Augmentation
-from common.scenario.augmentation.texts import Synonyms
+from common.scenario.augmentation.texts import Synonyms, as_looked_up
 
 
 def with_synonyms(scenario: Scenario) -> Scenario:
@@ -32,9 +32,9 @@ def _read(spec: Augmentation, place: int) -> Augmentation:
             continue
         if not word or not synonyms or not all(synonyms):
             raise InputError(f"{path}:{number}: expected a word and its synonyms with commas between: buy, get, order")
-        if word.lower() in words:
+        if as_looked_up(word) in words:
             raise InputError(f"{path}:{number}: {word!r} was there before; put all its synonyms on one line")
-        words[word.lower()] = tuple(synonyms)
+        words[as_looked_up(word)] = tuple(synonyms)
     if not words:
         raise InputError(f"{path}: no words in it")
     return spec.model_copy(update={"path": None, "words": words})

@@ -81,6 +81,12 @@ def test_character_noise_lets_spaces_alone() -> None:
     assert {"".join(char for char in text if char.isspace()) for text in found} == {"   \t"}
 
 
+def test_character_noise_changes_places_across_a_space() -> None:
+    drawn = [MISS, HIT] + [MISS] * 4 + [0.75]
+    assert TEXTS["character_noise"](specs.CharacterNoise(), "ab  cd", Loaded(*drawn)) == "ac  bd"
+    assert TEXTS["character_noise"](specs.CharacterNoise(), "a ", Loaded(HIT, MISS, 0.75)) == "a "
+
+
 @pytest.mark.parametrize(
     ("layout", "key", "near"),
     [
@@ -122,7 +128,19 @@ def test_word_swap() -> None:
     spec = specs.WordSwap()
     assert TEXTS["word_swap"](spec, "a b c d", Loaded(MISS, HIT, MISS, MISS, 0.0)) == "a c b d"
     assert TEXTS["word_swap"](spec, "a b c d", Loaded(MISS, HIT, MISS, MISS, 0.99)) == "b a c d"
-    assert TEXTS["word_swap"](spec, "a", Loaded(HIT)) == "a"
+    assert TEXTS["word_swap"](spec, "a", Loaded()) == "a"
+    # The ring a, d, c: each gets the next one's place.
+    assert TEXTS["word_swap"](spec, "a b c d", Loaded(HIT, MISS, HIT, HIT, 0.1, 0.9, 0.5)) == "d b a c"
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.4, 1.0])
+@pytest.mark.parametrize("count", [2, 5, 30])
+def test_word_swap_moves_as_many_words_as_it_says(count: int, rate: float) -> None:
+    words = [f"w{n}" for n in range(count)]
+    found = on_texts([" ".join(words)] * 3000, {"kind": "word_swap", "rate": rate})
+    moved = np.array([[new != old for new, old in zip(text.split(), words, strict=True)] for text in found])
+    assert moved.mean() == pytest.approx(rate, abs=0.015)
+    assert moved.mean(axis=0) == pytest.approx(rate, abs=0.04), "each word alike"
 
 
 def test_word_repetition() -> None:
@@ -135,6 +153,37 @@ def test_synonyms() -> None:
     assert TEXTS["synonyms"](spec, "Buy, free! free freedom", drawn) == "Order, free! gratis freedom"
     spec = specs.Synonyms(words={"don't": ("do not",)})
     assert TEXTS["synonyms"](spec, "DON'T! Don't", Loaded(HIT, 0.0, HIT, 0.0)) == "Do not! Do not"
+
+
+@pytest.mark.parametrize(
+    ("entry", "text", "expected"),
+    [
+        ("हिन्दी", "मैं हिन्दी में", "मैं * में"),
+        ("हिन्द", "हिन्दी", "हिन्दी"),
+        ("new york", "In New York, new\nyork; newyork", "In *, *; newyork"),
+        ("T恤", "买T恤吧 MYT恤", "买*吧 MYT恤"),
+        ("Don’t", "Don’t, don't", "*, *"),
+        ("café", "a café, a cafe\u0301, a cafe", "a *, a *, a cafe"),
+        ("cafe", "a cafe\u0301, a cafe", "a cafe\u0301, a *"),
+        ("c++", "C++ or c", "* or c"),
+        ("free", "free-range, un-free, free", "free-range, un-free, *"),
+        ("wi-fi router", "my wi-fi router's", "my wi-fi router's"),
+        ("straße", "Straße, straße", "*, *"),
+    ],
+)
+def test_entries_of_all_scripts_are_found_and_no_part_of_a_word_is(entry: str, text: str, expected: str) -> None:
+    spec = specs.Synonyms(words={entry: ("*",)})
+    assert TEXTS["synonyms"](spec, text, Loaded(*[HIT, 0.0] * 2)) == expected
+
+
+def test_an_entry_of_two_words_comes_before_its_first_word() -> None:
+    spec = specs.Synonyms(words={"new": ("recent",), "new york": ("the city",)})
+    assert TEXTS["synonyms"](spec, "new New York", Loaded(*[HIT, 0.0] * 2)) == "recent The city"
+
+
+def test_the_same_word_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="is there twice, but for case, accents or apostrophes"):
+        specs.Synonyms(words={"don't": ("a",), "Don’t": ("b",)})
 
 
 def test_clause_shuffle() -> None:

@@ -18,7 +18,7 @@ _OFFSETS = (0.0, 0.5, 0.75, 1.25)
 
 def character_noise(spec: CharacterNoise, text: str, dice: Dice) -> str:
     """A character that is hit is left out, doubled by another of the text, replaced by one, or changes places with
-    the next: all four are equally likely, whatever the script. Spaces are let alone."""
+    the next that is no space: all four are equally likely, whatever the script. Spaces stay where they are."""
     letters = "".join(text.split())
     found = list(text)
     for at in dice.hits(len(text), spec.rate):
@@ -31,8 +31,9 @@ def character_noise(spec: CharacterNoise, text: str, dice: Dice) -> str:
             found[at] += letters[dice.below(len(letters))]
         elif change == 2:
             found[at] = letters[dice.below(len(letters))]
-        elif at + 1 < len(text):
-            found[at], found[at + 1] = found[at + 1], found[at]
+        else:
+            following = next((place for place in range(at + 1, len(text)) if not text[place].isspace()), at)
+            found[at], found[following] = found[following], found[at]
     return "".join(found)
 
 

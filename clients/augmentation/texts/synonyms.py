@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import re
+import sys
+import unicodedata
 from functools import lru_cache
 
 from clients.augmentation.draws import Dice
 from clients.augmentation.texts.split import SPACELESS
-from common.scenario.augmentation.texts import Synonyms
+from common.scenario.augmentation.texts import Synonyms, as_looked_up
 
-_SPACED = rf"[^\W_{SPACELESS}]+(?:['’-][^\W_{SPACELESS}]+)*"
-"""Letters and digits, with apostrophes and hyphens inside."""
-_SPACELESS = re.compile(f"[{SPACELESS}]+")
+_SPACELESS = re.compile(f"[{SPACELESS}]")
 
 
 def synonyms(spec: Synonyms, text: str, dice: Dice) -> str:
     """A word of the table that is hit becomes one of its synonyms; a capital at its beginning stays.
 
-    Where a script has no spaces, the longest word of the table that begins at a character is the word there.
+    Words are told apart in any script, with the accents and vowel signs that are characters of their own, whatever
+    their case, and whether accents are composed or not. An entry may be several words. Where a script has no spaces,
+    the longest entry that begins at a character is the word there.
     """
     table = spec.words or {}
 
     def other(found: re.Match[str]) -> str:
-        choices = table.get(found[0].lower())
+        choices = table.get(as_looked_up(found[0]))
         if not choices or dice.uniform() >= spec.rate:
             return found[0]
         chosen = choices[dice.below(len(choices))]
@@ -33,5 +35,34 @@ def synonyms(spec: Synonyms, text: str, dice: Dice) -> str:
 
 @lru_cache(maxsize=8)
 def _words(known: tuple[str, ...]) -> re.Pattern[str]:
-    spaceless = sorted(filter(_SPACELESS.fullmatch, known), key=len, reverse=True)
-    return re.compile("|".join([*spaceless, _SPACED]))
+    """Matches every entry of a table that is more than one ordinary word, and every ordinary word."""
+    ordinary = re.compile(_ordinary())
+    others = sorted((word for word in known if not ordinary.fullmatch(word)), key=len, reverse=True)
+    return re.compile("|".join([*map(_entry, others), _ordinary()]), re.IGNORECASE)
+
+
+def _ordinary() -> str:
+    """A word of a script with spaces: letters, digits and marks, with apostrophes and hyphens inside."""
+    letters = rf"(?:[^\W_{SPACELESS}]|{_marks()})+"
+    return f"{letters}(?:['’-]{letters})*"
+
+
+def _entry(word: str) -> str:
+    """An entry as it may stand in a text: its accents composed or not, and no part of a longer word."""
+    forms = {unicodedata.normalize(form, word) for form in ("NFC", "NFD")}
+    spelt = "|".join(r"\s+".join(map(_spelt, form.split(" "))) for form in sorted(forms))
+    letter, marks = rf"[^\W_{SPACELESS}]", _marks()
+    before = "" if _SPACELESS.match(word[0]) else f"(?<!{letter})(?<!{marks})(?<!{letter}['’-])"
+    after = "" if _SPACELESS.match(word[-1]) else f"(?!['’-]?(?:{letter}|{marks}))"
+    return f"{before}(?:{spelt}){after}"
+
+
+def _spelt(part: str) -> str:
+    return re.escape(part).replace("'", "['’]")
+
+
+@lru_cache(maxsize=1)
+def _marks() -> str:
+    """The class of all combining characters, which regular expressions do not count as parts of a word."""
+    combining = [at for at in range(sys.maxunicode + 1) if unicodedata.category(chr(at))[0] == "M"]
+    return "[" + "".join(map(chr, combining)) + "]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -9,12 +10,28 @@ from pydantic import AfterValidator, Field, model_validator
 from common.scenario.augmentation.probability import probability
 from common.scenario.base import FilePath, Part, key, refuse
 
+
+def as_looked_up(word: str) -> str:
+    """A word as tables of synonyms have it: in lower case, accents composed, one apostrophe, single spaces."""
+    return " ".join(unicodedata.normalize("NFC", word).lower().replace("’", "'").split())
+
+
+def _looked_up(words: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for word, synonyms in words.items():
+        if not as_looked_up(word):
+            raise ValueError("a word of spaces only")
+        if as_looked_up(word) in found:
+            raise ValueError(f"{word!r} is there twice, but for case, accents or apostrophes")
+        found[as_looked_up(word)] = synonyms
+    return found
+
+
 Word = Annotated[str, Field(min_length=1)]
 Words = Annotated[
-    dict[Word, Annotated[tuple[Word, ...], Field(min_length=1, strict=False)]],
-    AfterValidator(lambda words: {word.lower(): synonyms for word, synonyms in words.items()}),
+    dict[Word, Annotated[tuple[Word, ...], Field(min_length=1, strict=False)]], AfterValidator(_looked_up)
 ]
-"""Each word, in lower case, with its synonyms."""
+"""Each word, as it is looked up, with its synonyms."""
 
 
 class CharacterNoise(Part):
@@ -55,12 +72,13 @@ class WordDeletion(Part):
 
 
 class WordSwap(Part):
-    """Texts: words that change places with another word of the text."""
+    """Texts: words that change places with other words of the text."""
 
     kind: Literal["word_swap"] = key("Words in each other's places.", "word_swap")
     probability: float = probability()
     rate: float = key(
-        "How likely any one word is moved. A Chinese character or a kana counts as a word.",
+        "How likely any one word is moved: those that are hit change places with each other, a single one with any "
+        "other word. A Chinese character or a kana counts as a word.",
         0.1,
         unit="fraction",
         ge=0,
