@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from functools import lru_cache
+
+import numpy as np
 
 from clients.augmentation.draws import Dice
 from clients.augmentation.texts.split import SPACELESS
 from common.scenario.augmentation.texts import Synonyms, as_looked_up
 
 _SPACELESS = re.compile(f"[{SPACELESS}]")
+_PLANES = 0x20000
+"""Characters beyond are Chinese ones, which need no spaces, and private."""
 
 
 def synonyms(spec: Synonyms, text: str, dice: Dice) -> str:
@@ -38,23 +41,21 @@ def _words(known: tuple[str, ...]) -> re.Pattern[str]:
     """Matches every entry of a table that is more than one ordinary word, and every ordinary word."""
     ordinary = re.compile(_ordinary())
     others = sorted((word for word in known if not ordinary.fullmatch(word)), key=len, reverse=True)
-    return re.compile("|".join([*map(_entry, others), _ordinary()]), re.IGNORECASE)
+    return re.compile("|".join([*map(_entry, others), _ordinary()]))
 
 
 def _ordinary() -> str:
     """A word of a script with spaces: letters, digits and marks, with apostrophes and hyphens inside."""
-    letters = rf"(?:[^\W_{SPACELESS}]|{_marks()})+"
-    return f"{letters}(?:['’-]{letters})*"
+    return f"{_letter()}+(?:['’-]{_letter()}+)*"
 
 
 def _entry(word: str) -> str:
     """An entry as it may stand in a text: its accents composed or not, and no part of a longer word."""
     forms = {unicodedata.normalize(form, word) for form in ("NFC", "NFD")}
     spelt = "|".join(r"\s+".join(map(_spelt, form.split(" "))) for form in sorted(forms))
-    letter, marks = rf"[^\W_{SPACELESS}]", _marks()
-    before = "" if _SPACELESS.match(word[0]) else f"(?<!{letter})(?<!{marks})(?<!{letter}['’-])"
-    after = "" if _SPACELESS.match(word[-1]) else f"(?!['’-]?(?:{letter}|{marks}))"
-    return f"{before}(?:{spelt}){after}"
+    before = "" if _SPACELESS.match(word[0]) else f"(?<!{_letter()})(?<!{_letter()}['’-])"
+    after = "" if _SPACELESS.match(word[-1]) else f"(?!['’-]?{_letter()})"
+    return f"{before}(?i:{spelt}){after}"
 
 
 def _spelt(part: str) -> str:
@@ -62,7 +63,13 @@ def _spelt(part: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _marks() -> str:
-    """The class of all combining characters, which regular expressions do not count as parts of a word."""
-    combining = [at for at in range(sys.maxunicode + 1) if unicodedata.category(chr(at))[0] == "M"]
-    return "[" + "".join(map(chr, combining)) + "]"
+def _letter() -> str:
+    """The class of letters, digits and combining marks, which \\w leaves out, of all scripts with spaces."""
+    inside = [
+        char.isalnum() or unicodedata.category(char)[0] == "M" if not _SPACELESS.match(char) else False
+        for char in map(chr, range(_PLANES))
+    ]
+    edges = np.flatnonzero(np.diff([False, *inside, False])).tolist()
+    return (
+        "[" + "".join(f"{chr(first)}-{chr(end - 1)}" for first, end in zip(edges[::2], edges[1::2], strict=True)) + "]"
+    )
