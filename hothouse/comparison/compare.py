@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,8 +60,10 @@ class Row:
 
     label: str
     runs: int
-    final: Estimate
-    """The metric after the last round."""
+    status: str
+    """`complete`, or how far its runs got, and which of them ended without a number."""
+    final: Estimate | None
+    """The metric after the last round; None where a run has no finite value there."""
     chosen: Estimate | None
     """The metric after the round that is best on the validation rows, else on held-out rows."""
     worst: Estimate | None
@@ -98,16 +101,21 @@ class Comparison:
 
     @cached_property
     def tests(self) -> list[Paired]:
-        """Pairs of groups over the seeds that both have: all pairs, of more than 8 groups each against the first."""
-        pairs = list(combinations(self.groups, 2))
-        if len(self.groups) > _MOST_PAIRED:
-            pairs = [(group, self.groups[0]) for group in self.groups[1:]]
+        """Pairs of complete groups over the seeds at which both have a finite value after the last round.
+
+        All pairs; of more than 8 groups each against the first.
+        """
+        finished = [group for group in self.groups if group.complete]
+        pairs = list(combinations(finished, 2))
+        if len(finished) > _MOST_PAIRED:
+            pairs = [(group, finished[0]) for group in finished[1:]]
         told = []
         for one, other in pairs:
             seeds = sorted(one.by_seed.keys() & other.by_seed.keys())
-            if len(seeds) >= 2:
-                values = [[self._last(group.by_seed[seed]) for seed in seeds] for group in (one, other)]
-                told.append((one.label, other.label, *values))
+            both = [(self._last(one.by_seed[seed]), self._last(other.by_seed[seed])) for seed in seeds]
+            both = [values for values in both if math.isfinite(sum(values))]
+            if len(both) >= 2:
+                told.append((one.label, other.label, *map(list, zip(*both, strict=True))))
         return paired(told)  # type: ignore[arg-type]
 
     @property
@@ -152,10 +160,14 @@ class Comparison:
         return str(self.table.to_html())
 
     def _last(self, run: Records) -> float:
-        return run.column(self.metric)[1][-1]
+        return last_value(run, self.metric)
 
     def _row(self, group: Group) -> Row:
         finals = [self._last(run) for run in group.runs]
+        lost = [seed for seed, value in zip(group.by_seed, finals, strict=True) if not math.isfinite(value)]
+        status = "complete" if group.complete else f"incomplete, {_how_far(group)}"
+        if lost:
+            status += f"; no finite value in the end with seed {', '.join(map(str, lost))}"
         bests = [run.summary.get("best") or {} for run in group.runs]
         chosen = [best[self.metric] for best in bests if best.get(self.metric) is not None]
         worst = [values[-1] for run in group.runs if (values := run.column(_worst_tenth(self.metric))[1])]
@@ -163,7 +175,8 @@ class Comparison:
         return Row(
             label=group.label,
             runs=len(group.runs),
-            final=estimate(finals),
+            status=status,
+            final=None if lost else estimate(finals),
             chosen=estimate(chosen) if len(chosen) == len(finals) else None,
             worst=estimate(worst) if len(worst) == len(finals) else None,
             reached=reached,
@@ -189,7 +202,11 @@ def compare(
         raise InputError("none of these runs has measured anything yet")
     name = _column(found.groups, metric or _default(found.groups))
     if target is None:
-        finals = [estimate([run.column(name)[1][-1] for run in group.runs]).mean for group in found.groups]
+        means = [(group, estimate([last_value(run, name) for run in group.runs]).mean) for group in found.groups]
+        finite = [(group, mean) for group, mean in means if math.isfinite(mean)]
+        finals = [mean for group, mean in finite if group.complete] or [mean for _, mean in finite]
+        if not finals:
+            raise InputError(f"{name}: no scenario has a finite value after the last round in all of its runs")
         return Comparison(found, name, Target(name, _near(finals, name), given=False))
     wanted, equals, text = target.partition("=")
     try:
@@ -199,6 +216,17 @@ def compare(
     if not equals:
         raise InputError(f"--target {target}: expected METRIC=VALUE, such as --target accuracy=0.95")
     return Comparison(found, name, Target(_column(found.groups, wanted.strip()), value, given=True))
+
+
+def last_value(run: Records, metric: str) -> float:
+    """A run's metric after the last round that measured it; NaN where that is no finite number, or none did."""
+    measured = [line[metric] for line in run.metrics if metric in line]
+    return math.nan if not measured or measured[-1] is None else float(measured[-1])
+
+
+def _how_far(group: Group) -> str:
+    rounds = sorted({run.metrics[-1]["round"] for run in group.runs})
+    return f"after round {rounds[0]}" + (f" to {rounds[-1]}" if len(rounds) > 1 else "")
 
 
 def when_reached(run: Records, target: Target) -> Reached | None:
@@ -234,7 +262,7 @@ def _column(groups: Sequence[Group], name: str) -> str:
     columns = [{key for line in run.metrics for key in line} for group in groups for run in group.runs]
     there: set[str] = set.intersection(*columns)
     for candidate in (name, *(f"{split}_{name}" for split in SPLITS)):
-        if candidate in there and any(line.get(candidate) is not None for line in groups[0].runs[0].metrics):
+        if candidate in there and any(run.column(candidate)[1] for group in groups for run in group.runs):
             return candidate
     measured = sorted(key for key in there if key.startswith(SPLITS))
     raise InputError(

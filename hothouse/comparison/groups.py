@@ -35,6 +35,11 @@ class Group:
         """The runs by their seeds."""
         return {int(run.scenario["seed"]): run for run in self.runs}
 
+    @property
+    def complete(self) -> bool:
+        """Whether its runs ended as they were to; else none of them did."""
+        return all(run.status == "complete" for run in self.runs)
+
     def rounds(self, metric: str) -> list[int]:
         """The rounds after which every run has this metric."""
         known = [set(run.column(metric)[0]) for run in self.runs]

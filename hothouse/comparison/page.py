@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from hothouse.comparison.compare import Comparison
+from hothouse.comparison.compare import Comparison, last_value
 from hothouse.comparison.groups import Group
 from hothouse.comparison.statistics import estimate
 from hothouse.comparison.tables import cells, difference_cells, headings, pair_cells, unit
@@ -59,7 +60,8 @@ _BAND = (
 )
 _TESTS = (
     "Runs of the same seed share what the scenarios have in common, so groups are compared seed by seed. p is "
-    "two-sided; Holm's correction counts all pairs of this table. Wilcoxon's test needs six seeds to say anything."
+    "two-sided; Holm's correction counts all pairs of this table that have one. Wilcoxon's test needs six seeds to say "
+    "anything, and Student's differences that are not all alike. Scenarios without a complete run are not tested."
 )
 
 
@@ -143,12 +145,16 @@ def _seeds(comparison: Comparison) -> Figure:
                 "mode": "markers",
                 "name": group.label,
                 "x": [str(seed) for seed in seeds],
-                "y": [run.column(comparison.metric)[1][-1] for run in group.runs],
+                "y": [_finite(last_value(run, comparison.metric)) for run in group.runs],
                 "marker": {"color": colour, "size": 9, "opacity": 0.8},
                 "hovertemplate": "seed %{x}: %{y:.4g}",
             }
         )
     return curves(traces, "seed", words(comparison.metric), hovermode="closest", xaxis=axis)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _runs(comparison: Comparison) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,7 +77,8 @@ def terminal(comparison: Comparison, width: int) -> list[Table]:
     target = f"target {comparison.target.text()}"
     head, rows = headings(comparison), cells(comparison)
     if not wide:
-        kept = [place for place, name in enumerate(head) if name in (*head[:3], "reached target", "rounds to target")]
+        shown = (*head[:3], "status", "reached target", "rounds to target")
+        kept = [place for place, name in enumerate(head) if name in shown]
         head, rows = [head[place] for place in kept], [[row[place] for place in kept] for row in rows]
     tables = [_rich("What was reached", head, rows, f"mean and 95% interval over seeds; {target}")]
     if comparison.tests:
@@ -101,7 +103,8 @@ def latex(comparison: Comparison) -> str:
     for place, row in enumerate(cells(comparison, r" \pm ")):
         told = [_escaped(row[0]), *(_mathematical(cell) for cell in row[1:])]
         if place == best and len(comparison.rows) > 1:
-            told[2] = rf"$\mathbf{{{row[2]}}}$"
+            at = headings(comparison).index(words(comparison.metric))
+            told[at] = rf"$\mathbf{{{_power(row[at])}}}$"
         lines.append(" & ".join(told) + r" \\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
@@ -121,7 +124,7 @@ def records(comparison: Comparison) -> list[dict[str, Any]]:
     metric, target = comparison.metric, comparison.target
     found = []
     for row in comparison.rows:
-        told: dict[str, Any] = {"label": row.label, "runs": row.runs}
+        told: dict[str, Any] = {"label": row.label, "runs": row.runs, "status": row.status}
         for name, value in (
             (metric, row.final),
             (f"{metric}_at_best_round", row.chosen),
@@ -155,6 +158,7 @@ def _columns(comparison: Comparison) -> list[tuple[str, Any]]:
     columns: list[tuple[str, Any]] = [
         ("scenario", lambda row, sign: row.label),
         ("runs", lambda row, sign: str(row.runs)),
+        *([("status", lambda row, sign: row.status)] if any(row.status != "complete" for row in rows) else []),
         (words(comparison.metric), told(lambda row: row.final)),
     ]
     if any(row.chosen for row in rows):
@@ -176,9 +180,15 @@ def _numbers(name: str, value: Estimate | None) -> dict[str, float | None]:
     return {name: None if value is None else value.mean, f"{name}_half_width": half_width}
 
 
-def _best(comparison: Comparison) -> int:
-    finals = [row.final.mean for row in comparison.rows]
-    return finals.index(max(finals) if more_is_better(comparison.metric) else min(finals))
+def _best(comparison: Comparison) -> int | None:
+    """The place of the complete scenario with the best final value."""
+    sign = -1 if more_is_better(comparison.metric) else 1
+    finals = [
+        (sign * row.final.mean, place)
+        for place, (row, group) in enumerate(zip(comparison.rows, comparison.groups, strict=True))
+        if row.final is not None and group.complete
+    ]
+    return min(finals)[1] if finals else None
 
 
 def _rich(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> Table:
@@ -197,4 +207,9 @@ def _escaped(text: str) -> str:
 def _mathematical(cell: str) -> str:
     if cell == "–":
         return "--"
-    return f"${cell}$" if r"\pm" in cell else _escaped(cell)
+    return f"${_power(cell)}$" if r"\pm" in cell else _escaped(cell)
+
+
+def _power(cell: str) -> str:
+    """A power of ten as LaTeX has it."""
+    return re.sub(r"e(-?)0*(\d+)$", r" \\times 10^{\1\2}", cell)

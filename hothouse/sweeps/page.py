@@ -15,7 +15,7 @@ from hothouse.sweeps.figures import importance_bars, parallel_coordinates, run_c
 from hothouse.sweeps.importance import importance
 from hothouse.sweeps.names import short_keys, value_name
 from hothouse.sweeps.result import RUNS, SCENARIO, Sweep
-from hothouse.sweeps.summary import best_told, lines, summary_metrics, told
+from hothouse.sweeps.summary import best_told, counted, lines, summary_metrics, told
 
 _MOST_ROWS = 500
 _MOST_SLICES = 8
@@ -67,8 +67,12 @@ def _figures(page: Page, sweep: Sweep, metric: str) -> None:
     page.section("Parallel coordinates", drawn)
     shares = importance(sweep, metric)
     if shares:
-        note = "Share of the variance that each key explains, by fANOVA: "
-        note += ", ".join(f"{names[key]} {share:.0%}" for key, share in shares.items())
+        how = "fANOVA" if sweep.scenario.search else "analysis of variance"
+        note = (
+            f"Share of the variance that each key explains by itself ({how}), and what they leave, which is what keys "
+        )
+        note += "do together, and chance: "
+        note += ", ".join(f"{names.get(key, key)} {share:.0%}" for key, share in shares.items())
         title = f"What decides the {judged}"
         page.section("Importance", page.figure(importance_bars(shares), title, 120 + 40 * len(shares), note=note))
     shown = [
@@ -103,7 +107,7 @@ def _over_seeds(sweep: Sweep) -> str:
     rows = [
         [
             *(_cell(value) for value in line.values.values()),
-            line.statuses.count("complete"),
+            counted(line.statuses),
             *(told(line, name) or "–" for name in metrics),
         ]
         for line in lines(sweep)

@@ -11,7 +11,7 @@ from common.errors import RunError
 from server.record.observers import Metrics, Observer
 
 _LEAST = 5
-"""Earlier trials without which none is stopped."""
+"""Earlier trials that were measured after as many rounds, without which none is stopped."""
 
 Curve = dict[int, float]
 """A metric by round."""
@@ -43,7 +43,7 @@ class Pruner(Observer):
         """`past` gives the rounds that a resumed run has behind it."""
         optuna = quiet_optuna()
         self._rule, self._past = rule, past
-        pruner = optuna.pruners.MedianPruner(n_startup_trials=_LEAST, n_warmup_steps=rule.warmup)
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=_LEAST, n_warmup_steps=rule.warmup, n_min_trials=_LEAST)
         study = optuna.create_study(direction=rule.direction, pruner=pruner)
         for curve in rule.earlier:
             study.add_trial(optuna.trial.create_trial(value=curve[max(curve)], intermediate_values=dict(curve)))

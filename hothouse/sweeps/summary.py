@@ -29,6 +29,8 @@ class Line:
     """How its runs ended."""
     metrics: dict[str, Estimate]
     """Over the runs that are complete."""
+    whole: bool
+    """Whether every seed has a complete run with a number to judge by."""
 
 
 def summary_metrics(sweep: Sweep) -> list[str]:
@@ -40,15 +42,19 @@ def summary_metrics(sweep: Sweep) -> list[str]:
 
 
 def lines(sweep: Sweep) -> list[Line]:
-    """The combinations, the best first where there is something to judge by, else in their order."""
+    """The combinations in their order; where there is something to judge by, the best first.
+
+    Those of which not every seed has finished come after all others: who is left of them may be the lucky ones.
+    """
     keys = [key for key in sweep.keys if key != "seed"]
     groups: dict[str, list[dict[Any, Any]]] = {}
     for row in sweep.table.to_dict("records"):
         groups.setdefault(repr([row[key] for key in keys]), []).append(
             {str(name): value for name, value in row.items()}
         )
-    metrics = summary_metrics(sweep)
-    found = []
+    metrics, found = summary_metrics(sweep), []
+    seeds = max((len(group) for group in groups.values()), default=0)
+    judged = sweep.goal.metric if sweep.goal else None
     for group in groups.values():
         finished = [row for row in group if row["status"] == "complete"]
         values = {name: [row[name] for row in finished if _finite(row.get(name))] for name in metrics}
@@ -57,6 +63,7 @@ def lines(sweep: Sweep) -> list[Line]:
                 values={key: group[0][key] for key in keys},
                 statuses=[row["status"] for row in group],
                 metrics={name: estimate(found) for name, found in values.items() if found},
+                whole=len(finished if judged is None else values[judged]) == seeds,
             )
         )
     goal = sweep.goal
@@ -64,9 +71,9 @@ def lines(sweep: Sweep) -> list[Line]:
         return found
     worst = -math.inf if goal.maximize else math.inf
 
-    def merit(line: Line) -> float:
+    def merit(line: Line) -> tuple[bool, float]:
         value = line.metrics[goal.metric].mean if goal.metric in line.metrics else worst
-        return -value if goal.maximize else value
+        return not line.whole, -value if goal.maximize else value
 
     return sorted(found, key=merit)
 
@@ -85,9 +92,10 @@ def best_told(sweep: Sweep) -> str:
     if not keys or len(keys) == len(sweep.keys):
         return f"Best by {judged}: {sweep.best.folder}"
     first, names = lines(sweep)[0], short_keys(keys)
-    return f"Best by mean {judged}: " + ", ".join(
-        f"{names[key]}={_short(value)}" for key, value in first.values.items()
-    )
+    best = ", ".join(f"{names[key]}={_short(value)}" for key, value in first.values.items())
+    if first.whole:
+        return f"Best by mean {judged}: {best}"
+    return f"Best by mean {judged}: {best}, of which only {counted(first.statuses)} runs finished"
 
 
 def results_table(sweep: Sweep) -> Table:
@@ -104,17 +112,21 @@ def results_table(sweep: Sweep) -> Table:
         table.add_column(words(name), justify="right", overflow="fold")
     for line in found[:_LINES]:
         cells = [Text(_short(value)) for value in line.values.values()]
-        table.add_row(*cells, _counted(line.statuses, several), *(told(line, name) for name in metrics))
+        table.add_row(
+            *cells, counted(line.statuses) if several else line.statuses[0], *(told(line, name) for name in metrics)
+        )
     if len(found) > _LINES:
         table.add_row(*[""] * len(names), f"and {len(found) - _LINES} more", *[""] * len(metrics))
     return table
 
 
-def _counted(statuses: list[str], several: bool) -> str:
-    if not several:
-        return statuses[0]
+def counted(statuses: list[str]) -> str:
+    """How many of the runs over seeds are complete, and how the others ended."""
+    complete = statuses.count("complete")
+    if complete == len(statuses):
+        return str(complete)
     other = [f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses) if status != "complete"]
-    return ", ".join([str(statuses.count("complete")), *other])
+    return f"{complete} of {len(statuses)}, {', '.join(other)}"
 
 
 def _short(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 from pathlib import Path
@@ -68,7 +69,11 @@ def test_numbers_have_as_many_digits_as_their_interval_is_worth() -> None:
     assert estimate([0.91, 0.92, 0.93]).text() == "0.920 ± 0.025"
     assert estimate([1000.0, 1200.0, 1100.0]).text() == "1100 ± 248"
     assert estimate([0.12345]).text() == "0.1235"
-    assert estimate([7.0, 7.0]).text() == "7.0000 ± 0.0000"
+    assert estimate([7.0, 7.0]).text() == "7 ± 0"
+    assert estimate([1e-6, 1e-6]).text() == "1e-06 ± 0"
+    assert estimate([0.1 + 0.2, 0.3]).text() == "0.3 ± 0", "what differs by rounding is alike"
+    assert estimate([1.0e-6, 1.2e-6, 1.1e-6]).text() == "(1.10 ± 0.25)e-06"
+    assert estimate([-3e-9, 4e-9]).text() == "(0.1 ± 4.4)e-08"
 
 
 def test_pairs_are_tested_as_scipy_does() -> None:
@@ -86,8 +91,23 @@ def test_pairs_are_tested_as_scipy_does() -> None:
 
 def test_runs_that_do_not_differ_at_all_and_runs_that_differ_by_a_constant() -> None:
     same, shifted = paired([("a", "a", [0.5, 0.75], [0.5, 0.75]), ("a", "b", [0.5, 0.75, 1.0], [0.25, 0.5, 0.75])])
-    assert (same.t_test, same.difference.mean) == (1, 0)
-    assert (shifted.t_test, shifted.difference.half_width) == (0, 0)
+    assert (same.difference.mean, shifted.difference.half_width) == (0, 0)
+    assert all(math.isnan(p) for one in (same, shifted) for p in (one.t_test, one.holm, one.wilcoxon))
+    # 0.3 − 0.2 and 0.2 − 0.1 differ in the last bit.
+    (alike,) = paired([("a", "b", [0.3, 0.2], [0.2, 0.1])])
+    assert (alike.difference.text(), math.isnan(alike.t_test)) == ("0.1 ± 0", True)
+
+
+def test_wilcoxons_test_is_exact_with_ties() -> None:
+    # Accuracies of 1,000 rows: differences of 1, 1, −1, 2, −2 and 3 thousandths, to which floating point adds its own.
+    one = np.array([0.051, 0.586, 0.008, 0.016, 0.059, 0.332])
+    other = np.array([0.050, 0.585, 0.009, 0.014, 0.061, 0.329])
+    assert len(set(np.abs(one - other).tolist())) > 3
+    ranks, signs = np.array([2, 2, 2, 4.5, 4.5, 6]), np.array([1, 1, -1, 1, -1, 1])
+    observed = abs((signs * ranks).sum())
+    every = [abs((np.array(s) * ranks).sum()) >= observed for s in itertools.product([1, -1], repeat=6)]
+    (test,) = paired([("a", "b", one, other)])
+    assert test.wilcoxon == pytest.approx(np.mean(every), rel=1e-12)
 
 
 def test_holms_correction_worked_out_by_hand() -> None:
@@ -96,6 +116,7 @@ def test_holms_correction_worked_out_by_hand() -> None:
     assert holm([0.4, 0.9]) == pytest.approx([0.8, 0.9])
     assert holm([0.6, 0.6]) == [1, 1]
     assert holm([]) == []
+    assert holm([0.01, math.nan, 0.04])[::2] == pytest.approx([0.02, 0.04]), "a test that says nothing is not counted"
 
 
 def test_runs_that_differ_in_the_seed_alone_are_a_group(two_groups: Path) -> None:
@@ -165,8 +186,53 @@ def test_what_does_not_count_is_named(tmp_path: Path) -> None:
 def test_runs_that_have_not_ended_are_compared_as_far_as_they_got(tmp_path: Path) -> None:
     made_up(tmp_path / "a", 1, [0.1, 0.5, 0.9], status="incomplete")
     made_up(tmp_path / "b", 2, [0.1, 0.4], status="incomplete")
-    (group,) = hothouse.compare(tmp_path).groups
-    assert group.rounds("test_accuracy") == [0, 1]
+    comparison = hothouse.compare(tmp_path)
+    assert comparison.groups[0].rounds("test_accuracy") == [0, 1]
+    assert comparison.rows[0].status == "incomplete, after round 1 to 2"
+
+
+def test_runs_that_failed_are_marked_and_not_tested(tmp_path: Path) -> None:
+    for seed in range(3):
+        made_up(tmp_path / f"good-{seed}", seed, [0.1, 0.5, 0.6 + seed / 100], lr=0.1)
+        made_up(tmp_path / f"bad-{seed}", seed, [0.9 + seed / 100], lr=0.2, status="incomplete")
+    comparison = hothouse.compare(tmp_path / "*-*")
+    assert comparison.tests == []
+    assert comparison.target.value == pytest.approx(0.95 * 0.61), "near the best of those that ended"
+    status = {row.label: row.status for row in comparison.rows}
+    assert status == {"lr=0.1": "complete", "lr=0.2": "incomplete, after round 0"}
+    assert "incomplete, after round 0" in comparison.markdown()
+    assert [line["status"] for line in csv.DictReader(io.StringIO(comparison.csv()))] == list(
+        dict(sorted(status.items(), key=lambda one: one[0] != comparison.rows[0].label)).values()
+    )
+    assert r"\mathbf{0.6" in comparison.latex(), "the best is one that ended"
+    done = command("compare", tmp_path / "*-*", cwd=tmp_path)
+    assert "status" in done.stdout
+    assert "incomplete" in done.stdout
+
+
+def test_a_run_that_ended_without_a_number_has_no_final_value(tmp_path: Path) -> None:
+    for seed in range(2):
+        made_up(tmp_path / f"good-{seed}", seed, [0.1, 0.5, 0.6 + seed / 100], lr=0.1)
+        folder = made_up(tmp_path / f"lost-{seed}", seed, [0.3, 0.4, 0.5], lr=0.2)
+        if seed:
+            lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+            lines[1]["test_accuracy"] = lines[2]["test_accuracy"] = None
+            (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    comparison = hothouse.compare(tmp_path)
+    by_label = {row.label: row for row in comparison.rows}
+    assert by_label["lr=0.2"].final is None
+    assert by_label["lr=0.2"].status == "complete; no finite value in the end with seed 1"
+    assert comparison.tests == [], "one pair of values is no sample"
+    assert comparison.page() is not None
+
+
+def test_a_metric_that_only_the_first_run_has_a_number_of(tmp_path: Path) -> None:
+    made_up(tmp_path / "a", 0, [0.1, 0.5], lr=0.1)
+    folder = made_up(tmp_path / "b", 0, [0.1, 0.5], lr=0.2)
+    lines = [json.loads(line) | {"test_accuracy": None} for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    rows = hothouse.compare([tmp_path / "a", tmp_path / "b"]).rows
+    assert [row.final is None for row in rows] == [False, True]
 
 
 def test_of_many_groups_each_is_tested_against_the_first(tmp_path: Path) -> None:

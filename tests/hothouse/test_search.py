@@ -11,7 +11,8 @@ import optuna
 import pytest
 
 import hothouse
-from hothouse.sweeps.importance import importance
+from hothouse.sweeps.importance import importance, main_effects
+from hothouse.sweeps.pruning import Pruned, Pruner, Rule
 from hothouse.sweeps.watcher import Watcher
 from tests.hothouse.test_sweep import COHORT, LR, finished_files, flowers
 
@@ -159,10 +160,51 @@ def test_importance_is_the_share_of_the_variance(tmp_path: Path) -> None:
     values = done.table.validation_accuracy
     shares = importance(done, "validation_accuracy")
     assert sum(shares.values()) == pytest.approx(1)
-    assert next(iter(shares)) == LR
-    between = {key: (values.groupby(done.table[key]).transform("mean") - values.mean()).pow(2).sum() for key in shares}
-    for key, share in shares.items():
-        assert share == pytest.approx(between[key] / sum(between.values()), abs=0.1)
+    assert (next(iter(shares)), list(shares)[-1]) == (LR, "interaction")
+    total = (values - values.mean()).pow(2).sum()
+    for key in done.keys:
+        between = (values.groupby(done.table[key]).transform("mean") - values.mean()).pow(2).sum()
+        assert shares[key] == pytest.approx(between / total, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (lambda a, b: float((a + b) % 2), [0.0, 0.0]),
+        (lambda a, b: 3.0 * a + b, [0.9, 0.1]),
+        (lambda a, b: 3.0 * a + b + 4.0 * a * b, [25 / 38, 9 / 38]),
+    ],
+    ids=["exclusive or", "a sum", "a sum and a product"],
+)
+def test_what_keys_do_together_is_no_share_of_either(values: Any, expected: list[float]) -> None:
+    a, b = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    found = main_effects({"a": a, "b": b}, np.array([values(*pair) for pair in zip(a, b, strict=True)]))
+    assert list(found.values()) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_run_that_is_missing_gives_its_key_no_share_of_anothers() -> None:
+    """Only a matters; without one run of a full table the means by b differ all the same."""
+    a, b = np.array([0, 0, 1, 1, 0, 1, 0]), np.array([0, 1, 0, 1, 0, 1, 1])
+    found = main_effects({"a": a, "b": b}, 2.0 * a)
+    assert found["b"] == pytest.approx(0, abs=1e-12)
+    assert found["a"] > 0.9
+
+
+def test_no_trial_is_stopped_by_fewer_than_five_that_got_so_far() -> None:
+    """Trials of other lengths: after round 3 only two of the six can be compared with."""
+    short, long = {1: 0.9, 2: 0.9}, {1: 0.9, 2: 0.9, 3: 0.9, 4: 0.9}
+
+    def stopped(curves: list[dict[int, float]]) -> int | None:
+        pruner = Pruner(Rule("accuracy", "maximize", curves, 3, 4), list)
+        for number in (1, 2, 3):
+            try:
+                pruner.round_ended({"round": number, "accuracy": 0.1})
+            except Pruned:
+                return number
+        return None
+
+    assert stopped([short] * 4 + [long] * 2) is None
+    assert stopped([short] * 4 + [long] * 5) == 3
 
 
 @pytest.mark.slow

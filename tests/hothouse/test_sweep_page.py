@@ -15,6 +15,8 @@ import hothouse
 from hothouse.sweeps.display import LiveSweep
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.goal import Goal
+from hothouse.sweeps.result import load_sweep
+from hothouse.sweeps.summary import best_told, lines, results_table
 from tests.browser import Browser
 from tests.command import command
 from tests.hothouse.test_sweep import COHORT, LR, flowers
@@ -87,6 +89,29 @@ def test_the_command_tells_every_run_and_what_failed(written: Path, tmp_path: Pa
     assert done.stderr.splitlines()[0] == "2 of 4 runs failed:"
     assert done.stderr.splitlines()[1].startswith("  lr=1e+30,seed=3: ")
     assert "Traceback" not in done.stderr
+
+
+def test_who_is_left_of_failed_seeds_is_marked_and_comes_last(tmp_path: Path) -> None:
+    """A combination of which one seed of two finished is not the best, however well that one did."""
+    done = hothouse.sweep(flowers(matrix={LR: [1e-4, 0.1]}, seeds=2), engine="local", out=tmp_path / "sweep")
+    whole, best = lines(done)[1], lines(done)[0].values[LR]
+    worse = min(
+        (run for run in done.table.to_dict("records") if run[LR] == best), key=lambda r: r["validation_accuracy"]
+    )
+    record = [json.loads(line) for line in (done.folder / "sweep.jsonl").read_text().splitlines()]
+    for entry in record:
+        if entry["run"] == worse["run"]:
+            entry |= {"status": "failed", "reason": "it went astray"}
+    (done.folder / "sweep.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in record))
+    sweep = load_sweep(done.folder)
+    first, second = lines(sweep)
+    assert (first.values, first.whole) == (whole.values, True)
+    assert (second.values[LR], second.whole) == (best, False)
+    assert second.metrics["validation_accuracy"].mean > first.metrics["validation_accuracy"].mean
+    assert best_told(sweep) == f"Best by mean validation accuracy: lr={whole.values[LR]:g}"
+    console = Console(width=200, record=True)
+    console.print(results_table(sweep))
+    assert "1 of 2, 1 failed" in console.export_text()
 
 
 def test_json_is_an_object_per_line(written: Path, tmp_path: Path) -> None:
