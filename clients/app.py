@@ -20,7 +20,7 @@ from common import messages
 from common.arrays import pack, unpack
 from common.data.prepared import Indices
 from common.determinism import one_thread
-from common.messages import STATE, VERSIONS, Blocks, EvaluateOrder, Hosting, TrainOrder
+from common.messages import STATE, VERSIONS, Blocks, Compiled, EvaluateOrder, Hosting, TrainOrder
 
 app = ClientApp()
 
@@ -36,9 +36,14 @@ def hosting(message: Message, context: Context) -> Message:
         prepared.training_sizes[clients],
         prepared.holdout_sizes[clients],
         prepared.meta,
-        library() is not None,
+        _compiled(),
     )
     return Message(here.write(), reply_to=message)
+
+
+def _compiled() -> Compiled:
+    found = library()
+    return "none" if found is None else "fused" if found.fused else "separate"
 
 
 @app.query("moments")

@@ -56,7 +56,8 @@ def group_sums(
     each = {name: term.double().numpy() for name, term in terms.items()}
     sums = {name: _add(groups, term, number) for name, term in each.items()}
     sums["rows"] = np.bincount(groups, minlength=number).astype(np.float64)
-    sums["objective_squared"] = _add(groups, each.get("objective", each["loss"]) ** 2, number)
+    with np.errstate(over="ignore"):
+        sums["objective_squared"] = _add(groups, each.get("objective", each["loss"]) ** 2, number)
     if agreement.task == "classification":
         true, predicted, classes = targets.numpy(), output.codes(z).numpy(), output.classes
 

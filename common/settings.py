@@ -25,6 +25,7 @@ class ClientSettings(Part):
     privacy: Privacy | None = key("Whether changes are clipped, and all clients count alike.", None)
     evaluation: Evaluation = key("How models are measured.")
     rounds: int = key("How many rounds the run has.")
+    fused: bool = key("Whether the compiled trainer rounds a product and the sum it joins together.", True)
 
     @property
     def keeps_state(self) -> bool:
@@ -37,9 +38,9 @@ class ClientSettings(Part):
         """What a client's weights count for in sums: its training rows, all alike, or what its algorithm says."""
         return self.strategy.weighting if self.privacy is None else "clients"
 
-    def trained_by(self, engine: Engine) -> ClientSettings:
+    def trained_by(self, engine: Engine, fused: bool = True) -> ClientSettings:
         """The same settings with an engine that is no longer for each host to choose."""
-        return self.model_copy(update={"training": self.training.model_copy(update={"engine": engine})})
+        return self.model_copy(update={"training": self.training.model_copy(update={"engine": engine}), "fused": fused})
 
     @classmethod
     def of(cls, scenario: Scenario) -> ClientSettings:

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-_PACKAGES = ("flwr", "torch", "numpy")
+_PACKAGES = ("flwr", "torch", "numpy", "scipy", "scikit-learn")
 _OURS = ("common", "server", "clients")
 _HERE = Path(__file__).parents[1]
 _SOURCES = re.compile(rb"hothouse-kernel:([0-9a-f]{16})")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from common import seeds
-from common.arrays import Named, numbers, pack, tensors
+from common.arrays import Named, pack, tensors
 from common.data import Prepared
 from common.data.augmentable import needs_spread
 from common.data.prepared import Indices
@@ -20,7 +20,6 @@ from common.models import build
 from common.models.predictor import Predictor
 from common.models.start import starting_weights
 from common.scenario import Scenario, cohort_size
-from common.scenario.engines import NOT_BUILT, Engine, engine_for, uncovered
 from common.settings import ClientSettings
 from server.evaluation.due import is_due
 from server.evaluation.judging import Judging
@@ -43,6 +42,7 @@ from server.record.state import RunState
 from server.selection import SELECTIONS
 from server.strategies import STRATEGIES
 from server.strategies.base import Instructions, Outcome, Surroundings
+from server.trainer import choose
 
 
 class Rounds:
@@ -79,9 +79,13 @@ class Rounds:
         noisy = needs_spread(scenario.training.augmentation)
         weighed = getattr(scenario.training.loss, "class_weights", None) == "balanced"
         agreement = agree(self._exchange, self._federation, scenario.federation.blocks, prepared, noisy, weighed)
-        self._data = prepared.meta.content
-        engine = self._engine(checkpoints)
-        self._agreement, self._settings = agreement, ClientSettings.of(scenario).trained_by(engine)
+        trainer = choose(scenario, self._federation.compiled, self._resumed.trainer)
+        if checkpoints is not None:
+            checkpoints.belong_to(trainer=trainer.identity)
+        self._notes += trainer.notes
+        self._settled = {**trainer.facts, "data": prepared.meta.content}
+        self._agreement = agreement
+        self._settings = ClientSettings.of(scenario).trained_by(trainer.engine, trainer.fused)
         self._network = build(scenario.model, agreement, scenario.seed)
         self._training = Training(scenario, self._exchange, self._federation, agreement, self._settings, self._tell)
         self._evaluate = Evaluation(scenario, prepared, agreement, self._federation, self._exchange, self._settings)
@@ -133,32 +137,6 @@ class Rounds:
         for observer in self._observers:
             observer.finished(self._model(state))
 
-    def _engine(self, checkpoints: Checkpoints | None) -> Engine:
-        """What trains the clients: the same on every host, told and kept with the checkpoints.
-
-        Raises InputError where the scenario wants what a host does not have, or where another engine trained so far.
-        """
-        scenario, built = self._scenario, self._federation.compiled
-        parts = (scenario.model, scenario.training, scenario.federation.strategy)
-        engine = engine_for(*parts, built)
-        if engine == "compiled" and not built:
-            raise InputError(f"expected auto or torch: {NOT_BUILT}", "training.engine")
-        if self._resumed.engine not in (None, engine):
-            raise InputError(
-                f"{self._resumed.engine} trained so far, {engine} would now, and not to the same bits; "
-                "--allow-changes goes on all the same",
-                "training.engine",
-            )
-        if checkpoints is not None:
-            checkpoints.belong_to(engine=engine)
-        beyond = uncovered(*parts)
-        self._settled = {"engine": engine, "data": self._data}
-        if beyond:
-            self._settled["engine_reason"] = f"{beyond} needs it"
-        if scenario.training.engine == "auto" and not built and beyond is None:
-            self._notes.append(("no compiled trainer", {"reason": NOT_BUILT}))
-        return engine
-
     def _begin(self) -> RunState:
         """Round 0: the untrained model, measured."""
         clock = _Clock()
@@ -168,7 +146,8 @@ class Rounds:
             self._tell("partly new", {"reason": reason})
         versions = np.zeros(len(self._federation.clients), dtype=np.int64)
         measured = self._evaluate(weights, versions, self._strategy.candidates(), self._strategy.starts())
-        metrics = {"clients": 0, "bytes_down": 0, "bytes_up": 0, **measured.metrics}
+        metrics = {"clients": 0, "bytes_down": 0, "bytes_up": 0, "bytes_evaluation": self._evaluation_bytes()}
+        metrics |= measured.metrics
         clock.lap("evaluation")
         self._call(measured)
         buffers = {name: weights.pop(name) for name, _ in self._network.named_buffers()}
@@ -196,6 +175,7 @@ class Rounds:
         """One round: the global weights become the aggregate of the cohort's."""
         scenario, clock = self._scenario, _Clock()
         self._round = number = before.round + 1
+        self._exchange.traffic.taken()
         cohort = self._selection.cohort(number, before.parameters | before.buffers)
         for observer in self._observers:
             observer.round_started(number, self._federation.clients[cohort])
@@ -236,13 +216,15 @@ class Rounds:
             **traffic(parameters, kept, assignment, trained),
             **outcome.metrics,
         }
-        metrics["bytes_down"] += self._selection.asked * numbers(before.parameters)
+        beside = self._exchange.traffic.taken()
+        metrics["bytes_down"] += beside.down
+        metrics["bytes_up"] += beside.up
         clock.lap("aggregation")
         measured = Measured()
         if is_due(scenario, number):
             strategy, model = self._strategy, self._strategy.reported(parameters | buffers)
             measured = self._evaluate(model, versions, strategy.candidates(), strategy.starts())
-            metrics |= measured.metrics
+            metrics |= {"bytes_evaluation": self._evaluation_bytes(), **measured.metrics}
             clock.lap("evaluation")
         self._call(measured, trained, outcome.ladder)
         state = self._state(parameters, buffers, versions, metrics)
@@ -266,6 +248,10 @@ class Rounds:
             observer.called(roll)
             if ladder is not None:
                 observer.ranked(self._round, ladder)
+
+    def _evaluation_bytes(self) -> int:
+        taken = self._exchange.traffic.taken()
+        return taken.down + taken.up
 
     def _drawn(self, number: int) -> Named:
         """Weights drawn as those of round 0 are."""

@@ -88,7 +88,7 @@ class CompiledStacks(Stacks):
         if self._pipeline:
             self._epoch_by_epoch(work, shards, clients, counts)
         else:
-            self._library.train({**work, **self._rows_of(shards, clients), **self._targets(shards.rows)})
+            self._train({**work, **self._rows_of(shards, clients), **self._targets(shards.rows)})
         kept = self._named_state(state, values, counts) if self._keeps else {}
         return Trained(torch.from_numpy(trained), losses / counts, shards.sizes, counts, kept)
 
@@ -100,9 +100,12 @@ class CompiledStacks(Stacks):
         for epoch in epochs(shards, counts, self.training, orders, self._rows, fills, augment):
             rows = {"x": epoch.inputs, "kind": _KINDS.index(epoch.inputs.dtype), "rows": np.arange(len(epoch.rows))}
             span = {"starts": epoch.starts, "first": epoch.first, "steps": epoch.end, "losses": losses}
-            self._library.train({**work, **rows, **span, **self._targets(epoch.rows), "order_keys": None})
+            self._train({**work, **rows, **span, **self._targets(epoch.rows), "order_keys": None})
             work["losses"] += np.where(epoch.end > epoch.first, losses, 0)
             work |= {"start": work["trained"], "start_stride": self.layout.size}
+
+    def _train(self, work: Members) -> None:
+        self._library.train(work, self._settings.fused)
 
     def _rates(self, values: Values, counts: Indices) -> Members:
         """Each client's learning rate in each step, or in all of them."""

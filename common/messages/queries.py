@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from typing import Literal, cast, get_args
 
 import numpy as np
 from flwr.app import ConfigRecord, RecordDict
@@ -23,6 +24,9 @@ LABELS = "query.labels"
 STATISTICS = "query.statistics"
 STATES = "query.states"
 RESTORE = "query.restore"
+
+Compiled = Literal["none", "separate", "fused"]
+"""The compiled trainer on a host: none, or one whose processor rounds a product and a sum apart or together."""
 
 DATA = "data"
 """The record that names the prepared data; for hosts that have no folder of their own, but share the server's cache."""
@@ -46,8 +50,8 @@ class Hosting:
     training_sizes: Indices
     holdout_sizes: Indices
     meta: Meta
-    compiled: bool = False
-    """Whether the compiled trainer is built there."""
+    compiled: Compiled = "none"
+    """What there is of the compiled trainer."""
 
     def write(self) -> RecordDict:
         """This as records."""
@@ -61,8 +65,10 @@ class Hosting:
         """The hosting in a reply."""
         arrays = unpack(content.array_records["arrays"])
         about = content.config_records["meta"]
-        meta, compiled = Meta.from_json(str(about["json"])), bool(about["compiled"])
-        return cls(arrays["clients"], arrays["training"], arrays["holdout"], meta, compiled)
+        meta, compiled = Meta.from_json(str(about["json"])), str(about["compiled"])
+        if compiled not in get_args(Compiled):
+            raise ValueError(f"its compiled trainer is {compiled[:40]!r}, which is none of {get_args(Compiled)}")
+        return cls(arrays["clients"], arrays["training"], arrays["holdout"], meta, cast(Compiled, compiled))
 
 
 def write_moments(moments: list[Moments]) -> RecordDict:

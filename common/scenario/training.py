@@ -80,6 +80,17 @@ class Training(Part):
         le=4096,
     )
 
+    def own_settings(self) -> list[str]:
+        """The settings that clients can each have a number of their own for, by dotted key."""
+        parts: dict[str, type[Part]] = {"optimizer.": type(self.optimizer), "regularization.": Regularization}
+        numbers = [
+            f"{prefix}{name}"
+            for prefix, part in parts.items()
+            for name, field in part.model_fields.items()
+            if field.annotation in (float, float | None)
+        ]
+        return [*numbers, "clip_norm", "clip_value"]
+
     @model_validator(mode="after")
     def _one_length(self) -> Training:
         if self.epochs is not None and self.steps is not None:

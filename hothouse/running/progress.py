@@ -210,7 +210,7 @@ def result_table(run: Run) -> Table:
     table.add_column("last round", justify="right")
     if best:
         table.add_column(f"best by {best['by'].replace('_', ' ')}\n(round {best['round']})", justify="right")
-    hidden = ("round", "seconds", "clients", "bytes_down", "bytes_up", "delta", "releases")
+    hidden = ("round", "seconds", "clients", "bytes_down", "bytes_up", "bytes_evaluation", "delta", "releases")
     of_fairness = ("_seconds", "_mean", "_best_10", "_variance", "_jain")
     for name, value in final.items():
         left_out = name in hidden or name.startswith("epsilon_") or name.endswith(of_fairness)

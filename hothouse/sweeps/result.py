@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCENARIO, RECORD, SUMMARY, RUNS = "sweep.yaml", "sweep.jsonl", "sweep.json", "runs"
-_HIDDEN = ("round", "bytes_down", "bytes_up", "clients")
+_HIDDEN = ("round", "bytes_down", "bytes_up", "bytes_evaluation", "clients")
 
 
 @dataclass(frozen=True)

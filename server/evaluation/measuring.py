@@ -114,8 +114,9 @@ class Evaluation:
 
         found: dict[int, tuple[Indices, list[Sums]]] = {}
         number = 2 if personal else len(next(iter(models.values())))
+        own_arrays = self._settings.strategy.personal(weights)
         for blocks, sums in ask_scores(
-            self._exchange, shared, self._holders, number, self._rows_held, self._agreement.task, own, kept
+            self._exchange, shared, self._holders, number, self._rows_held, self._agreement.task, own, kept, own_arrays
         ):
             start = 0
             for block in blocks:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from typing import cast
 
 import numpy as np
+from flwr.app import ArrayRecord
 
 from common import messages
+from common.arrays import numbers, unpack
 from common.data.prepared import Indices
 from common.data.table import Task
 from common.messages import Records
@@ -24,13 +27,17 @@ def ask_scores(
     task: Task,
     own: Callable[[list[Block]], Records] | None = None,
     kept: int = 0,
+    theirs: Collection[str] = (),
 ) -> Iterator[tuple[list[Block], list[Sums]]]:
     """For each reply its blocks, and each of `models` models' sums over each of their clients' rows.
 
     `rows` are how many of them each client has, in the order of the blocks' places; `own` and `kept` are as in
-    `Exchange.ask`. Where there is no reply, or one
-    of wrong shapes, that is told, and nothing is yielded.
+    `Exchange.ask`, `theirs` the arrays of the models that clients keep to themselves. What travels is counted. Where
+    there is no reply, or one of wrong shapes, that is told, and nothing is yielded.
     """
+    sent = unpack(cast(ArrayRecord, shared["parameters"]))
+    each, traffic = numbers({name: array for name, array in sent.items() if name not in theirs}), exchange.traffic
+    traffic.down += each * sum(len(block.clients) for block in blocks)
     for arrival in exchange.ask(messages.EVALUATE, shared, blocks, own, kept=kept):
         reason = arrival.error
         if arrival.content is not None:
@@ -40,6 +47,7 @@ def ask_scores(
             except Exception as error:  # whatever a stranger's bytes do to a parser
                 reason = f"the reply is refused: {type(error).__name__}: {error}"
             else:
+                traffic.up += sum(map(numbers, found))
                 yield arrival.blocks, found
                 continue
         clients = [int(client) for block in arrival.blocks for client in block.clients]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
-from flwr.app import ConfigRecord
+from flwr.app import ArrayRecord, ConfigRecord
 
 from common import messages
-from common.arrays import Named
+from common.arrays import Named, numbers, unpack
 from common.data.agreement import Agreement
 from common.data.moments import Moments, combined
 from common.errors import RunError
@@ -60,9 +62,12 @@ class Statistics:
 
     def _ask(self, shared: messages.Records, blocks: list[Block]) -> Moments:
         found: dict[int, Moments] = {}
+        clients, traffic = sum(len(block.clients) for block in blocks), self._exchange.traffic
+        traffic.down += clients * numbers(unpack(cast(ArrayRecord, shared["parameters"])))
         for arrival in self._exchange.ask(messages.STATISTICS, shared, blocks):
             if arrival.content is None:
                 raise RunError(f"the running statistics could not be recomputed: {arrival.error}")
             indices = [block.index for block in arrival.blocks]
             found.update(zip(indices, messages.read_moments(arrival.content), strict=True))
+        traffic.up += clients * numbers(vars(next(iter(found.values()))))
         return combined(found[index] for index in sorted(found))

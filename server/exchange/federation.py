@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from textwrap import shorten
+from typing import get_args
 
 import numpy as np
 from flwr.app import Message, RecordDict
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from common import messages
 from common.data.prepared import Indices, Meta, Prepared
 from common.errors import RunError
-from common.messages import DATA, Hosting, write_data
+from common.messages import DATA, Compiled, Hosting, write_data
 from server.exchange.blocks import Block, cut
 from server.exchange.costs import Seconds, looking
 from server.exchange.sending import Carrier, replies
@@ -36,8 +37,8 @@ class Federation:
     """The position in `nodes` of each client's node; None where every node has every client."""
     meta: Meta
     """What the rows are, on every host and on the server."""
-    compiled: bool = False
-    """Whether every host has the compiled trainer."""
+    compiled: Compiled = "none"
+    """The compiled trainer that every host has."""
     missing: list[int] = field(default_factory=list)
     """Clients that the data has and that live on no node."""
 
@@ -95,7 +96,8 @@ def discover(grid: Carrier, own: Prepared) -> Federation:
     hosts = [answers[node] for node in nodes]
     for node, host in zip(nodes, hosts, strict=True):
         _check_same_kind(node, host.meta, own)
-    compiled = all(host.compiled for host in hosts)
+    forms: tuple[Compiled, ...] = get_args(Compiled)
+    compiled = min((host.compiled for host in hosts), key=forms.index)
     owners = None
     if all(len(host.clients) == own.everyone for host in hosts):
         # Nodes that all have the whole data share its clients.

@@ -12,6 +12,7 @@ from flwr.app import Message, RecordDict
 
 from common.messages import DATA, Blocks, Content, Records, write_data
 from server.exchange.blocks import Block
+from server.exchange.traffic import Traffic
 from server.grid.base import DirectGrid
 from server.grid.polled import PolledGrid
 
@@ -50,6 +51,7 @@ class Exchange:
     ) -> None:
         """`data` is the key of the prepared data, for hosts that know no folder of their own."""
         self.grid, self._nodes, self._data, self.tell = grid, nodes, write_data(data), tell
+        self.traffic = Traffic()
 
     def ask(
         self,
@@ -63,9 +65,12 @@ class Exchange:
         """Send the blocks, several to a message, and yield the replies in the order in which they arrive.
 
         `shared` are the records that all messages have in common, `own` makes those of one message's blocks.
-        Messages that are not answered within `deadline` seconds are given up. `kept` is about how many bytes each
+        Messages that are not answered within `deadline` seconds are given up, but for a grid whose nodes work only
+        while they are waited for. `kept` is about how many bytes each
         client keeps that go with its message.
         """
+        if self.grid.works_when_waited_for:
+            deadline = None
         messages, groups = [], []
         # What is not delivered in time is not to be delivered later.
         ttl = None if deadline is None else max(_SHORTEST_TTL, 2 * deadline)

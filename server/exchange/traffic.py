@@ -1,14 +1,33 @@
-"""What a round of training would send were every client a device of its own."""
+"""What a round would send were every client a device of its own."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from common.arrays import Named, numbers
-from server.exchange.training import Assignment, Trained
 from server.record.observers import Metrics
+
+if TYPE_CHECKING:
+    from server.exchange.training import Assignment, Trained
+
+
+@dataclass
+class Traffic:
+    """The bytes of messages beside those of training: judging, losses, statistics, evaluation."""
+
+    down: int = 0
+    up: int = 0
+
+    def taken(self) -> Traffic:
+        """What was counted since this was asked last."""
+        taken = Traffic(self.down, self.up)
+        self.down = self.up = 0
+        return taken
 
 
 def traffic(parameters: Named, kept: set[str], assignment: Assignment, trained: Trained) -> Metrics:
-    """Who took part, and the bytes down to the cohort's clients and up from those who took part.
+    """Who took part in training, and the bytes down to the cohort's clients and up from those who took part.
 
     `kept` are the names of the arrays that clients have to themselves.
     """

@@ -7,7 +7,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, ClassVar
 
 from flwr.app import ArrayRecord, Context, Message, RecordDict
 from flwr.app.user_config import UserConfig
@@ -33,6 +33,9 @@ WorkListener = Callable[[Work], None]
 
 class DirectGrid(Grid):
     """A Flower Grid whose nodes are on hand: replies are waited for, not polled."""
+
+    works_when_waited_for: ClassVar[bool] = False
+    """Whether nodes work only while a reply is waited for, one after the other: no deadline makes sense there."""
 
     def __init__(self, node_configs: Sequence[UserConfig], run_config: UserConfig, run_id: int = 1) -> None:
         """`node_configs` has an entry per node: what its ClientApp finds in `context.node_config`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 from flwr.app import Message
 from flwr.app.user_config import UserConfig
@@ -15,6 +16,8 @@ from server.grid.client_app import answer, load_client_app
 
 class LocalGrid(DirectGrid):
     """A grid whose nodes answer when a reply is waited for."""
+
+    works_when_waited_for: ClassVar[bool] = True
 
     def __init__(
         self, client_app: str, node_configs: Sequence[UserConfig], run_config: UserConfig, run_id: int = 1
@@ -36,6 +39,12 @@ class LocalGrid(DirectGrid):
                 self._tell_work(0, message, time.perf_counter() - started)
                 return [self._keep_states(reply)]
         return []
+
+    def abandon(self, message_ids: Iterable[str]) -> None:
+        """Forget these messages."""
+        given_up = set(message_ids)
+        super().abandon(given_up)
+        self._waiting = deque(one for one in self._waiting if one.metadata.message_id not in given_up)
 
     def _send(self, messages: list[Message]) -> None:
         self._waiting.extend(messages)

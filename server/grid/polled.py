@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import ClassVar
 
 from flwr.app import Error, Message
 from flwr.common.constant import ErrorCode
@@ -25,6 +26,8 @@ _SETTLED_SECONDS = 1.0
 
 class PolledGrid:
     """A Flower grid that waits, and that knows which nodes are still busy with what nobody waits for any more."""
+
+    works_when_waited_for: ClassVar[bool] = False
 
     def __init__(self, grid: Grid, nodes: int = 0) -> None:
         """`nodes` is how many must be there before a run begins; 0 where it is whoever is there."""

@@ -25,7 +25,7 @@ from server.record.state import RunState
 
 _FREE = ("name", "federation.rounds", "checkpoints.every", "checkpoints.keep", "checkpoints.best")
 """Keys that may change without changing what the finished rounds were."""
-_MEASURED = ("test_", "validation_", "holdout_", "personal_")
+_MEASURED = ("test_", "validation_", "holdout_", "personal_", "bytes_evaluation")
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Resumed:
     """For each later round that was completed before, the blocks that were left out of it, and why."""
     notes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """Events to tell: damaged checkpoints, changes that were allowed."""
-    engine: str | None = None
+    trainer: str | None = None
     """What trained so far, where that must not change."""
     kept: Callable[[], Iterable[Kept]] = tuple
     """What clients kept after that round, part by part."""
@@ -77,7 +77,7 @@ def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: 
     lines, events = read_metrics(folder / "metrics.jsonl"), read_lines(folder / "events.jsonl")
     if loaded is None:
         return Resumed(None, [], [], _left_out(events, 0, _last(lines)), notes)
-    engine = loaded.about.pop("engine", None)
+    trainer = loaded.about.pop("trainer", None)
     changes = _differences(loaded.about, about(scenario, prepared))
     if changes and not allow_changes:
         raise InputError(
@@ -93,7 +93,7 @@ def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: 
     now = next((entry for entry in lines if entry["round"] == at), {"seconds": 0.0, **loaded.state.metrics})
     history.append(_as_if_it_went_on(now, scenario))
     kept = [event for event in events if event.get("round", 0) <= at]
-    left_out, same = _left_out(events, at, _last(lines)), None if allow_changes else engine
+    left_out, same = _left_out(events, at, _last(lines)), None if allow_changes else trainer
     return Resumed(loaded.state, history, kept, left_out, notes, same, loaded.kept)
 
 

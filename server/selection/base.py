@@ -13,9 +13,6 @@ from server.strategies.base import Surroundings
 class Selection(ABC):
     """Chooses the clients of each round, from the scenario and what it saw; never by node ids or arrival."""
 
-    asked = 0
-    """How many clients besides the last cohort were sent the weights to choose it."""
-
     def __init__(self, options: Any, surroundings: Surroundings, size: int) -> None:
         """`size` is how many clients a round is to have."""
         self.options, self.surroundings, self.size = options, surroundings, size

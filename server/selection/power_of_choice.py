@@ -25,5 +25,4 @@ class PowerOfChoice(Selection):
         candidates = weighted(draw, self.surroundings.sizes, number)
         ascending = np.sort(candidates)
         losses = self.surroundings.losses(weights, ascending).mean[np.searchsorted(ascending, candidates)]
-        self.asked = number - self.size
         return np.sort(candidates[np.argsort(-np.nan_to_num(losses, nan=-np.inf), kind="stable")][: self.size])

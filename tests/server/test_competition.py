@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import hothouse
+from clients.training.blocks import train_blocks
 from common.scenario.strategies import Competition as Options
 from hothouse.beforehand.check import check
 from server.record.checkpoints import latest
@@ -19,6 +20,7 @@ from server.record.resume import read_lines
 from server.strategies.competition.contest import Contest
 from server.strategies.competition.layerwise import layerwise
 from server.strategies.competition.means import best, top_k, weighted
+from tests.federations import federation, scenario, train_order
 
 NAN = float("nan")
 MODES = ["best", "top_k", "weighted", "tournament", "layerwise", "population"]
@@ -178,8 +180,61 @@ def test_networks_of_a_population_have_settings_of_their_own(quickstart: Path, t
                 # A share moves by its distance from 1.
                 moved = [1 - (1 - old[giver]) * f if "momentum" in key else old[giver] * f for f in steps]
                 assert new[client] in [pytest.approx(min(max(value, least), most)) for value in moved]
-    with pytest.raises(hothouse.InputError, match=r"optimizer\.nothing is None"):
-        ran(quickstart, tmp_path / "wrong", "{name: competition, mode: population, settings: [optimizer.nothing]}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("[batch_size]", "batch_size is none"),
+        ("[epochs]", "epochs is none"),
+        ("[mixup]", "mixup is none"),
+        ("[loss.label_smoothing]", r"loss\.label_smoothing is none"),
+        ("[stack]", "stack is none"),
+        ("[optimizer.nothing]", r"optimizer\.nothing is none"),
+        ("[optimizer.lrr]", r"did you mean optimizer\.lr\?"),
+        ("[regularization.l2]", r"training\.regularization\.l2: expected a number above 0"),
+        ("[clip_norm]", r"training\.clip_norm: expected a number above 0.*it is left out"),
+    ],
+)
+def test_a_population_varies_only_what_clients_read(
+    quickstart: Path, tmp_path: Path, settings: str, message: str
+) -> None:
+    strategy = f"{{name: competition, mode: population, settings: {settings}}}"
+    with pytest.raises(hothouse.InputError, match=message):
+        ran(quickstart, tmp_path / "wrong", strategy)
+
+
+def test_what_a_population_may_vary_changes_what_clients_train(tmp_path: Path) -> None:
+    """Each setting that is offered is one that a client reads: another number gives other weights."""
+    prepared = federation(tmp_path, [24, 24])
+    training = {
+        "epochs": 3,
+        "batch_size": 8,
+        "clip_norm": 0.5,
+        "clip_value": 0.2,
+        "regularization": {"l1": 0.01, "l2": 0.01, "weight_decay": 0.01, "l1_budget": 6.0, "l2_budget": 1.0},
+    }
+    for optimizer in (
+        {"name": "sgd", "momentum": 0.5},
+        {"name": "rmsprop", "momentum": 0.5},
+        {"name": "adamw"},
+        {"name": "adagrad", "initial": 0.1},
+    ):
+        chosen = scenario(model={"layers": [5]}, training={**training, "optimizer": optimizer})
+        for setting in chosen.training.own_settings():
+            value: Any = chosen.training
+            for part in setting.split("."):
+                value = getattr(value, part)
+            vector = np.array([value, value * (0.3 if "budget" in setting or "clip" in setting else 1.5)])
+            if setting.endswith(("momentum", "beta1", "beta2", "decay")) and value > 0.5:
+                vector[1] = value / 2
+            if setting.endswith("eps"):
+                vector[1] = 0.1
+            order = train_order(chosen, prepared, [[0], [1]], values={setting: vector})
+            plain = train_order(chosen, prepared, [[0], [1]])
+            changed, same = (train_blocks(prepared, one).sums["parameters"] for one in (order, plain))
+            assert np.allclose(changed["layers.0.weight"][0], same["layers.0.weight"][0], atol=1e-5), setting
+            assert not np.allclose(changed["layers.0.weight"][1], same["layers.0.weight"][1], atol=1e-5), setting
 
 
 def test_batch_statistics_follow_their_network(quickstart: Path, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ class TestPowerOfChoice:
         watcher = ran(settings, prepared)
         assert watcher.cohorts == [sorted(np.argsort(losses)[-3:].tolist())]
         size = sum(array.nbytes for array in start.values())
-        assert watcher.rounds[1]["bytes_down"] == 8 * size, "candidates need the weights too"
+        assert watcher.rounds[1]["bytes_down"] == (8 + 3) * size, "candidates need the weights too"
 
 
 class TestOort:

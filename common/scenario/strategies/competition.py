@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from difflib import get_close_matches
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from common.scenario.base import key, refuse
+from common.scenario.model import Model
 from common.scenario.strategies.base import StrategyPart
+from common.scenario.training import Training
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -90,6 +93,25 @@ class Competition(StrategyPart):
             if least > most:
                 raise refuse("ranges", f"the least before the most for {name}")
         return self
+
+    def misfit(self, model: Model, training: Training) -> tuple[str, str] | None:
+        """A population varies what clients each read a number of their own for, and what is above 0."""
+        known = training.own_settings()
+        for setting in self.settings if self.mode == "population" else ():
+            if setting not in known:
+                near = get_close_matches(setting, known, 1)
+                return (
+                    "federation.strategy.settings",
+                    f"settings that clients can each have their own number for: {', '.join(known)}; {setting} is none"
+                    + (f"; did you mean {near[0]}?" if near else ""),
+                )
+            value: Any = training
+            for part in setting.split("."):
+                value = getattr(value, part)
+            if not value:
+                told = "left out" if value is None else f"{value:g}"
+                return f"training.{setting}", f"a number above 0, from which the population starts; it is {told}"
+        return None
 
     def __hash__(self) -> int:
         # A dictionary has no hash of its own.

@@ -29,9 +29,12 @@ def parts(page: Page, records: Records) -> list[str]:
         ("down to clients", size(float(down[-1]))),
         ("up to the server", size(float(up[-1]))),
     ]
+    evaluation = sum(entry.get("bytes_evaluation", 0) for entry in rounds)
     trained = sum(entry["clients"] for entry in rounds)
     if trained:
         told.append(("per client and round", size(float(down[-1] + up[-1]) / trained)))
+    if evaluation:
+        told.append(("beside these, for evaluation", size(float(evaluation))))
     figures = [page.figure(curves(traces, "round", unit), "Bytes sent so far after each round", 340, "bytes")]
     if records.primary is not None:
         so_far = dict(zip(numbers, _short((down + up) / scale), strict=True))
@@ -42,7 +45,10 @@ def parts(page: Page, records: Records) -> list[str]:
                 against.append(line([so_far[number] for number in at], values, words(split), COLOUR[split]))
         title = f"{titled(records.primary[0])} against bytes sent"
         figures.append(page.figure(curves(against, unit, words(records.primary[0])), title, 340, "metric-bytes"))
-    lead = "Counted as if every client were a device of its own: the numbers of its messages, without their envelopes."
+    lead = (
+        "Counted as if every client were a device of its own: the numbers of its messages, without their envelopes. "
+        "Judging, losses and statistics that rounds need are in it; evaluation is told apart."
+    )
     return [paragraph(lead), facts(told), side_by_side(*figures)]
 
 

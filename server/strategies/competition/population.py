@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from common import seeds
 from common.arrays import Named
 from common.data.prepared import Indices
-from common.errors import InputError
 from server.strategies.base import Surroundings
 from server.strategies.competition.contest import Contest
 from server.strategies.competition.lines import Lines
@@ -67,12 +66,7 @@ class Population(Lines):
         """The scenario's own value of a setting."""
         value: Any = self.surroundings.scenario.training
         for part in key.split("."):
-            value = getattr(value, part, None)
-        if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-            raise InputError(
-                f"expected settings of training that are numbers above 0 here, such as optimizer.lr; {key} is {value}",
-                "federation.strategy.settings",
-            )
+            value = getattr(value, part)
         return float(value)
 
     def _changed(self, key: str, values: Numbers, factors: Numbers) -> Numbers:

@@ -1,0 +1,57 @@
+"""What trains a run's clients: the same on every host, recorded, and not changed when the run is resumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.errors import InputError
+from common.messages import Compiled
+from common.scenario import Scenario
+from common.scenario.engines import NOT_BUILT, Engine, engine_for, uncovered
+
+_SEPARATE = "compiled without fused multiply-add"
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What was chosen, and why."""
+
+    engine: Engine
+    fused: bool
+    """Whether the compiled trainer rounds a product and the sum it joins together."""
+    identity: str
+    """What a checkpoint belongs to: with another one the bits are others."""
+    facts: dict[str, str]
+    """What summary.json says of it."""
+    notes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Events to tell."""
+
+
+def choose(scenario: Scenario, compiled: Compiled, before: str | None) -> Trainer:
+    """The trainer of a run on hosts which all have the compiled trainer in this form, or do not have it.
+
+    `before` is the identity of the trainer of the rounds that a resumed run has behind it. A processor with fused
+    multiply-add can do without, so a run that began without goes on so.
+
+    Raises InputError where the scenario wants what a host does not have, or where another trainer trained so far.
+    """
+    parts = (scenario.model, scenario.training, scenario.federation.strategy)
+    engine, beyond = engine_for(*parts, compiled != "none"), uncovered(*parts)
+    if engine == "compiled" and compiled == "none":
+        raise InputError(f"expected auto or torch: {NOT_BUILT}", "training.engine")
+    fused = compiled == "fused" and before != _SEPARATE
+    identity = _SEPARATE if engine == "compiled" and not fused else engine
+    if before not in (None, identity):
+        raise InputError(
+            f"this run used the trainer {before}; here it would be {identity}, which gives other bits; "
+            "--allow-changes goes on all the same",
+            "training.engine",
+        )
+    facts: dict[str, str] = {"engine": engine}
+    if engine == "compiled":
+        facts["multiply_add"] = "fused" if fused else "separate"
+    if beyond:
+        facts["engine_reason"] = f"{beyond} needs it"
+    missing = scenario.training.engine == "auto" and compiled == "none" and beyond is None
+    return Trainer(engine, fused, identity, facts, [("no compiled trainer", {"reason": NOT_BUILT})] if missing else [])
