@@ -1,15 +1,17 @@
 """Who trains a host's blocks: the process that got the message or, where a Ray was started beside it, several workers.
 
 Flower starts a new process for every message that a host gets. The workers stay: they are actors that outlive it,
-known by the name of the folder the app runs from, so that an app that was changed gets new ones. A block's sums are
+known by the name of the folder the app runs from, so that an app that was changed gets new ones, and two apps on one
+Ray each have their own. Those that have had nothing to do for a while are ended by the next app's. A block's sums are
 the same whoever computes them.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,10 @@ from common.settings import read_settings
 _NAMESPACE = "hothouse"
 _DEATHS = 2
 """So often a block is done again when its worker dies."""
+_FORGOTTEN = 3600.0
+"""Seconds after which a worker of another app that had nothing to do is ended."""
+_ANSWER = 1.0
+"""Seconds in which a worker that has nothing to do says so."""
 
 
 def train_with(context: Context, prepared: Prepared, order: TrainOrder, faults: Faults) -> TrainReply:
@@ -45,9 +51,19 @@ def _alone(prepared: Prepared, order: TrainOrder, faults: Faults) -> TrainReply:
 class Member:
     """A worker: trains one block at a time."""
 
+    def __init__(self) -> None:
+        self._worked = time.monotonic()
+
+    def idle(self) -> float:
+        """Seconds since it had something to do; there is no answer while it has."""
+        return time.monotonic() - self._worked
+
     def train(self, folder: str, order: TrainOrder, faults: Faults) -> TrainReply:
         """The reply to an order, from the data in a folder."""
-        return _alone(Prepared(folder), order, faults)
+        try:
+            return _alone(Prepared(folder), order, faults)
+        finally:
+            self._worked = time.monotonic()
 
 
 def _together(address: str, prepared: Prepared, order: TrainOrder, faults: Faults) -> TrainReply:
@@ -72,10 +88,9 @@ def _crew(address: str) -> Iterator[list[Any]]:
         configure_logging=False,
     )
     try:
-        app = Path(__file__).parents[1]
+        app = Path(__file__).parents[2]
         wanted = {f"{app.name}-{number}" for number in range(int(ray.cluster_resources().get("CPU", 1)))}
-        for stranger in set(ray.util.list_named_actors()) - wanted:
-            ray.kill(ray.get_actor(stranger))
+        _end_idle(set(ray.util.list_named_actors()) - wanted)
         options = {
             "num_cpus": 0,  # the old ones may still be there when the new ones come
             "lifetime": "detached",
@@ -88,3 +103,20 @@ def _crew(address: str) -> Iterator[list[Any]]:
         yield [member.options(name=name, **options).remote() for name in sorted(wanted)]
     finally:
         ray.shutdown()
+
+
+def _end_idle(names: set[str]) -> None:
+    """End those of the named workers, which are other apps', that have had nothing to do for a while."""
+    import ray
+
+    asked = {}
+    for name in sorted(names):
+        # It may have ended meanwhile, or be of another release, which does not know the question.
+        with suppress(ValueError, AttributeError):
+            actor = ray.get_actor(name)
+            asked[actor.idle.remote()] = actor
+    answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER) if asked else ([], [])
+    for answer in answered:
+        with suppress(ray.exceptions.RayError):
+            if ray.get(answer) > _FORGOTTEN:
+                ray.kill(asked[answer])

@@ -16,6 +16,7 @@ from rich.table import Table
 from common.errors import RunError
 from hothouse.bench.floor import Floor
 from hothouse.bench.workloads import make_data, workload
+from hothouse.running.guardian import run_guarded
 
 Turn = dict[str, float]
 """`seconds` per round in steady state, and the test `accuracy` after the workload's number of rounds."""
@@ -94,11 +95,11 @@ def _rows(results: Results, floor: Floor) -> list[list[str]]:
 
 
 def _turn(engine: str, command: list[str], workload: str, data: Path, workers: int) -> Turn:
-    done = subprocess.run(
+    done = run_guarded(
         [*command, workload, str(data), str(workers)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
         env={**os.environ, **_QUIET, "HOTHOUSE_CACHE": str(data.parent / "cache")},
     )
     if done.returncode:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import subprocess
 import sys
 import tomllib
 from contextlib import closing
@@ -19,6 +18,7 @@ from flwr.common.config import flatten_dict, fuse_dicts, get_project_config, par
 from flwr.serverapp import ServerApp
 
 from common.errors import InputError, RunError
+from hothouse.running.guardian import run_guarded
 from hothouse.running.launch import processors
 from hothouse.running.logs import Logs
 from hothouse.running.ray_session import ray_session
@@ -64,7 +64,7 @@ def run_app(folder: Path, app: FlowerApp) -> None:
     ours = str(Path(__file__).parents[2])
     path = os.pathsep.join([str(folder.resolve()), *filter(None, [os.environ.get("PYTHONPATH")]), ours])
     command = [sys.executable, "-P", "-m", __name__, json.dumps(asdict(app))]
-    status = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}).returncode
+    status = run_guarded(command, env={**os.environ, "PYTHONPATH": path}).returncode
     if status:
         raise RunError(f"the app in {folder} ended with status {status}; what it said is above")
 

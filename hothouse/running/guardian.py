@@ -1,22 +1,30 @@
-"""A small process that outlives a run by a moment, to remove what the run left behind.
+"""A small process that outlives another by a moment, to end and remove what that one left behind.
 
 Ray's processes end with the driver, but for a few helpers that stay when the driver is killed outright, and so does
-Ray's temporary folder. The guardian is told of them through a pipe. It waits for the pipe to close, which happens
-however the driver ends, then kills the processes that are still there and removes the folder.
+Ray's temporary folder; and Ray itself may end the driver without a word. The guardian is told of all this through a
+pipe. It waits for the pipe to close, which happens however the driver ends, then kills the processes that are still
+there and removes the folders. Of a run whose driver did not say goodbye it tells, there and in its summary, how to
+resume it.
 
     python -P hothouse/running/guardian.py < pipe
 """
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+_UNDER_WAY = "the run has not ended"
+"""The reason that the summary of a run gives while it goes on."""
 
 
 class Process(NamedTuple):
@@ -37,28 +45,50 @@ class Guardian:
             [sys.executable, "-P", __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
 
-    def watch(self, processes: list[Process]) -> None:
-        """Have these processes ended when the driver has."""
-        self._tell("".join(f"{one.id} {one.started}\n" for one in processes))
+    def watch(self, processes: Iterable[Process | None]) -> None:
+        """Have these processes ended when the driver has; None stands for one that is gone."""
+        for one in processes:
+            if one is not None:
+                self._tell({"process": [one.id, one.started]})
 
     def remove(self, folder: Path) -> None:
         """Have a folder removed when the driver has ended."""
-        self._tell(f"{folder}\n")
+        self._tell({"folder": str(folder)})
+
+    def mark(self, run: Path) -> None:
+        """Have it told how to resume the run in this folder if the driver ends without `dismiss`."""
+        self._tell({"run": str(run.absolute())})
 
     def dismiss(self) -> None:
         """End what is left now."""
+        self._tell({"goodbye": True})
         with suppress(OSError, subprocess.TimeoutExpired):
             self._process.communicate(timeout=10)
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, line: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         with suppress(OSError):
-            self._process.stdin.write(os.fsencode(text))
+            self._process.stdin.write(json.dumps(line).encode() + b"\n")
             self._process.stdin.flush()
+
+
+def run_guarded(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[Any]:
+    """`subprocess.run` of a command that ends with this process, however that one ends."""
+    guardian = Guardian()
+    try:
+        with subprocess.Popen(command, **options) as process:
+            guardian.watch([look(process.pid)])
+            try:
+                out, errors = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
+            return subprocess.CompletedProcess(command, process.returncode, out, errors)
+    finally:
+        guardian.dismiss()
 
 
 def look(process: int) -> Process | None:
@@ -103,14 +133,34 @@ def end(process: int, started: int) -> None:
 
 def main() -> None:
     """Wait until the pipe closes, then end and remove what is left."""
-    lines = os.fsdecode(sys.stdin.buffer.read()).splitlines()
-    folders = [line for line in lines if line.startswith(os.sep)]
-    for line in lines:
-        if line not in folders:
-            process, started = line.split()
-            end(int(process), int(started))
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+    told: list[dict[str, Any]] = [json.loads(line) for line in sys.stdin.buffer]
+    for line in told:
+        if "process" in line:
+            end(*line["process"])
+    for line in told:
+        if "folder" in line:
+            shutil.rmtree(line["folder"], ignore_errors=True)
+    if not any("goodbye" in line for line in told):
+        for line in told:
+            if "run" in line:
+                broken_off(Path(line["run"]))
+
+
+def broken_off(run: Path) -> None:
+    """Say that the run in a folder broke off, there and on the terminal, unless it has said so itself."""
+    path = run / "summary.json"
+    try:
+        summary = json.loads(path.read_text())
+        if summary.get("reason") != _UNDER_WAY:
+            return
+        summary["reason"] = "its process ended without a word: it was killed, or Ray ended it"
+        beside = path.with_name(".summary.json.broken-off")
+        beside.write_text(json.dumps(summary, indent=2) + "\n")
+        beside.replace(path)
+    except (OSError, ValueError):
+        return
+    with suppress(OSError):
+        sys.stderr.write(f"\n{run}: the run broke off, {summary['reason']}\nhothouse resume {shlex.quote(str(run))}\n")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from hothouse.results.result import Run, load, recorded_scenario
 from hothouse.running.logs import OWN, EventLog, Logs, captured
 from hothouse.running.notebook import NotebookProgress, in_notebook
 from hothouse.running.ray_cluster import ray_cluster
-from hothouse.running.ray_session import ray_session
+from hothouse.running.ray_session import mark_run, ray_session
 from server.grid.base import SERVER_NODE, DirectGrid
 from server.record.observers import Observer
 from server.record.resume import Resumed
@@ -157,6 +157,7 @@ def _launch(
             resumed = going_on(prepared) if going_on else None
             home = folder()
             logs.into(home)
+            mark_run(home)
             for observer in watching:
                 observer.opened(home)
                 for hint in [] if going_on else hints(scenario, prepared):

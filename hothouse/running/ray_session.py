@@ -44,6 +44,12 @@ def ray_session(workers: int, logs: Logs, verbose: bool = False) -> Iterator[Ray
         yield from _session(workers, logs, verbose)
 
 
+def mark_run(folder: Path) -> None:
+    """Have it told how to resume the run in `folder`, should this process end without a word; with a Ray of ours."""
+    for session in _ours:
+        session.mark(folder)
+
+
 _turn = threading.RLock()
 """Held by the thread that has a Ray of ours. A process can have one at a time: runs in several threads take turns."""
 _ours: list[RaySession] = []
@@ -88,6 +94,10 @@ class RaySession:
             self._guardian.remove(self._temporary)
             self._start()
             self._opened = opened.pop_all()
+
+    def mark(self, run: Path) -> None:
+        """Have it told how to resume the run in this folder if this process ends without `close`."""
+        self._guardian.mark(run)
 
     @property
     def address(self) -> str:

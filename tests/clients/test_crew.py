@@ -21,16 +21,17 @@ import sys
 import numpy as np
 from pathlib import Path
 from flwr.app import Context, RecordDict
-from clients.host.crew import train_with
+from clients.host import crew
 from clients.host.faults import Faults
 from common.data import Prepared
 from tests.federations import scenario, train_order
 
-folder, address, out = sys.argv[1:]
+folder, address, out, forgotten = sys.argv[1:]
+crew._FORGOTTEN = float(forgotten)
 prepared = Prepared(folder)
 order = train_order(scenario(training={"epochs": 2}), prepared, [[0, 1], [2], [3, 4]])
 context = Context(1, 2, {"ray-address": address} if address else {}, RecordDict(), {})
-reply = train_with(context, prepared, order, Faults())
+reply = crew.train_with(context, prepared, order, Faults())
 np.savez(out, weights=reply.weights, **reply.sums["parameters"], **reply.metrics)
 """
 
@@ -71,17 +72,33 @@ def test_workers_beside_a_host_give_its_own_bits_and_stay(tmp_path: Path) -> Non
     before = ray_processes()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
 
-    def message(address: str, name: str) -> dict[str, np.ndarray]:
-        arguments = [str(tmp_path / "data"), address, str(tmp_path / f"{name}.npz")]
-        subprocess.run([sys.executable, "-c", _MESSAGES, *arguments], check=True, cwd=REPOSITORY)
+    def message(address: str, name: str, app: Path = REPOSITORY, forgotten: float = 3600) -> dict[str, np.ndarray]:
+        arguments = [str(tmp_path / "data"), address, str(tmp_path / f"{name}.npz"), str(forgotten)]
+        subprocess.run([sys.executable, "-c", _MESSAGES, *arguments], check=True, cwd=app)
         return dict(np.load(tmp_path / f"{name}.npz"))
 
+    def members() -> set[int]:
+        return {process for process, command in commands().items() if command.startswith("ray::Member")}
+
+    # The same app in another folder, as Flower keeps another version of it.
+    other = tmp_path / "other"
+    other.mkdir()
+    for package in ("clients", "common", "server", "hothouse", "tests"):
+        (other / package).symlink_to(REPOSITORY / package)
     try:
         first = message(cluster.address, "first")
-        crew = {process: command for process, command in commands().items() if command.startswith("ray::Member")}
+        crew = members()
         second = message(cluster.address, "second")
         assert len(crew) == 2
-        assert {process for process, command in commands().items() if command.startswith("ray::Member")} == set(crew)
+        assert members() == crew
+        message(cluster.address, "third", other)
+        both = members()
+        assert both > crew
+        assert len(both) == 4
+        message(cluster.address, "fourth")
+        assert members() == both, "two apps on one Ray let each other's workers alone"
+        message(cluster.address, "fifth", other, forgotten=0)
+        until(lambda: members() == both - crew, 20)
     finally:
         cluster.shutdown()
     until(lambda: not ray_processes() - before, 30)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import torch
 
 from tests.command import command
 from tests.deployment import Deployment
-from tests.processes import HOTHOUSE
+from tests.processes import HOTHOUSE, commands, ray_processes, start, until
 
 APP = Path(__file__).parent.parent / "flower_app"
 NODES, ROUNDS = 3, 3
@@ -122,6 +124,33 @@ def test_an_app_that_fails_ends_with_status_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "it cannot be imported" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("the run failed: the app in")
+
+
+@pytest.mark.faults
+def test_an_app_that_hangs_ends_with_the_command_that_started_it(tmp_path: Path) -> None:
+    server = """
+import time
+from pathlib import Path
+from flwr.serverapp import ServerApp
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid, context):
+    Path(MARK).touch()
+    time.sleep(3600)
+"""
+    mark, before = tmp_path / "mark", ray_processes()
+    client = "from flwr.clientapp import ClientApp\napp = ClientApp()\n"
+    folder = app_folder(tmp_path / "app", "hanging", client, server.replace("MARK", repr(str(mark))))
+    running = start("app", folder, "--workers", 2)
+    until(mark.exists)
+    assert ray_processes() > before
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    until(lambda: not [command for command in commands().values() if "flower_app" in command], 20)
+    until(lambda: not ray_processes() - before, 20)
 
 
 _CLIENT = """

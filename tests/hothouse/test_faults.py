@@ -188,6 +188,24 @@ class TestRayItself:
         assert_same(run, calm)
         until(lambda: not ray_processes() - before, 20)
 
+    def test_that_takes_the_driver_with_it_leaves_word_of_how_to_resume(self, quickstart: Path, tmp_path: Path) -> None:
+        """Ray's own code ends a driver without a word when its control process dies twice in quick succession."""
+        before, folder = ray_processes(), tmp_path / "run"
+        running = start("run", quickstart, "--workers", 2, "--set", "federation.rounds=3000", "--out", folder)
+        until(lambda: rounds_in(folder) > 10)
+        while running.poll() is None and rounds_in(folder) < 2500:
+            for process in processes_of(running.pid, "gcs_server"):
+                kill(process)
+            time.sleep(0.3)
+        _, errors = running.communicate(timeout=30)
+        until(lambda: not ray_processes() - before, 20)
+        assert f"hothouse resume {folder}" in errors
+        summary = hothouse.load(folder).summary
+        assert summary["status"] == "incomplete"
+        assert summary["reason"] != "the run has not ended"
+        resumed = hothouse.resume(folder, rounds=rounds_in(folder) + 5, engine="local")
+        assert resumed.summary["status"] == "complete"
+
     def test_kills_a_worker_that_devours_the_memory(self, quickstart: Path, tmp_path: Path) -> None:
         memory = {line.split(":")[0]: int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines()}
         threshold = 1 - (memory["MemAvailable"] - 2 * 1024**2) / memory["MemTotal"]
