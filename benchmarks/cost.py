@@ -3,7 +3,8 @@
     python benchmarks/cost.py --with 'training.augmentation=[rotation, shift]' [--with KEY=VALUE KEY=VALUE …]
         [--set KEY=VALUE …] [--turns 3] [--rounds 8]
 
-Each `--with` is a variant of its own, `--set` changes all of them and the plain workload too. The plain workload is
+Each `--with` is a variant of its own, `--set` changes all of them and the plain workload too. A variant that is
+refused or fails is left out and named, and the exit status is 1. The plain workload is
 W1 of rounds.py on images of 28 by 28 bytes, in one process on one thread; variants take turns with it. Processor time
 is counted, which other work on the machine changes less than the clock, and the least of the turns is taken: what is
 above it is the machine's doing. Trust the ratios all the same, not the times.
@@ -24,14 +25,14 @@ from rich.markup import escape
 from rich.table import Table
 
 import hothouse
-from common.errors import InputError
+from common.errors import InputError, RunError
 from hothouse.bench.workloads import CLASSES, RATE, WORKLOADS
 
 W1 = WORKLOADS["W1"]
 
 
-def main() -> None:
-    """Run the variants in turn and print what they took."""
+def main() -> int:
+    """Run the variants in turn and print what they took; 1 where one could not be run, which is left out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--with", nargs="+", action="append", required=True, metavar="KEY=VALUE", dest="variants")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="all")
@@ -40,21 +41,32 @@ def main() -> None:
     options = parser.parse_args()
     variants: dict[str, list[str]] = {"plain": []} | {" ".join(variant): variant for variant in options.variants}
     times: dict[str, list[float]] = {name: [] for name in variants}
+    failed: dict[str, str] = {}
     console = Console(highlight=False, markup=False)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "images.npz"
         make_images(data)
         for turn in range(options.turns):
-            for name, overrides in variants.items():
+            for name in [one for one in variants if one not in failed]:
                 console.print(f"turn {turn + 1} of {options.turns}: {name} …")
-                times[name].append(_seconds(data, options.all + overrides, options.rounds))
+                try:
+                    times[name].append(_seconds(data, options.all + variants[name], options.rounds))
+                except (InputError, RunError) as error:
+                    if name == "plain":
+                        raise
+                    failed[name] = str(error)
+                    console.print(f"{name}: left out: {error}")
     table = Table(title="Processor seconds per round (the least of the turns), and how many times the plain round")
     for column in ("variant", "seconds", "turns", "ratio"):
         table.add_column(column, justify="left" if column == "variant" else "right")
     for name, values in times.items():
+        if name in failed:
+            table.add_row(escape(name), "failed", "", "")
+            continue
         turns = " ".join(f"{value:.3f}" for value in values)
         table.add_row(escape(name), f"{min(values):.3f}", turns, f"{min(values) / min(times['plain']):.2f}")
     Console().print(table)
+    return int(bool(failed))
 
 
 def make_images(path: Path) -> None:
@@ -102,6 +114,6 @@ def _seconds(data: Path, overrides: list[str], rounds: int) -> float:
 
 if __name__ == "__main__":
     try:
-        main()
-    except InputError as error:
+        sys.exit(main())
+    except (InputError, RunError) as error:
         sys.exit(str(error))

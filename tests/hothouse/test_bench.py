@@ -31,6 +31,22 @@ def test_ratios_are_taken_turn_by_turn() -> None:
     assert "| W2 | plain | 500 | 100 900 | 5.0× | 0.500 |" in as_markdown(results, Floor(1e9, 1e9))
 
 
+@pytest.mark.slow
+def test_a_variant_that_is_refused_costs_no_other_its_result() -> None:
+    variants = ["--with", "training.optimizer.lr=-1", "--with", "training.epochs=2"]
+    done = subprocess.run(
+        [sys.executable, "benchmarks/cost.py", *variants, "--turns", "1", "--rounds", "3"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines() if "│" in line]
+    assert [row[0] for row in rows] == ["plain", "training.optimizer.lr=-1", "training.epochs=2"]
+    assert rows[1][1] == "failed"
+    assert float(rows[2][3]) > 1
+
+
 @pytest.mark.bench
 def test_hothouse_stays_far_ahead_of_a_plain_loop() -> None:
     engines = {name: ENGINES[name] for name in ("hothouse", "plain")}
