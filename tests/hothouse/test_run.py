@@ -50,7 +50,7 @@ def test_the_folder_holds_what_it_promises(finished: hothouse.Run) -> None:
     assert (summary["status"], summary["rounds"], summary["seed"]) == ("complete", 30, 7)
     assert summary["final"] == json.loads((finished.folder / "metrics.jsonl").read_text().splitlines()[-1])
     assert summary["client_updates_per_second"] > 0
-    assert set(summary["versions"]) == {"python", "hothouse", "flwr", "ray", "torch", "numpy"}
+    assert set(summary["versions"]) == {"python", "hothouse", "flwr", "ray", "torch", "numpy", "scipy", "scikit-learn"}
 
 
 def test_the_best_round_is_chosen_on_validation_rows(finished: hothouse.Run) -> None:
