@@ -68,7 +68,10 @@ def _phases(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _busy(records: Records) -> tuple[list[list[float | None]], float]:
-    """For each worker the share of each round in which it worked, and their mean over the whole run."""
+    """For each worker the share of each round in which it worked, and their mean over the rounds of training.
+
+    In round 0 workers also answer what comes before its clock begins.
+    """
     lasted = {entry["round"]: entry["seconds"] for entry in records.metrics}
     workers = max(len(entry["seconds"]) for entry in records.workers)
     busy: list[list[float | None]] = [[] for _ in range(workers)]
@@ -78,7 +81,7 @@ def _busy(records: Records) -> tuple[list[list[float | None]], float]:
         for worker in range(workers):
             mine = entry["seconds"][worker] if worker < len(entry["seconds"]) else None
             busy[worker].append(round(min(1.0, mine / whole), 4) if whole and mine is not None else None)
-            if whole and mine is not None:
+            if whole and mine is not None and entry["round"]:
                 worked, there = worked + mine, there + whole
     return busy, worked / there if there else 0.0
 
