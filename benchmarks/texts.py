@@ -21,15 +21,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from clients.augmentation import TEXTS
 from clients.augmentation.draws import Dice
 from common import seeds
 from common.data.agreement import TermRule, Vocabulary
 from common.data.sources import text
 from common.data.text import Featurizer, agreed_vocabulary, document_frequencies
 from common.errors import InputError
-from common.scenario import augmentation as specs
-from common.scenario.base import name_of
+from common.scenario.augmentation import AUGMENTATIONS, TextAugmentation
+from common.scenario.registry import implementation
 from common.scenario.sources import TextSource
 
 WIDTH = 2000
@@ -61,10 +60,11 @@ def main() -> None:
         table.add_row(what, f"{_least(work, options.turns) / len(lines) * 1e6:.1f}")
 
     keys = seeds.streams(1, "augmentation", 1, np.arange(len(lines))).tolist()
-    for part in specs.TEXTS:
-        kind = name_of(part, "kind")
+    for kind, part in AUGMENTATIONS.parts.items():
+        if not issubclass(part, TextAugmentation):
+            continue
         own = {"words": {word: ("other",) for word, _ in words.most_common(10)}} if kind == "synonyms" else {}
-        change, spec = TEXTS[kind], part(**own)
+        change, spec = implementation(part), part(**own)
         row(kind, lambda change=change, spec=spec: [change(spec, a, Dice(b)) for a, b in zip(lines, keys, strict=True)])
     for name, rule in RULES.items():
         terms = agreed_vocabulary("tfidf", WIDTH, rule, document_frequencies(lines, rule), len(lines), 2)

@@ -1,4 +1,4 @@
-"""What training minimizes: `LOSSES` maps each `training.loss.name` to a loss per row, not yet averaged."""
+"""What training minimizes: for each `training.loss` a loss per example, not yet averaged."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from torch import Tensor
 
 from common.data.agreement import Agreement
 from common.models.outputs import Output
-from common.scenario.losses import Loss as Spec
+from common.scenario.losses import LOSSES
+from common.scenario.losses import LossPart as Spec
 from common.scenario.objective import check_objective, loss_name
+from common.scenario.registry import implementation
 
 PerRow = Callable[[Tensor, Tensor], Tensor]
 """(outputs (…, width), targets (…) or (…, targets)) → losses (…)."""
@@ -55,7 +57,9 @@ class Loss:
         return losses if counts is None else losses / (counts * shares).sum(dim=-1)
 
 
-def _cross_entropy(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
+def cross_entropy(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
+    """−log softmax(z)[y], with label smoothing and class weights."""
+
     def per_row(outputs: Tensor, targets: Tensor) -> Tensor:
         flat = F.cross_entropy(
             outputs.reshape(-1, outputs.shape[-1]),
@@ -69,7 +73,9 @@ def _cross_entropy(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
     return per_row
 
 
-def _binary_cross_entropy(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
+def binary_cross_entropy(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
+    """−(y log h + (1−y) log(1−h)), with label smoothing and class weights."""
+
     def per_row(outputs: Tensor, targets: Tensor) -> Tensor:
         smoothed = output.one_hot(targets, outputs) * (1 - spec.label_smoothing) + spec.label_smoothing / 2
         losses = F.binary_cross_entropy_with_logits(outputs, smoothed, reduction="none").mean(dim=-1)
@@ -96,17 +102,13 @@ def _squared(outputs: Tensor, targets: Tensor) -> Tensor:
     return F.mse_loss(outputs, targets, reduction="none")
 
 
-def _huber(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
+mse = _of_difference(_squared)
+half_mse = _of_difference(lambda outputs, targets: 0.5 * _squared(outputs, targets))
+
+
+def huber(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
+    """Squared up to an error of delta, linear beyond."""
     return _of_difference(lambda h, y: F.huber_loss(h, y, reduction="none", delta=spec.delta))(spec, output, weights)
-
-
-LOSSES: dict[str, Callable[[Any, Output, Tensor | None], PerRow]] = {
-    "cross_entropy": _cross_entropy,
-    "binary_cross_entropy": _binary_cross_entropy,
-    "mse": _of_difference(_squared),
-    "half_mse": _of_difference(lambda outputs, targets: 0.5 * _squared(outputs, targets)),
-    "huber": _huber,
-}
 
 
 def loss_for(spec: Spec, output: Output, agreement: Agreement, dtype: torch.dtype) -> Loss:
@@ -114,7 +116,7 @@ def loss_for(spec: Spec, output: Output, agreement: Agreement, dtype: torch.dtyp
     check_objective(spec, output.kind, output.task, agreement.labels)
     resolved: Any = spec if spec.name != "auto" else _Plain()
     weights = _class_weights(getattr(resolved, "class_weights", None), agreement, dtype)
-    make = LOSSES[loss_name(spec, output.kind, output.task)]
+    make = implementation(LOSSES.parts[loss_name(spec, output.kind, output.task)])
     altered = weights is not None or getattr(resolved, "label_smoothing", 0.0) > 0
     return Loss(make(resolved, output, weights), weights, make(_Plain(), output, None) if altered else None)
 

@@ -20,6 +20,7 @@ from common.models import build
 from common.models.predictor import Predictor
 from common.models.start import starting_weights
 from common.scenario import Scenario, cohort_size
+from common.scenario.registry import implementation
 from common.settings import ClientSettings
 from server.evaluation.due import is_due
 from server.evaluation.judging import Judging
@@ -39,9 +40,8 @@ from server.record.ladder import Ladder
 from server.record.observers import Metrics, Observer, Roll, Work
 from server.record.resume import Resumed
 from server.record.state import RunState
-from server.selection import SELECTIONS
-from server.strategies import STRATEGIES
-from server.strategies.base import Instructions, Outcome, Surroundings
+from server.selection.base import Selection
+from server.strategies.base import Instructions, Outcome, Strategy, Surroundings
 from server.trainer import choose
 
 
@@ -100,9 +100,9 @@ class Rounds:
         )
         surroundings = Surroundings(scenario, self._federation.clients, sizes, judging, losses, self._drawn)
         rule = scenario.federation.selection
-        self._selection = SELECTIONS[rule.name](rule, surroundings, cohort)
+        self._selection: Selection = implementation(rule)(rule, surroundings, cohort)
         options = scenario.federation.strategy
-        self._strategy = STRATEGIES[options.name](options, surroundings)
+        self._strategy: Strategy = implementation(options, "server")(options, surroundings)
         if scenario.federation.privacy is not None:
             # Its accountants take a while to import.
             from server.privacy import Private

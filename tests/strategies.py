@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 import pytest
 
-from common.scenario.base import name_of
 from common.scenario.strategies import STRATEGIES
 
 NEEDS: dict[str, list[str]] = {"fedbn": ["model.normalization=batch"]}
@@ -31,8 +30,7 @@ VARIANTS: dict[str, list[str]] = {
 def every_strategy() -> dict[str, list[str]]:
     """The overrides that ask for each strategy, for each of its modes where it has some, and for `VARIANTS`."""
     found = {}
-    for part in STRATEGIES:
-        name = name_of(part, "name")
+    for name, part in STRATEGIES.parts.items():
         modes = get_args(part.model_fields["mode"].annotation) if "mode" in part.model_fields else ()
         for mode in modes or ("",):
             wanted = f"{{name: {name}, mode: {mode}}}" if mode else name

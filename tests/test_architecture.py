@@ -5,32 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+import common.scenario  # noqa: F401 (it declares all that there is)
 import hothouse
-from clients.optimizers import OPTIMIZERS
-from clients.training.schedules import SCHEDULES
-from common.losses import LOSSES
-from common.models.activations import ACTIVATIONS
-from common.models.initializations import INITIALIZATIONS
-from common.models.normalizations import NORMALIZATIONS
-from common.scenario import (
-    activations,
-    initializations,
-    losses,
-    normalizations,
-    optimizers,
-    schedules,
-    selection,
-    strategies,
-    tracking,
-)
-from common.scenario.base import name_of
-from server.selection import SELECTIONS
-from server.strategies import STRATEGIES
-from server.trackers import TRACKERS
+from common.scenario.registry import FAMILIES, implementation
 from tests.conftest import REPOSITORY
 
 PACKAGES = ("common", "server", "clients", "hothouse")
@@ -57,33 +37,20 @@ def test_importing_hothouse_is_cheap() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize(
-    ("registry", "named"),
-    [
-        (OPTIMIZERS, [name_of(part, "name") for part in optimizers.OPTIMIZERS]),
-        (SELECTIONS, [name_of(part, "name") for part in selection.SELECTIONS]),
-        (STRATEGIES, [name_of(part, "name") for part in strategies.STRATEGIES]),
-        (ACTIVATIONS, [name_of(part, "name") for part in activations.ACTIVATIONS]),
-        (INITIALIZATIONS, [name_of(part, "name") for part in initializations.INITIALIZATIONS]),
-        (NORMALIZATIONS, [name_of(part, "name") for part in normalizations.NORMALIZATIONS[1:]]),
-        (LOSSES, [name_of(part, "name") for part in losses.LOSSES[1:]]),
-        (SCHEDULES, [name_of(part, "name") for part in schedules.SCHEDULES]),
-        (TRACKERS, [name_of(part, "kind") for part in tracking.TRACKERS]),
-    ],
-    ids=[
-        "optimizers",
-        "selections",
-        "strategies",
-        "activations",
-        "initializations",
-        "normalizations",
-        "losses",
-        "schedules",
-        "trackers",
-    ],
-)
-def test_what_the_schema_names_is_registered(registry: dict[str, Any], named: Any) -> None:
-    assert set(registry) == set(named)
+@pytest.mark.parametrize("title", FAMILIES)
+def test_what_a_part_declares_can_be_loaded(title: str) -> None:
+    family = FAMILIES[title]
+    assert family.parts
+    for name, part in family.parts.items():
+        assert part.model_fields[family.tag].default == name
+        for half in part.halves:
+            assert implementation(part, half) is not None
+
+
+def test_reading_every_option_imports_neither_torch_nor_flwr() -> None:
+    heavy = "{'torch', 'flwr', 'ray', 'sklearn', 'pandas'} & set(sys.modules)"
+    code = f"import sys, common.scenario; found = {heavy}; assert not found, found"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_product_code_knows_no_folder_of_a_machine() -> None:

@@ -1,34 +1,15 @@
-"""What clients do beyond plain local training: `ALGORITHMS` maps a strategy's name to its clients' half.
-
-A new algorithm is one file here, one of the same name in `server/strategies`, one line in each registry and one
-class in `common.scenario.strategies`. Strategies whose clients just train have no file here.
-"""
+"""What clients do beyond plain local training: the clients' half of a strategy."""
 
 from __future__ import annotations
 
 from clients.algorithms.base import Algorithm, Ended, OwnRound
-from clients.algorithms.ditto import Ditto
-from clients.algorithms.feddyn import FedDyn
-from clients.algorithms.fedexp import FedExP
-from clients.algorithms.fednova import FedNova
-from clients.algorithms.fedprox import FedProx
-from clients.algorithms.fedrep import FedRep
-from clients.algorithms.ifca import IFCA
-from clients.algorithms.moon import Moon
-from clients.algorithms.pfedme import PFedMe
-from clients.algorithms.scaffold import Scaffold
+from common.scenario.registry import implementation
+from common.scenario.strategies import StrategyPart
 
-__all__ = ["ALGORITHMS", "Algorithm", "Ended", "OwnRound"]
+__all__ = ["Algorithm", "Ended", "OwnRound", "algorithm_of"]
 
-ALGORITHMS: dict[str, type[Algorithm]] = {
-    "fedprox": FedProx,
-    "fedrep": FedRep,
-    "ditto": Ditto,
-    "scaffold": Scaffold,
-    "fednova": FedNova,
-    "feddyn": FedDyn,
-    "fedexp": FedExP,
-    "moon": Moon,
-    "pfedme": PFedMe,
-    "ifca": IFCA,
-}
+
+def algorithm_of(strategy: StrategyPart) -> type[Algorithm]:
+    """The clients' half of a strategy: plain local training where it declares none."""
+    found: type[Algorithm] = implementation(strategy, "client") if "client" in strategy.halves else Algorithm
+    return found

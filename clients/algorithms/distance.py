@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from clients.algorithms.base import OwnRound
-from clients.optimizers import OPTIMIZERS
 from clients.regularization.weights import decay
 from clients.training.trainer import Stack
 from clients.training.values import Number
+from common.scenario.registry import implementation
 
 _NAME = "distance"
 
@@ -28,7 +28,7 @@ class Distance:
         first = next(iter(stack.parameters.values()))
         self._weight = first.new_zeros(len(first), 1)
         values = given.values
-        optimizer = OPTIMIZERS[values["optimizer.name"]](values, {_NAME: self._weight})
+        optimizer = implementation(values["optimizer"])(values, {_NAME: self._weight})
         shrink = decay(values["regularization.weight_decay"], [0])
 
         def go(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:

@@ -14,15 +14,15 @@ from torch import Tensor
 from clients.augmentation.chosen import Placed, on_some
 from clients.augmentation.draws import Dice
 from clients.augmentation.images.stage import Images
-from clients.augmentation.tables import TABLES, Columns
+from clients.augmentation.tables.columns import Columns
 from clients.augmentation.tables.kin import Kin
-from clients.augmentation.texts import TEXTS
 from common import seeds
 from common.data.images import image_shape
 from common.data.prepared import Indices, Meta, Prepared
 from common.data.rows import Change
-from common.scenario.augmentation import Augmentation
+from common.scenario.augmentation import Augmentation, TableAugmentation
 from common.scenario.augmentation.tables import Interpolation
+from common.scenario.registry import implementation
 
 
 class Pipeline:
@@ -41,7 +41,7 @@ class Pipeline:
         self._meta, self._spread, self._prepared = meta, spread, prepared
         self._kin = any(isinstance(spec, Interpolation) for spec in augmentation)
         placed = [Placed(place, spec) for place, spec in enumerate(augmentation)]
-        for tabular, group in groupby(placed, lambda one: one.spec.kind in TABLES or self._texts):
+        for tabular, group in groupby(placed, lambda one: isinstance(one.spec, TableAugmentation) or self._texts):
             shape = image_shape(meta.row_shape)
             if tabular or shape is None:
                 self._stages += group
@@ -72,7 +72,7 @@ class Pipeline:
                 x = stage(x, keys)
             else:
                 hit, own = stage.chosen(keys)
-                changed = partial(TABLES[stage.spec.kind], stage.spec)
+                changed = partial(implementation(stage.spec), stage.spec)
                 x = on_some(x, hit, partial(changed, keys=own, columns=self._columns, rows=places[hit]))
         return x
 
@@ -82,5 +82,5 @@ class Pipeline:
             assert isinstance(stage, Placed)
             hit, own = stage.chosen(keys)
             for at, key in zip(hit.tolist(), own.tolist(), strict=True):
-                texts[at] = TEXTS[stage.spec.kind](stage.spec, texts[at], Dice(key))
+                texts[at] = implementation(stage.spec)(stage.spec, texts[at], Dice(key))
         return texts

@@ -12,7 +12,6 @@ from torch import Tensor
 from clients.compiled.library import Library
 from clients.compiled.recipe import Members, loss_members, network_members, optimizer_members, state_names
 from clients.compiled.seen import epochs
-from clients.optimizers import OPTIMIZERS
 from clients.training.batches import steps_of, steps_per_epoch
 from clients.training.inputs import Augment
 from clients.training.schedules import LearningRates
@@ -22,6 +21,7 @@ from common import seeds
 from common.data.prepared import Indices, Prepared, Shards
 from common.messages import TrainOrder
 from common.models import Weights
+from common.scenario.registry import implementation
 
 _NUMBERS = 1 << 24
 """How many parameters, and numbers in rows made for the call, its clients may have: bounds memory and time."""
@@ -165,7 +165,7 @@ class CompiledStacks(Stacks):
         if not self._keeps and not self._pipeline:
             return {}
         like = self.layout.views(torch.empty(len(places), self.layout.size, dtype=self.dtype))
-        optimizer, members = OPTIMIZERS[self.training.optimizer.name](values, like), Members()
+        optimizer, members = implementation(self.training.optimizer)(values, like), Members()
         self._carry_on(optimizer, places)
         state = optimizer.state
         for index, kind in enumerate(state_names(self._settings, values)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.algorithms import ALGORITHMS, Algorithm
+from clients.algorithms import algorithm_of
 from clients.measuring.fit import training_losses
 from common.arrays import tensors
 from common.data.prepared import Indices, Prepared
@@ -39,7 +39,7 @@ class _Scoring:
         self._evaluator = Evaluator(settings, order.agreement)
         self._rows = open_rows(prepared, order.agreement, self._evaluator.dtype)
         self._models, self._kept = tensors(order.parameters), tensors(order.state)
-        self._algorithm = ALGORITHMS.get(settings.strategy.name, Algorithm)
+        self._algorithm = algorithm_of(settings.strategy)
 
     def block(self, part: slice) -> list[Sums]:
         """Sums over each client's rows, for each model."""

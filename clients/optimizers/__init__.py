@@ -1,7 +1,4 @@
-"""The optimizers: `OPTIMIZERS` maps each `training.optimizer.name` to its class.
-
-A new optimizer is one file here, one line in `OPTIMIZERS` and one class in `common.scenario.optimizers`.
-"""
+"""The optimizers: a class for each `training.optimizer`."""
 
 from __future__ import annotations
 
@@ -9,11 +6,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-from clients.optimizers.adagrad import AdaGrad
-from clients.optimizers.adam import Adam, AdamW
-from clients.optimizers.momentum import AveragedMomentum, Momentum
-from clients.optimizers.rmsprop import RmsProp
-from clients.optimizers.sgd import Sgd
 from clients.training.values import Number, Values
 from common.models import Weights
 
@@ -34,14 +26,3 @@ class Optimizer(Protocol):
         `lr` is the learning rate of this step, one for all or each client's, (stack,).
         """
         ...
-
-
-OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "sgd": Sgd,
-    "momentum": Momentum,
-    "averaged_momentum": AveragedMomentum,
-    "adagrad": AdaGrad,
-    "rmsprop": RmsProp,
-    "adam": Adam,
-    "adamw": AdamW,
-}

@@ -1,4 +1,4 @@
-"""Learning rates over rounds and steps: `SCHEDULES` maps each `training.schedule.*.name` to its factor."""
+"""Learning rates over rounds and steps: for each `training.schedule` its factor."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from clients.training.values import Number, Values
 from common.data.prepared import Indices
+from common.scenario.registry import implementation
 from common.scenario.training import Training
 
 Lengths = NDArray[np.int64]
@@ -25,15 +26,42 @@ def _fraction(t: int, length: Lengths) -> NDArray[np.float64]:
     return np.minimum(t / length, 1.0)
 
 
-SCHEDULES: dict[str, Factor] = {
-    "constant": lambda spec, t, length: np.ones(len(length)),
-    "step": lambda spec, t, length: np.full(len(length), spec.factor ** (t // spec.every)),
-    "exponential": lambda spec, t, length: np.full(len(length), spec.factor**t),
-    "cosine": lambda spec, t, length: spec.final + (1 - spec.final) * (1 + np.cos(math.pi * _fraction(t, length))) / 2,
-    "linear": lambda spec, t, length: 1 + (spec.final - 1) * _fraction(t, length),
-    "warmup": lambda spec, t, length: spec.start + (1 - spec.start) * _fraction(t, length),
-    "inverse_sqrt": lambda spec, t, length: np.full(len(length), math.sqrt(spec.offset / (spec.offset + t))),
-}
+def constant(spec: Any, t: int, length: Lengths) -> NDArray[np.float64]:
+    """1."""
+    return np.ones(len(length))
+
+
+def step(spec: Any, t: int, length: Lengths) -> NDArray[np.float64]:
+    """factor^⌊t / every⌋."""
+    return np.full(len(length), spec.factor ** (t // spec.every))
+
+
+def exponential(spec: Any, t: int, length: Lengths) -> NDArray[np.float64]:
+    """factor^t."""
+    return np.full(len(length), spec.factor**t)
+
+
+def cosine(spec: Any, t: int, length: Lengths) -> NDArray[np.float64]:
+    """final + (1 − final)·½(1 + cos(π·t/length)) (Loshchilov and Hutter 2017, equation 5)."""
+    shares: NDArray[np.float64] = spec.final + (1 - spec.final) * (1 + np.cos(math.pi * _fraction(t, length))) / 2
+    return shares
+
+
+def linear(spec: Any, t: int, length: Lengths) -> NDArray[np.float64]:
+    """From 1 straight to final."""
+    shares: NDArray[np.float64] = 1 + (spec.final - 1) * _fraction(t, length)
+    return shares
+
+
+def warmup(spec: Any, t: int, length: Lengths) -> NDArray[np.float64]:
+    """From start straight to 1."""
+    shares: NDArray[np.float64] = spec.start + (1 - spec.start) * _fraction(t, length)
+    return shares
+
+
+def inverse_sqrt(spec: Any, t: int, length: Lengths) -> NDArray[np.float64]:
+    """√(offset / (offset + t))."""
+    return np.full(len(length), math.sqrt(spec.offset / (spec.offset + t)))
 
 
 class LearningRates:
@@ -47,7 +75,7 @@ class LearningRates:
         for spec in training.schedule:
             if spec.by == "round":
                 length = np.array([getattr(spec, "length", None) or rounds])
-                base = base * float(SCHEDULES[spec.name](spec, round_number - 1, length)[0])
+                base = base * float(implementation(spec)(spec, round_number - 1, length)[0])
         self._base, self._dtype = base, dtype
         self._by_step = [
             (spec, counts if getattr(spec, "length", 1) is None else np.array([getattr(spec, "length", 1)]))
@@ -59,6 +87,6 @@ class LearningRates:
         """The rate of step 0, 1, … of the round: one for all clients, or each one's, (stack,)."""
         rate = self._base
         for spec, length in self._by_step:
-            factor = SCHEDULES[spec.name](spec, step, length)
+            factor = implementation(spec)(spec, step, length)
             rate = rate * (float(factor[0]) if len(factor) == 1 else torch.from_numpy(factor).to(self._dtype))
         return rate

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.algorithms import ALGORITHMS, Algorithm, OwnRound
+from clients.algorithms import OwnRound, algorithm_of
 from clients.host.basis import basis_of
 from clients.measuring.fit import training_losses
-from clients.optimizers import OPTIMIZERS, Optimizer
+from clients.optimizers import Optimizer
 from clients.regularization.dropout import Noise
 from clients.regularization.early_stopping import EarlyStopping
 from clients.regularization.mixup import Mixup
@@ -31,6 +31,7 @@ from common.evaluation import Evaluator
 from common.messages import BUFFERS, TrainOrder
 from common.models import Weights
 from common.personal import as_kept, own_arrays
+from common.scenario.registry import implementation
 from common.scenario.training import Training
 
 _NUMBERS = 1 << 20
@@ -99,7 +100,7 @@ class Stacks:
         back = np.argsort(order)
         course = self._course(places[order], [shards[index] for index in order], self.training, self._settings.seed)
         given = self._round_of(places[order], sizes[order], course)
-        algorithm = ALGORITHMS.get(self.strategy.name, Algorithm)(self.strategy, given)
+        algorithm = algorithm_of(self.strategy)(self.strategy, given)
         flat = self.starting_weights(places[order])
         weights = self.layout.views(flat)
         stack = course.ready(weights, algorithm.moving(list(self.basis.parameters)))
@@ -197,7 +198,7 @@ class Stacks:
             rows=self._rows,
             fills=fills,
             loss=self._loss,
-            optimizer=OPTIMIZERS[training.optimizer.name](values, parameters),
+            optimizer=implementation(training.optimizer)(values, parameters),
             rates=LearningRates(training, values, number, settings.rounds, steps_of(sizes, training), self.dtype),
             noise=Noise(settings.model, seed, number, clients),
             before=before_step(values, names),

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from common.data.images import image_shape
 from common.data.prepared import Meta
 from common.errors import InputError
-from common.scenario.augmentation import IMAGES, TABLES, TEXTS, Augmentation
+from common.scenario.augmentation import (
+    AUGMENTATIONS,
+    Augmentation,
+    ImageAugmentation,
+    TableAugmentation,
+    TextAugmentation,
+)
 from common.scenario.augmentation.images import ColorJitter
 from common.scenario.augmentation.tables import FeatureNoise, Interpolation
-from common.scenario.base import name_of
 
 _ORDER_ONLY = ("word_swap", "clause_shuffle", "word_shuffle")
 """These leave the words themselves as they are."""
@@ -19,7 +24,7 @@ _ORDER_ONLY = ("word_swap", "clause_shuffle", "word_shuffle")
 def check_augmentation(augmentation: Sequence[Augmentation], meta: Meta) -> None:
     """Raises InputError naming the first augmentation that is not for such rows."""
     what, fitting = _fitting(meta)
-    names = [name_of(part, "kind") for part in fitting]
+    names = [name for name, part in AUGMENTATIONS.parts.items() if issubclass(part, fitting)]
     for place, spec in enumerate(augmentation):
         where = f"training.augmentation.{place}.kind"
         if not isinstance(spec, fitting):
@@ -53,7 +58,7 @@ def augmentation_hints(augmentation: Sequence[Augmentation], meta: Meta) -> list
 
 def _fitting(meta: Meta) -> tuple[str, tuple[type, ...]]:
     if meta.text is not None:
-        return "texts", TEXTS
+        return "texts", (TextAugmentation,)
     if image_shape(meta.row_shape) is not None:
-        return "images", (*IMAGES, *TABLES)
-    return "a table", TABLES
+        return "images", (ImageAugmentation, TableAugmentation)
+    return "a table", (TableAugmentation,)

@@ -15,11 +15,12 @@ from common.data.augmentable import check_augmentation
 from common.data.cache import made_once
 from common.data.door import admit
 from common.data.images import image_shape
-from common.data.partitions import PARTITIONS
+from common.data.partitions import Cut
 from common.data.partitions.natural import client_names
 from common.data.prepared import META, Filling, Indices, Meta, Prepared, Scaling, Shards, TextForm, write_shards
-from common.data.skews import SKEWS, Owned
-from common.data.sources import SOURCES
+from common.data.skews import Change
+from common.data.skews.owned import Owned
+from common.data.sources import SourceModule
 from common.data.table import Table, Texts, load_table, save_table, save_texts
 from common.errors import InputError
 from common.metrics import METRICS
@@ -28,6 +29,7 @@ from common.scenario.data import Data
 from common.scenario.model import MOST_WEIGHTS, Model
 from common.scenario.objective import check_objective, output_kind
 from common.scenario.partitions import NaturalPartition, clients_of
+from common.scenario.registry import implementation
 from common.scenario.strategies import Competition
 from common.scenario.strategies.base import StrategyPart
 
@@ -41,7 +43,7 @@ def prepare(scenario: Scenario) -> Prepared:
     augmentation, output or loss is for other data.
     """
     data = scenario.data
-    source = SOURCES[data.source.kind]
+    source: SourceModule = implementation(data.source)
     seed = scenario.seed if source.seeded else None
     fingerprint = source.fingerprint(data.source)
     content = f"{_FORMAT} {data.source.model_dump(exclude={'path'})} {fingerprint} {seed}"
@@ -78,7 +80,8 @@ def check_fits(scenario: Scenario, prepared: Prepared) -> None:
 
 def _read(folder: Path, data: Data, seed: int) -> None:
     try:
-        save_table(folder, admit(SOURCES[data.source.kind].read(data.source, seed)))
+        source: SourceModule = implementation(data.source)
+        save_table(folder, admit(source.read(data.source, seed)))
     except MemoryError:
         raise InputError("the data does not fit into this machine's memory", "data.source") from None
 
@@ -110,7 +113,7 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
     table = load_table(rows)
     table.row_shape = tuple(_row_shape(table, data))
     training, test, validation = _split(table, data, seed)
-    cut = PARTITIONS[data.partition.scheme]
+    cut: Cut = implementation(data.partition)
     shards = cut(data.partition, table, training, seeds.key(seed, "partition") % 2**32)
     unused = len(training) - len(shards.rows)
     hints = list(table.hints)
@@ -202,11 +205,12 @@ def _skew(folder: Path, rows: Path, table: Table, shards: Shards, data: Data, se
     """Write rows of the run's own, changed client by client; test and validation rows stay as they are."""
     x, y, starts = np.array(table.x), np.array(table.y), shards.starts()
     for number, skew in enumerate(data.skew):
+        change: Change = implementation(skew)
         for client in range(len(shards.sizes)):
             mine = shards.rows[starts[client] : starts[client + 1]]
             owned = Owned(client, len(shards.sizes), seed, x[mine], y[mine], table)
             draw = seeds.generator(seed, "skew", number, client)
-            x[mine], y[mine] = SKEWS[skew.kind](skew, owned, draw)
+            x[mine], y[mine] = change(skew, owned, draw)
     np.save(folder / "x.npy", x)
     np.save(folder / "y.npy", y)
     if (rows / "text_ends.npy").exists():

@@ -1,4 +1,4 @@
-"""What follows each hidden layer: `ACTIVATIONS` maps each `model.activation.name` to a function of PyTorch."""
+"""What follows each hidden layer: for each `model.activation` its options → a function of PyTorch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,32 @@ from torch import Tensor
 
 Activation = Callable[[Tensor], Tensor]
 
-ACTIVATIONS: dict[str, Callable[[Any], Activation]] = {
-    "relu": lambda spec: torch.relu,
-    "leaky_relu": lambda spec: partial(F.leaky_relu, negative_slope=spec.slope),
-    "tanh": lambda spec: torch.tanh,
-    "sigmoid": lambda spec: torch.sigmoid,
-    "gelu": lambda spec: F.gelu,
-    "silu": lambda spec: F.silu,
-}
+
+def relu(spec: Any) -> Activation:
+    """max(0, z)."""
+    return torch.relu
+
+
+def leaky_relu(spec: Any) -> Activation:
+    """z where it is positive, else slope·z."""
+    return partial(F.leaky_relu, negative_slope=spec.slope)
+
+
+def tanh(spec: Any) -> Activation:
+    """Hyperbolic tangent."""
+    return torch.tanh
+
+
+def sigmoid(spec: Any) -> Activation:
+    """1 / (1 + e⁻ᶻ)."""
+    return torch.sigmoid
+
+
+def gelu(spec: Any) -> Activation:
+    """z·Φ(z)."""
+    return F.gelu
+
+
+def silu(spec: Any) -> Activation:
+    """z·sigmoid(z)."""
+    return F.silu

@@ -1,4 +1,4 @@
-"""How weights are drawn: `INITIALIZATIONS` maps each `model.initialization.name` to a function.
+"""How weights are drawn: a function for each `model.initialization`.
 
 Each fills a dense layer's weights, float32 of shape (outputs, inputs), from a generator; `slope` is that of the
 activation for negative numbers.
@@ -7,24 +7,52 @@ activation for negative numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-Initialization = Callable[[Tensor, Any, float, Generator], object]
+from common.scenario.registry import implementation
 
-INITIALIZATIONS: dict[str, Initialization] = {
-    "default": lambda weight, spec, slope, generator: _default(weight, weight.shape[1], generator),
-    "zeros": lambda weight, spec, slope, generator: weight.zero_(),
-    "normal": lambda weight, spec, slope, generator: nn.init.normal_(weight, 0.0, spec.std, generator),
-    "xavier_uniform": lambda weight, spec, slope, generator: nn.init.xavier_uniform_(weight, spec.gain, generator),
-    "xavier_normal": lambda weight, spec, slope, generator: nn.init.xavier_normal_(weight, spec.gain, generator),
-    "he_uniform": lambda weight, spec, slope, generator: nn.init.kaiming_uniform_(weight, slope, generator=generator),
-    "he_normal": lambda weight, spec, slope, generator: nn.init.kaiming_normal_(weight, slope, generator=generator),
-    "orthogonal": lambda weight, spec, slope, generator: nn.init.orthogonal_(weight, spec.gain, generator),
-}
+
+def default(weight: Tensor, spec: Any, slope: float, generator: Generator) -> None:
+    """As torch.nn.Linear draws."""
+    _default(weight, weight.shape[1], generator)
+
+
+def zeros(weight: Tensor, spec: Any, slope: float, generator: Generator) -> None:
+    """All zero."""
+    weight.zero_()
+
+
+def normal(weight: Tensor, spec: Any, slope: float, generator: Generator) -> None:
+    """Normal(0, std²)."""
+    nn.init.normal_(weight, 0.0, spec.std, generator)
+
+
+def xavier_uniform(weight: Tensor, spec: Any, slope: float, generator: Generator) -> None:
+    """Glorot and Bengio 2010, equation 16."""
+    nn.init.xavier_uniform_(weight, spec.gain, generator)
+
+
+def xavier_normal(weight: Tensor, spec: Any, slope: float, generator: Generator) -> None:
+    """Glorot and Bengio 2010, equation 12."""
+    nn.init.xavier_normal_(weight, spec.gain, generator)
+
+
+def he_uniform(weight: Tensor, spec: Any, slope: float, generator: Generator) -> None:
+    """He et al. 2015, equation 15, uniform."""
+    nn.init.kaiming_uniform_(weight, slope, generator=generator)
+
+
+def he_normal(weight: Tensor, spec: Any, slope: float, generator: Generator) -> None:
+    """He et al. 2015, equation 15, normal."""
+    nn.init.kaiming_normal_(weight, slope, generator=generator)
+
+
+def orthogonal(weight: Tensor, spec: Any, slope: float, generator: Generator) -> None:
+    """Saxe et al. 2013."""
+    nn.init.orthogonal_(weight, spec.gain, generator)
 
 
 @torch.no_grad()
@@ -32,7 +60,7 @@ def initialize(layer: nn.Linear, spec: Any, slope: float, generator: Generator) 
     """Draw a layer's weights; its biases are zero, but for PyTorch's default, which draws them as well."""
     # Drawn in float32 whatever the dtype, so that both start from the same numbers.
     weight = torch.empty(layer.weight.shape, dtype=torch.float32)
-    INITIALIZATIONS[spec.name](weight, spec, slope, generator)
+    implementation(spec)(weight, spec, slope, generator)
     layer.weight.copy_(weight)
     if layer.bias is None:
         return

@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.models.activations import ACTIVATIONS
+from common.models.activations import Activation
 from common.models.initializations import initialize
 from common.models.layout import Weights
-from common.models.normalizations import NORMALIZATIONS, Normalization
+from common.models.normalizations import Normalization
 from common.models.outputs import Output
 from common.scenario.model import Model
+from common.scenario.registry import implementation
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -47,7 +48,7 @@ class MLP(nn.Module):
         self.spec, self.output = spec, output
         self.normalization: Normalization | None = None
         if spec.normalization.name != "none":
-            self.normalization = NORMALIZATIONS[spec.normalization.name](spec.normalization)
+            self.normalization = implementation(spec.normalization)(spec.normalization)
         last = len(spec.layers)
         self.layers = nn.ModuleList(
             # Batch normalization takes any bias away again.
@@ -56,7 +57,7 @@ class MLP(nn.Module):
         )
         normal = self.normalization
         self.norms = nn.ModuleList([normal.module(width, dtype) for width in spec.layers] if normal else [])
-        self.activation = ACTIVATIONS[spec.activation.name](spec.activation)
+        self.activation: Activation = implementation(spec.activation)(spec.activation)
 
     def initialize(self, generator: torch.Generator) -> None:
         """Draw the weights from one generator, layer by layer; normalizations start as the identity."""

@@ -1,11 +1,10 @@
-"""What normalizes hidden layers: `NORMALIZATIONS` maps each `model.normalization.name` to its two forms.
+"""What normalizes hidden layers: for each `model.normalization` its two forms.
 
 A form is a module for one network, and the same computation for a stack of networks at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -102,6 +101,3 @@ class LayerNorm:
         """Each row by itself."""
         normal = F.layer_norm(x, x.shape[-1:], eps=self._eps)
         return torch.addcmul(weights["bias"].unsqueeze(1), normal, weights["weight"].unsqueeze(1))
-
-
-NORMALIZATIONS: dict[str, Callable[[Any], Normalization]] = {"batch": BatchNorm, "layer": LayerNorm}

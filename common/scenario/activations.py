@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from common.scenario.base import Part, key
+from common.scenario.registry import Family
 
-from common.scenario.base import Named, Part, key
+ACTIVATIONS = Family("activations")
 
 
-class Relu(Part):
+class ActivationPart(Part):
+    """What follows a hidden layer."""
+
+    family: ClassVar[Family] = ACTIVATIONS
+
+    name: str = ""
+
+
+class Relu(ActivationPart, name="relu", runs="common.models.activations:relu"):
     """max(0, z); like PyTorch, the derivative at 0 is 0."""
 
-    name: Literal["relu"] = key("Rectified linear unit.", "relu")
 
-
-class LeakyRelu(Part):
+class LeakyRelu(ActivationPart, name="leaky_relu", runs="common.models.activations:leaky_relu"):
     """z where it is positive, else slope·z."""
 
-    name: Literal["leaky_relu"] = key("Leaky rectified linear unit.", "leaky_relu")
     slope: float = key("The slope for negative z.", 0.01, unit="none", ge=0)
 
 
-class Tanh(Part):
+class Tanh(ActivationPart, name="tanh", runs="common.models.activations:tanh"):
     """Hyperbolic tangent; its derivative is 1 − tanh²."""
 
-    name: Literal["tanh"] = key("Hyperbolic tangent.", "tanh")
 
-
-class Sigmoid(Part):
+class Sigmoid(ActivationPart, name="sigmoid", runs="common.models.activations:sigmoid"):
     """1 / (1 + e⁻ᶻ)."""
 
-    name: Literal["sigmoid"] = key("Logistic sigmoid.", "sigmoid")
 
-
-class Gelu(Part):
+class Gelu(ActivationPart, name="gelu", runs="common.models.activations:gelu"):
     """z·Φ(z), Φ the normal distribution function (Hendrycks and Gimpel 2016), computed exactly."""
 
-    name: Literal["gelu"] = key("Gaussian error linear unit.", "gelu")
 
-
-class Silu(Part):
+class Silu(ActivationPart, name="silu", runs="common.models.activations:silu"):
     """z·sigmoid(z) (Elfwing et al. 2017)."""
 
-    name: Literal["silu"] = key("Sigmoid linear unit, also called swish.", "silu")
 
-
-Activation = Annotated[Relu | LeakyRelu | Tanh | Sigmoid | Gelu | Silu, Field(discriminator="name"), Named("name")]
-
-ACTIVATIONS: tuple[type[Part], ...] = (Relu, LeakyRelu, Tanh, Sigmoid, Gelu, Silu)
+Activation = Annotated[ActivationPart, ACTIVATIONS]

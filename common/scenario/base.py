@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError
+
+from common.scenario.registry import Family
 
 
 class Part(BaseModel):
-    """A part of a scenario. Unknown keys are errors; nothing is converted silently; nothing changes later."""
+    """A part of a scenario. Unknown keys are errors; nothing is converted silently; nothing changes later.
+
+    One that a scenario can choose among others joins the `family` of its base under a `name`; the other words of the
+    class name, as text, what does its work: `class Sgd(OptimizerPart, name="sgd", runs="clients.optimizers.sgd:Sgd")`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, serialize_by_alias=True)
+    family: ClassVar[Family]
+    halves: ClassVar[Mapping[str, str]] = {}
+    """Where what does the work is, as `module:attribute`."""
+    part_name: ClassVar[str] = ""
+    """The name it goes by in a scenario."""
+
+    def __init_subclass__(cls, *, name: str = "", **halves: str) -> None:
+        super().__init_subclass__()
+        cls.halves, cls.part_name = halves, name
+        if name:
+            tag, meaning = cls.family.tag, (cls.__doc__ or "").strip().partition("\n")[0]
+            cls.__annotations__ = {tag: Literal[name], **inspect.get_annotations(cls)}
+            setattr(cls, tag, Field(name, description=meaning))
+            cls.family.add(name, cls)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **halves: str) -> None:
+        """Take the words of the class, which pydantic passes on."""
 
 
 def key(description: str, default: Any = ..., *, unit: str | None = None, **rules: Any) -> Any:
@@ -77,26 +101,3 @@ def folder_or_name(value: Any, info: ValidationInfo) -> Any:
         return value
     path = absolute(value, info)
     return path if Path(path).is_dir() else str(value)
-
-
-class Named:
-    """Accept a bare name for a part that needs no options: `fedavg` for `{name: fedavg}`."""
-
-    def __init__(self, tag: str) -> None:
-        self.tag = tag
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def wrap(value: Any) -> Any:
-            return {self.tag: value} if isinstance(value, str) else value
-
-        return core_schema.no_info_before_validator_function(wrap, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        bare = {"type": "string", "description": "The name alone: every option at its default."}
-        return {"anyOf": [bare, handler(schema)]}
-
-
-def name_of(part: type[Part], tag: str) -> str:
-    """The name a part goes by in a scenario: the one value its key `tag` can take."""
-    (name,) = get_args(part.model_fields[tag].annotation)
-    return str(name)

@@ -173,7 +173,7 @@ def _left_behind(place: Place, beside: Any, value: Any) -> list[str]:
     """The keys `beside` a place that are the old alternative's alone once the value there names another."""
     *around, key = place
     field = _field(tuple(around))
-    alternatives = [part for part in (parts_of(field.annotation) if field else []) if tag_of(part) == key]
+    alternatives = [part for part in (parts_of(field) if field else []) if tag_of(part) == key]
     known = {tag: keys_of(part) for part in alternatives for tag in tags_of(part)}
     if str(value) not in known:
         return []
@@ -187,7 +187,7 @@ def _field(place: Place) -> FieldInfo | None:
     # An entry of a list has the list's alternatives.
     words = [word for word in place if isinstance(word, str)]
     for word in words[:-1]:
-        inside = parts_of(part.model_fields[word].annotation) if word in part.model_fields else []
+        inside = parts_of(part.model_fields[word]) if word in part.model_fields else []
         if len(inside) != 1:
             break
         part = inside[0]
@@ -197,7 +197,7 @@ def _field(place: Place) -> FieldInfo | None:
 def _begun(place: Place, value: Any) -> Any:
     """What keys are put below at `place`: a bare name spelled out, the default's name where there is nothing yet."""
     field = _field(place)
-    alternatives = parts_of(field.annotation) if field is not None else []
+    alternatives = parts_of(field) if field is not None else []
     tag = tag_of(alternatives[0]) if alternatives else None
     if field is None or tag is None:
         return {} if value is None else value

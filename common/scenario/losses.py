@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from common.scenario.base import Named, Part, expecting, key
+from common.scenario.base import Part, expecting, key
+from common.scenario.registry import Family
+
+LOSSES = Family("losses")
+
+
+class LossPart(Part):
+    """What training minimizes."""
+
+    family: ClassVar[Family] = LOSSES
+
+    name: str = ""
 
 
 def _as_text(value: Any) -> Any:
@@ -32,54 +43,41 @@ def _class_weights() -> Weights | None:
     return weights
 
 
-class Auto(Part):
+class Auto(LossPart, name="auto"):
     """The task's own: cross_entropy for a softmax output, binary_cross_entropy for a sigmoid one, else mse."""
 
-    name: Literal["auto"] = key("The task's own.", "auto")
 
-
-class CrossEntropy(Part):
+class CrossEntropy(LossPart, name="cross_entropy", runs="common.losses:cross_entropy"):
     """−log softmax(z)[y]: for classification with a softmax output (torch.nn.CrossEntropyLoss)."""
 
-    name: Literal["cross_entropy"] = key("Cross-entropy of classes.", "cross_entropy")
     label_smoothing: float = key(
         "Share of the target that is spread evenly over all classes.", 0.0, unit="fraction", ge=0, lt=1
     )
     class_weights: Weights | None = _class_weights()
 
 
-class BinaryCrossEntropy(Part):
+class BinaryCrossEntropy(LossPart, name="binary_cross_entropy", runs="common.losses:binary_cross_entropy"):
     """−(y log h + (1−y) log(1−h)): for classification with a sigmoid output (torch.nn.BCEWithLogitsLoss).
 
     Two classes have one output, for the second; more have one each, over which the loss is averaged.
     """
 
-    name: Literal["binary_cross_entropy"] = key("Cross-entropy of yes or no.", "binary_cross_entropy")
     label_smoothing: float = key("Targets are moved this share towards ½.", 0.0, unit="fraction", ge=0, lt=1)
     class_weights: Weights | None = _class_weights()
 
 
-class Mse(Part):
+class Mse(LossPart, name="mse", runs="common.losses:mse"):
     """(h − y)², averaged over a target's numbers (torch.nn.MSELoss); for classes, against 0 and 1."""
 
-    name: Literal["mse"] = key("Squared error.", "mse")
 
-
-class HalfMse(Part):
+class HalfMse(LossPart, name="half_mse", runs="common.losses:half_mse"):
     """½ (h − y)², averaged over a target's numbers; for classes, against 0 and 1."""
 
-    name: Literal["half_mse"] = key("Half the squared error.", "half_mse")
 
-
-class Huber(Part):
+class Huber(LossPart, name="huber", runs="common.losses:huber"):
     """½ (h − y)² up to an error of delta, then delta·(│h − y│ − ½ delta) (torch.nn.HuberLoss)."""
 
-    name: Literal["huber"] = key("Squared for small errors, linear for large ones.", "huber")
     delta: float = key("Where it becomes linear, in units of the scaled target.", 1.0, unit="none", gt=0)
 
 
-Loss = Annotated[
-    Auto | CrossEntropy | BinaryCrossEntropy | Mse | HalfMse | Huber, Field(discriminator="name"), Named("name")
-]
-
-LOSSES: tuple[type[Part], ...] = (Auto, CrossEntropy, BinaryCrossEntropy, Mse, HalfMse, Huber)
+Loss = Annotated[LossPart, LOSSES]

@@ -7,9 +7,11 @@ from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from common.scenario.document import Document, Place
+from common.scenario.registry import Family
 from common.scenario.scenario import Scenario
 
 _WORDS = {
@@ -155,7 +157,7 @@ def _choices(location: tuple[int | str, ...]) -> list[str]:
     around = _part(tuple(names[:-1]))
     if around is None:
         return []
-    parts = parts_of(around.model_fields[names[-1]].annotation)
+    parts = parts_of(around.model_fields[names[-1]])
     return [name for part in parts for name in tags_of(part)]
 
 
@@ -165,7 +167,7 @@ def _part(location: tuple[int | str, ...]) -> type[BaseModel] | None:
     alternatives: list[type[BaseModel]] = []
     for step in location:
         if part is not None and step in part.model_fields:
-            alternatives = parts_of(part.model_fields[str(step)].annotation)
+            alternatives = parts_of(part.model_fields[str(step)])
             part = alternatives[0] if len(alternatives) == 1 else None
         elif alternatives:
             part = next((one for one in alternatives if step in tags_of(one)), part)
@@ -173,7 +175,13 @@ def _part(location: tuple[int | str, ...]) -> type[BaseModel] | None:
 
 
 def parts_of(annotation: Any) -> list[type[BaseModel]]:
-    """The parts that a key's type allows."""
+    """The parts that a key, or its type, allows."""
+    marks = annotation.metadata if isinstance(annotation, FieldInfo) else getattr(annotation, "__metadata__", ())
+    for mark in marks:
+        if isinstance(mark, Family):
+            return list(mark.parts.values())
+    if isinstance(annotation, FieldInfo):
+        annotation = annotation.annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [part for inner in get_args(annotation) for part in parts_of(inner)]

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from common.scenario.base import Part, key
+from common.scenario.registry import Family
 
-from common.scenario.base import Named, Part, key
+NORMALIZATIONS = Family("normalizations")
 
 
-class NoNormalization(Part):
+class NormalizationPart(Part):
+    """What normalizes a hidden layer."""
+
+    family: ClassVar[Family] = NORMALIZATIONS
+
+    name: str = ""
+
+
+class NoNormalization(NormalizationPart, name="none"):
     """Nothing: the activation sees the dense layer's outputs."""
 
-    name: Literal["none"] = key("No normalization.", "none")
 
-
-class BatchNorm(Part):
+class BatchNorm(NormalizationPart, name="batch", runs="common.models.normalizations:BatchNorm"):
     """Batch normalization (Ioffe and Szegedy 2015, algorithm 1); its dense layer has no bias.
 
     In a batch of one row, which has no spread, it gives its shift, and leaves the running statistics alone.
     """
 
-    name: Literal["batch"] = key("Batch normalization.", "batch")
     momentum: float = key("Share of a batch in the running statistics.", 0.1, unit="fraction", gt=0, le=1)
     eps: float = key("Added to the variance.", 1e-5, unit="none", gt=0)
     statistics: Literal["averaged", "recomputed"] = key(
@@ -33,13 +39,10 @@ class BatchNorm(Part):
     )
 
 
-class LayerNorm(Part):
+class LayerNorm(NormalizationPart, name="layer", runs="common.models.normalizations:LayerNorm"):
     """Layer normalization (Ba et al. 2016, equation 3): over each row's units."""
 
-    name: Literal["layer"] = key("Layer normalization.", "layer")
     eps: float = key("Added to the variance.", 1e-5, unit="none", gt=0)
 
 
-Normalization = Annotated[NoNormalization | BatchNorm | LayerNorm, Field(discriminator="name"), Named("name")]
-
-NORMALIZATIONS: tuple[type[Part], ...] = (NoNormalization, BatchNorm, LayerNorm)
+Normalization = Annotated[NormalizationPart, NORMALIZATIONS]

@@ -5,19 +5,25 @@ g is the gradient of a batch's mean loss and of the penalties; every constant ma
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from common.scenario.base import Named, Part, key, refuse
+from common.scenario.base import Part, key, refuse
+from common.scenario.registry import Family
+
+OPTIMIZERS = Family("optimizers")
 
 
 class OptimizerPart(Part):
     """What optimizers have in common."""
 
+    family: ClassVar[Family] = OPTIMIZERS
     linear: ClassVar[bool] = False
     """Whether the way it goes is a weighted sum of the gradients it is given."""
+
     name: str = ""
+    lr: float = key("Learning rate.", 0.01, unit="per step", gt=0)
 
 
 def _lr(default: float) -> float:
@@ -30,12 +36,11 @@ def _share(description: str, default: float) -> float:
     return share
 
 
-class Sgd(OptimizerPart):
+class Sgd(OptimizerPart, name="sgd", runs="clients.optimizers.sgd:Sgd"):
     """Stochastic gradient descent, with momentum where wanted (torch.optim.SGD): v ← μv + g, θ ← θ − ηv."""
 
     linear: ClassVar[bool] = True
 
-    name: Literal["sgd"] = key("Stochastic gradient descent.", "sgd")
     lr: float = _lr(0.1)
     momentum: float = _share("Share of the last step's velocity that is kept.", 0.0)
     nesterov: bool = key("Step by g + μv in place of v (Nesterov's momentum).", False)
@@ -47,59 +52,53 @@ class Sgd(OptimizerPart):
         return self
 
 
-class Momentum(OptimizerPart):
+class Momentum(OptimizerPart, name="momentum", runs="clients.optimizers.momentum:Momentum"):
     """Classical momentum, the rate inside the velocity: v ← γv + ηg, θ ← θ − v."""
 
     linear: ClassVar[bool] = True
 
-    name: Literal["momentum"] = key("Classical momentum.", "momentum")
     lr: float = _lr(0.01)
     momentum: float = _share("γ, the share of the velocity that is kept.", 0.9)
 
 
-class AveragedMomentum(OptimizerPart):
+class AveragedMomentum(OptimizerPart, name="averaged_momentum", runs="clients.optimizers.momentum:AveragedMomentum"):
     """Momentum as a running mean of gradients, from zero: v ← γv + (1−γ)g, θ ← θ − ηv."""
 
     linear: ClassVar[bool] = True
 
-    name: Literal["averaged_momentum"] = key("Averaged momentum.", "averaged_momentum")
     lr: float = _lr(0.1)
     momentum: float = _share("γ, the share of the mean that is kept.", 0.9)
 
 
-class AdaGrad(OptimizerPart):
+class AdaGrad(OptimizerPart, name="adagrad", runs="clients.optimizers.adagrad:AdaGrad"):
     """AdaGrad (Duchi et al. 2011; torch.optim.Adagrad): G ← G + g², θ ← θ − ηg/(√G + ε)."""
 
-    name: Literal["adagrad"] = key("AdaGrad.", "adagrad")
     lr: float = _lr(0.01)
     eps: float = key("ε.", 1e-10, unit="none", gt=0)
     initial: float = key("G before the first step.", 0.0, unit="none", ge=0)
 
 
-class RmsProp(OptimizerPart):
+class RmsProp(OptimizerPart, name="rmsprop", runs="clients.optimizers.rmsprop:RmsProp"):
     """RMSProp (Hinton 2012; torch.optim.RMSprop): E ← γE + (1−γ)g², θ ← θ − ηg/(√E + ε)."""
 
-    name: Literal["rmsprop"] = key("RMSProp.", "rmsprop")
     lr: float = _lr(0.01)
     decay: float = _share("γ, the share of the mean square that is kept.", 0.99)
     eps: float = key("ε.", 1e-8, unit="none", gt=0)
     momentum: float = _share("Share of the last step's velocity that is kept.", 0.0)
 
 
-class Adam(OptimizerPart):
+class Adam(OptimizerPart, name="adam", runs="clients.optimizers.adam:Adam"):
     """Adam (Kingma and Ba 2015, algorithm 1; torch.optim.Adam)."""
 
-    name: Literal["adam"] = key("Adam.", "adam")
     lr: float = _lr(0.001)
     beta1: float = _share("β₁, the share of the mean that is kept.", 0.9)
     beta2: float = _share("β₂, the share of the mean square that is kept.", 0.999)
     eps: float = key("ε.", 1e-8, unit="none", gt=0)
 
 
-class AdamW(OptimizerPart):
+class AdamW(OptimizerPart, name="adamw", runs="clients.optimizers.adam:AdamW"):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019; torch.optim.AdamW): first θ ← θ − ηλθ."""
 
-    name: Literal["adamw"] = key("AdamW.", "adamw")
     lr: float = _lr(0.001)
     beta1: float = _share("β₁, the share of the mean that is kept.", 0.9)
     beta2: float = _share("β₂, the share of the mean square that is kept.", 0.999)
@@ -107,10 +106,4 @@ class AdamW(OptimizerPart):
     weight_decay: float = key("λ, of all parameters.", 0.01, unit="none", ge=0)
 
 
-Optimizer = Annotated[
-    Sgd | Momentum | AveragedMomentum | AdaGrad | RmsProp | Adam | AdamW,
-    Field(discriminator="name"),
-    Named("name"),
-]
-
-OPTIMIZERS: tuple[type[Part], ...] = (Sgd, Momentum, AveragedMomentum, AdaGrad, RmsProp, Adam, AdamW)
+Optimizer = Annotated[OptimizerPart, OPTIMIZERS]

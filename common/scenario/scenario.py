@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from common.scenario.base import Part, key, name_of, refuse
+from common.scenario.base import Part, key, refuse
 from common.scenario.checkpoints import Checkpoints
 from common.scenario.data import Data
 from common.scenario.engines import uncovered
@@ -104,7 +104,7 @@ class Scenario(Part):
         if self.federation.privacy is None:
             return
         if not self.federation.strategy.only_mean:
-            names = ", ".join(name_of(part, "name") for part in STRATEGIES if getattr(part, "only_mean", False))
+            names = ", ".join(name for name, part in STRATEGIES.parts.items() if getattr(part, "only_mean", False))
             raise refuse("federation.strategy", f"one that sees clients only through their mean, for privacy: {names}")
         rule = self.federation.selection
         if rule.looks:

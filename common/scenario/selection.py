@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from common.scenario.base import FilePath, Part, key
+from common.scenario.registry import Family
 
-from common.scenario.base import FilePath, Named, Part, key
+SELECTIONS = Family("selections")
 
 
 class SelectionPart(Part):
     """What rules of selection have in common."""
 
+    family: ClassVar[Family] = SELECTIONS
     looks: ClassVar[bool] = False
     """Whether it goes by what clients lose, which tells of their rows."""
     uniform: ClassVar[bool] = False
@@ -19,16 +21,16 @@ class SelectionPart(Part):
     fixed: ClassVar[bool] = True
     """Whether the sizes of cohorts are known beforehand."""
 
+    name: str = ""
 
-class Uniform(SelectionPart):
+
+class Uniform(SelectionPart, name="uniform", runs="server.selection.uniform:Uniform"):
     """Every client is as likely as any other."""
 
     uniform: ClassVar[bool] = True
 
-    name: Literal["uniform"] = key("All clients alike.", "uniform")
 
-
-class Poisson(SelectionPart):
+class Poisson(SelectionPart, name="poisson", runs="server.selection.poisson:Poisson"):
     """Each client takes part with the same probability, whatever the others do (Poisson sampling).
 
     `clients_per_round` and `min_clients` decide nothing. A round in which nobody takes part leaves the weights as they
@@ -37,34 +39,28 @@ class Poisson(SelectionPart):
 
     fixed: ClassVar[bool] = False
 
-    name: Literal["poisson"] = key("Each with the same probability.", "poisson")
     rate: float = key("q: how likely each client takes part in a round.", unit="probability", gt=0, le=1)
 
 
-class BySize(SelectionPart):
+class BySize(SelectionPart, name="by_size", runs="server.selection.by_size:BySize"):
     """Clients are drawn one after the other, each with a probability in proportion to its training rows."""
 
-    name: Literal["by_size"] = key("In proportion to training rows.", "by_size")
 
-
-class RoundRobin(SelectionPart):
+class RoundRobin(SelectionPart, name="round_robin", runs="server.selection.round_robin:RoundRobin"):
     """Clients take turns, in an order drawn once."""
 
-    name: Literal["round_robin"] = key("In turns.", "round_robin")
 
-
-class PowerOfChoice(SelectionPart):
+class PowerOfChoice(SelectionPart, name="power_of_choice", runs="server.selection.power_of_choice:PowerOfChoice"):
     """Of some candidates, drawn by size, those that lose most with the global weights (Cho et al. 2022, π_pow-d)."""
 
     looks: ClassVar[bool] = True
 
-    name: Literal["power_of_choice"] = key("Of some candidates those that lose most.", "power_of_choice")
     candidates: int | None = key(
         "d: how many clients are asked for their loss; twice the cohort if left out.", None, unit="clients", ge=1
     )
 
 
-class Oort(SelectionPart):
+class Oort(SelectionPart, name="oort", runs="server.selection.oort:Oort"):
     """Clients that lose most on many rows, and some that were never seen (Lai et al. 2021, algorithm 1).
 
     A client's utility is |B|·√(Σ loss²/|B|) over its training rows, with the weights it was last sent. Its time is
@@ -73,7 +69,6 @@ class Oort(SelectionPart):
 
     looks: ClassVar[bool] = True
 
-    name: Literal["oort"] = key("By utility, with exploration.", "oort")
     exploration: float = key("ε: the share of a cohort that was never seen, first.", 0.9, unit="fraction", ge=0, le=1)
     exploration_decay: float = key("ε is multiplied by this each round.", 0.98, unit="none", gt=0, le=1)
     exploration_least: float = key("ε does not fall below this.", 0.2, unit="fraction", ge=0, le=1)
@@ -100,22 +95,15 @@ class Oort(SelectionPart):
     penalty: float = key("α: by (T/rows)^α.", 2.0, unit="none", ge=0)
 
 
-class Schedule(SelectionPart):
+class Schedule(SelectionPart, name="schedule", runs="server.selection.schedule:Schedule"):
     """Who takes part when stands in a file, and `clients_per_round` decides nothing.
 
     A YAML file holds a list of client ids for each round, by number (`3: [0, 4]`) or in order; a CSV file has the
     columns round and client and suits long schedules.
     """
 
-    name: Literal["schedule"] = key("As a file says.", "schedule")
     path: FilePath = key("The file: .yaml, .yml or .csv.")
     repeat: bool = key("Begin anew when the schedule is over.", False)
 
 
-Selection = Annotated[
-    Uniform | Poisson | BySize | RoundRobin | PowerOfChoice | Oort | Schedule,
-    Field(discriminator="name"),
-    Named("name"),
-]
-
-SELECTIONS: tuple[type[Part], ...] = (Uniform, Poisson, BySize, RoundRobin, PowerOfChoice, Oort, Schedule)
+Selection = Annotated[SelectionPart, SELECTIONS]

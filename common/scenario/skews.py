@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from common.scenario.base import Part, key
+from common.scenario.registry import Family
 
-from common.scenario.base import Named, Part, key
+SKEWS = Family("skews", "kind")
 
 
-class RotationSkew(Part):
+class SkewPart(Part):
+    """How a client's rows differ."""
+
+    family: ClassVar[Family] = SKEWS
+
+    kind: str = ""
+
+
+class RotationSkew(SkewPart, name="rotation", runs="common.data.skews.rotation:change"):
     """Every client's images are turned by an angle of its own (feature skew)."""
 
-    kind: Literal["rotation"] = key("Turned images.", "rotation")
     degrees: float = key("A client's angle is drawn between minus and plus this.", 45.0, unit="degrees", gt=0, le=180)
 
 
-class NoiseSkew(Part):
+class NoiseSkew(SkewPart, name="noise", runs="common.data.skews.noise:change"):
     """Client i of N has normal noise of sigma·i/N on its features (Li et al. 2022, noise-based imbalance)."""
 
-    kind: Literal["noise"] = key("Noisy features, more from client to client.", "noise")
     sigma: float = key("The last client's noise.", 0.1, unit="of 255 for bytes, else of a column's deviation", gt=0)
 
 
-class ChannelSkew(Part):
+class ChannelSkew(SkewPart, name="channel_shift", runs="common.data.skews.channels:change"):
     """Every client's images are lighter or darker, channel by channel, by amounts of its own (feature skew)."""
 
-    kind: Literal["channel_shift"] = key("Shifted channels.", "channel_shift")
     amount: float = key(
         "A client's shifts are drawn between minus and plus this.",
         0.2,
@@ -36,10 +42,9 @@ class ChannelSkew(Part):
     )
 
 
-class LabelSkew(Part):
+class LabelSkew(SkewPart, name="label_permutation", runs="common.data.skews.labels:change"):
     """Clients fall into clusters, and each cluster calls the classes by other names (concept skew)."""
 
-    kind: Literal["label_permutation"] = key("Labels permuted by cluster.", "label_permutation")
     clusters: int = key(
         "How many; client i is in cluster i mod clusters, and the first keeps the true labels.",
         2,
@@ -48,6 +53,4 @@ class LabelSkew(Part):
     )
 
 
-Skew = Annotated[RotationSkew | NoiseSkew | ChannelSkew | LabelSkew, Field(discriminator="kind"), Named("kind")]
-
-SKEWS: tuple[type[Part], ...] = (RotationSkew, NoiseSkew, ChannelSkew, LabelSkew)
+Skew = Annotated[SkewPart, SKEWS]

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from common.scenario.base import FilePath, Named, Part, expecting, folder_or_name, key, refuse
+from common.scenario.base import FilePath, Part, expecting, folder_or_name, key, refuse
+from common.scenario.registry import Family
+
+SOURCES = Family("sources", "kind")
+
+
+class SourcePart(Part):
+    """Where rows come from."""
+
+    family: ClassVar[Family] = SOURCES
+
+    kind: str = ""
+
 
 Task = Literal["auto", "classification", "regression"]
 Files = Annotated[
@@ -15,39 +27,35 @@ Files = Annotated[
 ]
 
 
-class SklearnSource(Part):
+class SklearnSource(SourcePart, name="sklearn", runs="common.data.sources.sklearn"):
     """A small data set that comes with scikit-learn; needs no download."""
 
-    kind: Literal["sklearn"] = key("A data set bundled with scikit-learn.", "sklearn")
     name: Literal["digits", "breast_cancer", "wine", "iris", "diabetes"] = key(
         "Which one: four classifications and diabetes, a regression.", "digits"
     )
 
 
-class IdxSource(Part):
+class IdxSource(SourcePart, name="idx", runs="common.data.sources.idx"):
     """A folder with the four files of MNIST's format: images and labels, training and test."""
 
-    kind: Literal["idx"] = key("MNIST-style idx files.", "idx")
     path: FilePath = key(
         "The folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
         "t10k-labels-idx1-ubyte, each plain or with .gz."
     )
 
 
-class NpzSource(Part):
+class NpzSource(SourcePart, name="npz", runs="common.data.sources.npz"):
     """A NumPy archive with x_train and y_train, and where you have them x_test, y_test and client."""
 
-    kind: Literal["npz"] = key("A NumPy .npz archive.", "npz")
     path: FilePath = key("The .npz file.")
     task: Task = key(
         "What y_train is: auto takes whole numbers and text for labels, other numbers for targets.", "auto"
     )
 
 
-class CsvSource(Part):
+class CsvSource(SourcePart, name="csv", runs="common.data.sources.csv"):
     """Tables in text files, of numbers and categories; several files are several natural clients."""
 
-    kind: Literal["csv"] = key("Comma-separated files.", "csv")
     path: Files = key(
         "The file; or several, as a list or a pattern with * in it: each is a natural client (partition: natural)."
     )
@@ -95,10 +103,9 @@ class CsvSource(Part):
         return self
 
 
-class TextSource(Part):
+class TextSource(SourcePart, name="text", runs="common.data.sources.text"):
     """Labelled texts: a file with a label and a text per line, or a folder with a folder of texts per label."""
 
-    kind: Literal["text"] = key("Labelled texts.", "text")
     path: FilePath = key(
         "The file, or the folder with a folder of .txt files for each label; or with folders train, validation "
         "(or val) and test that hold such folders."
@@ -119,10 +126,9 @@ class TextSource(Part):
         return self
 
 
-class ImagesSource(Part):
+class ImagesSource(SourcePart, name="images", runs="common.data.sources.images"):
     """Pictures: a folder of files for each class, brought to one size."""
 
-    kind: Literal["images"] = key("Folders of pictures.", "images")
     path: FilePath = key(
         "The folder with a folder of pictures for each class, in any format that Pillow reads by itself; or with "
         "folders train, validation (or val) and test that hold such folders."
@@ -132,10 +138,9 @@ class ImagesSource(Part):
     color: Literal["grey", "rgb"] = key("Grey, or red, green and blue.", "grey")
 
 
-class HubSource(Part):
+class HubSource(SourcePart, name="hub", runs="common.data.sources.hub"):
     """A data set of the Hugging Face hub, or one in its format on this machine; offline after the first time."""
 
-    kind: Literal["hub"] = key("A Hugging Face data set.", "hub")
     name: Annotated[str, BeforeValidator(folder_or_name)] = key(
         "Its name on the hub, or a folder: files as on the hub, or what save_to_disk wrote.", min_length=1
     )
@@ -152,10 +157,9 @@ class HubSource(Part):
     task: Task = key("auto takes class labels, texts and whole numbers for labels, other numbers for targets.", "auto")
 
 
-class SyntheticSource(Part):
+class SyntheticSource(SourcePart, name="synthetic", runs="common.data.sources.synthetic"):
     """Synthetic(α, β) of FedProx: every client has a model and features of its own (Li et al. 2020, section 5.1)."""
 
-    kind: Literal["synthetic"] = key("FedProx's Synthetic(α, β): 60 features, 10 classes.", "synthetic")
     clients: int = key("How many clients; use partition: natural.", 30, unit="clients", ge=1, le=100_000)
     alpha: float = key("How much the clients' models differ.", 1.0, unit="none", ge=0)
     beta: float = key("How much the clients' features differ.", 1.0, unit="none", ge=0)
@@ -163,10 +167,9 @@ class SyntheticSource(Part):
     most_rows: int = key("No client has more rows.", 10_000, unit="rows", ge=51)
 
 
-class TeacherSource(Part):
+class TeacherSource(SourcePart, name="teacher", runs="common.data.sources.teacher"):
     """Rows labelled by a random linear teacher: as many as you like, for trials of scale and speed."""
 
-    kind: Literal["teacher"] = key("A linear teacher's rows.", "teacher")
     rows: int = key("How many rows to train on.", 10_000, unit="rows", ge=1, le=10_000_000_000)
     features: int = key("How many features.", 32, unit="features", ge=1, le=1_000_000)
     classes: int = key("How many classes; 1 makes it a regression.", 10, unit="classes", ge=1, le=100_000)
@@ -183,28 +186,4 @@ class TeacherSource(Part):
         return self
 
 
-Source = Annotated[
-    SklearnSource
-    | IdxSource
-    | NpzSource
-    | CsvSource
-    | TextSource
-    | ImagesSource
-    | HubSource
-    | SyntheticSource
-    | TeacherSource,
-    Field(discriminator="kind"),
-    Named("kind"),
-]
-
-SOURCES: tuple[type[Part], ...] = (
-    SklearnSource,
-    IdxSource,
-    NpzSource,
-    CsvSource,
-    TextSource,
-    ImagesSource,
-    HubSource,
-    SyntheticSource,
-    TeacherSource,
-)
+Source = Annotated[SourcePart, SOURCES]

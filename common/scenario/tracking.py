@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from common.scenario.base import FilePath, Named, Part, absolute, key
+from common.scenario.base import FilePath, Part, absolute, key
+from common.scenario.registry import Family
+
+TRACKERS = Family("trackers", "kind")
+
+
+class TrackerPart(Part):
+    """Where a run's numbers go."""
+
+    family: ClassVar[Family] = TRACKERS
+
+    kind: str = ""
 
 
 def _file_or_address(value: Any, info: ValidationInfo) -> Any:
     return value if isinstance(value, str) and "://" in value else absolute(value, info)
 
 
-class CsvTracking(Part):
+class CsvTracking(TrackerPart, name="csv", runs="server.trackers.csv:CsvTracker"):
     """A CSV file with a row per round, for spreadsheets."""
 
-    kind: Literal["csv"] = key("A CSV file.", "csv")
     folder: FilePath | None = key(
         "Where to put NAME.csv, named as the run's folder; metrics.csv in the run's own folder if left out.", None
     )
 
 
-class TensorBoardTracking(Part):
+class TensorBoardTracking(TrackerPart, name="tensorboard", runs="server.trackers.tensorboard:TensorBoardTracker"):
     """Event files for TensorBoard; needs hothouse[tensorboard]."""
 
-    kind: Literal["tensorboard"] = key("TensorBoard's event files.", "tensorboard")
     folder: FilePath | None = key(
         "A log directory: the run goes into a folder of its own name there. "
         "`tensorboard` in the run's own folder if left out.",
@@ -33,10 +42,9 @@ class TensorBoardTracking(Part):
     )
 
 
-class MlflowTracking(Part):
+class MlflowTracking(TrackerPart, name="mlflow", runs="server.trackers.mlflow:MlflowTracker"):
     """A run in an MLflow store; needs hothouse[mlflow]."""
 
-    kind: Literal["mlflow"] = key("MLflow.", "mlflow")
     experiment: Annotated[str, Field(min_length=1)] | None = key(
         "The experiment the run belongs to; the scenario's name if left out.", None
     )
@@ -45,6 +53,4 @@ class MlflowTracking(Part):
     )
 
 
-Tracker = Annotated[CsvTracking | TensorBoardTracking | MlflowTracking, Field(discriminator="kind"), Named("kind")]
-
-TRACKERS: tuple[type[Part], ...] = (CsvTracking, TensorBoardTracking, MlflowTracking)
+Tracker = Annotated[TrackerPart, TRACKERS]

@@ -5,47 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from common.scenario.activations import ACTIVATIONS
-from common.scenario.augmentation import AUGMENTATIONS
-from common.scenario.base import Part, name_of
-from common.scenario.initializations import INITIALIZATIONS
-from common.scenario.losses import LOSSES
-from common.scenario.normalizations import NORMALIZATIONS
-from common.scenario.optimizers import OPTIMIZERS
-from common.scenario.partitions import PARTITIONS
-from common.scenario.schedules import SCHEDULES
-from common.scenario.selection import SELECTIONS
+from common.scenario.base import Part
+from common.scenario.registry import FAMILIES
 from common.scenario.shipped import shipped
-from common.scenario.skews import SKEWS
-from common.scenario.sources import SOURCES
-from common.scenario.strategies import STRATEGIES
-from common.scenario.tracking import TRACKERS
 
 Choices = list[tuple[str, str]]
 """Names, with one line each on what they are."""
-
-_FAMILIES: dict[str, tuple[tuple[type[Part], ...], str]] = {
-    "sources": (SOURCES, "kind"),
-    "partitions": (PARTITIONS, "scheme"),
-    "skews": (SKEWS, "kind"),
-    "activations": (ACTIVATIONS, "name"),
-    "initializations": (INITIALIZATIONS, "name"),
-    "normalizations": (NORMALIZATIONS, "name"),
-    "losses": (LOSSES, "name"),
-    "augmentations": (AUGMENTATIONS, "kind"),
-    "optimizers": (OPTIMIZERS, "name"),
-    "schedules": (SCHEDULES, "name"),
-    "strategies": (STRATEGIES, "name"),
-    "selections": (SELECTIONS, "name"),
-    "trackers": (TRACKERS, "kind"),
-}
 
 
 def catalogue() -> dict[str, Choices]:
     """Every kind of thing that a scenario can name, and what there is of it."""
     found = {"scenarios": _scenarios()}
-    for kind, (parts, tag) in _FAMILIES.items():
-        found[kind] = [(name_of(part, tag), _first_line(part)) for part in parts]
+    for title, family in FAMILIES.items():
+        found[title] = [(name, _first_line(part)) for name, part in family.parts.items()]
     return {kind: choices for kind, choices in found.items() if choices}
 
 

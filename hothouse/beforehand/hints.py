@@ -10,6 +10,7 @@ from common.data import Prepared
 from common.data.augmentable import needs_spread
 from common.scenario import Scenario
 from common.scenario.objective import output_kind
+from common.scenario.optimizers import Sgd
 
 Hint = Callable[[Scenario, Prepared], Iterator[str]]
 
@@ -102,7 +103,7 @@ def _deep_sigmoid(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
 
 def _nothing_kept(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
     optimizer = scenario.training.optimizer
-    if scenario.training.optimizer_state == "client" and optimizer.name == "sgd" and not optimizer.momentum:
+    if scenario.training.optimizer_state == "client" and isinstance(optimizer, Sgd) and not optimizer.momentum:
         yield "training.optimizer_state: client has no effect, sgd without momentum carries nothing from step to step"
 
 

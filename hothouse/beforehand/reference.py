@@ -11,6 +11,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from common.scenario import Scenario
+from common.scenario.base import Part
+from common.scenario.mistakes import parts_of
+from common.scenario.registry import Family
 
 _LIMITS = (("ge", "≥ {}"), ("gt", "> {}"), ("le", "≤ {}"), ("lt", "< {}"))
 
@@ -40,12 +43,14 @@ def _describe(part: type[BaseModel], path: str, lines: list[str]) -> None:
         lines += [f"## `{path}`", "", doc, ""]
     lines += _table(part)
     for name, field in part.model_fields.items():
-        below = _parts(field.annotation)
+        below = parts_of(field)
         here = f"{path}.{field.alias or name}".lstrip(".")
-        if len(below) == 1 and not _tagged(below[0]):
-            _describe(below[0], here, lines)
+        if not _chosen(field):
+            for one in below:
+                _describe(one, here, lines)
         else:
             for one in below:
+                assert issubclass(one, Part)
                 tag, value = _tag(one)
                 lines += [f"### `{here}: {{{tag}: {value}}}`", "", " ".join((one.__doc__ or "").split()), ""]
                 lines += _table(one, without=tag)
@@ -69,7 +74,8 @@ def _kind(field: FieldInfo) -> str:
         for name, text in _LIMITS
         if hasattr(rule, name)
     ]
-    kind = _words(field.annotation)
+    chosen = any(isinstance(rule, Family) for rule in field.metadata)
+    kind = "one of the kinds below" if chosen else _words(field.annotation)
     return " ".join([kind, *limits]).replace("|", "\\|")
 
 
@@ -79,9 +85,8 @@ def _words(annotation: Any) -> str:
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in inner)
     if origin in (Union, UnionType):
-        parts = _parts(annotation)
-        if parts:
-            return "keys below" if len(parts) == 1 and not _tagged(parts[0]) else "one of the kinds below"
+        if parts_of(annotation):
+            return "keys below"
         if {int, float} <= set(inner):
             return "number"
         return " or ".join(dict.fromkeys(_words(one) for one in inner if one is not type(None)))
@@ -92,7 +97,7 @@ def _words(annotation: Any) -> str:
     if annotation is Any:
         return "any value"
     if hasattr(annotation, "__metadata__"):
-        return _words(inner[0])
+        return "one of the kinds below" if _chosen(annotation) else _words(inner[0])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "keys below"
     return {int: "whole number", float: "number", str: "text", bool: "true or false"}.get(annotation, str(annotation))
@@ -102,9 +107,8 @@ def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
     value = field.default
-    if isinstance(value, BaseModel):
-        tag = _tag(type(value)) if _tagged(type(value)) else None
-        return f"`{tag[1]}`" if tag else ""
+    if isinstance(value, Part):
+        return f"`{value.part_name}`" if value.part_name else ""
     if value is None:
         return "–"
     if isinstance(value, tuple):
@@ -121,17 +125,10 @@ def _number(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _parts(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [part for inner in get_args(annotation) for part in _parts(inner)]
+def _chosen(annotation: Any) -> bool:
+    """Whether a key, or its type, is one part among others."""
+    return any(part.part_name for part in parts_of(annotation) if issubclass(part, Part))
 
 
-def _tagged(part: type[BaseModel]) -> bool:
-    first = next(iter(part.model_fields.values()))
-    return get_origin(first.annotation) is Literal and len(get_args(first.annotation)) == 1
-
-
-def _tag(part: type[BaseModel]) -> tuple[str, str]:
-    name, field = next(iter(part.model_fields.items()))
-    return name, str(get_args(field.annotation)[0])
+def _tag(part: type[Part]) -> tuple[str, str]:
+    return part.family.tag, part.part_name

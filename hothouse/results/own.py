@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clients.algorithms import ALGORITHMS, Algorithm
+from clients.algorithms import algorithm_of
 from common.errors import InputError
 from common.models import bare
 from common.models.predictor import Predictor
 from common.personal import own_arrays
+from common.scenario.strategies import StrategyPart
 from hothouse.report.records import readable
 from server.record.checkpoints import Loaded, latest
 
@@ -39,7 +40,7 @@ def own_model(run: Run, client: int) -> Predictor:
             event.get("event") in ("refused", "missing") for event in run.events
         ):
             raise InputError(f"{run.folder}: clients were left out from the start; which model is whose is unknown")
-        return _from(run.stored_model, strategy.name, loaded, client)
+        return _from(run.stored_model, strategy, loaded, client)
 
 
 def _last(run: Run) -> Loaded:
@@ -53,7 +54,7 @@ def _last(run: Run) -> Loaded:
     return loaded
 
 
-def _from(shared: Predictor, strategy: str, loaded: Loaded, client: int) -> Predictor:
+def _from(shared: Predictor, strategy: StrategyPart, loaded: Loaded, client: int) -> Predictor:
     """The model of the client at a place, from what the global one and the checkpoint have."""
     for kept in loaded.kept():
         at = np.flatnonzero(kept.places == client)
@@ -62,7 +63,7 @@ def _from(shared: Predictor, strategy: str, loaded: Loaded, client: int) -> Pred
         own = own_arrays({name: torch.from_numpy(rows[at]) for name, rows in kept.states.items()})
         arrays = loaded.state.parameters | loaded.state.buffers
         models = {name: torch.from_numpy(array)[None] for name, array in arrays.items()}
-        weights = ALGORITHMS.get(strategy, Algorithm).own_model(models, own, _no_losses)
+        weights = algorithm_of(strategy).own_model(models, own, _no_losses)
         network = bare(shared.spec, shared.agreement)
         network.load_state_dict({name: tensor[0] for name, tensor in weights.items()}, assign=True)
         return Predictor(network, shared.spec, shared.agreement, client=client).eval()

@@ -6,22 +6,13 @@ from importlib.util import find_spec
 
 from common.errors import InputError
 from common.scenario import Scenario
-from server.trackers.base import Tracker
-from server.trackers.csv import CsvTracker
-from server.trackers.mlflow import MlflowTracker
-from server.trackers.tensorboard import TensorBoardTracker
-
-TRACKERS: dict[str, type[Tracker]] = {
-    "csv": CsvTracker,
-    "tensorboard": TensorBoardTracker,
-    "mlflow": MlflowTracker,
-}
+from common.scenario.registry import implementation
 
 
 def check_trackers(scenario: Scenario) -> None:
     """Raises InputError where the library of one of the scenario's trackers is missing."""
     for position, spec in enumerate(scenario.tracking):
-        package = TRACKERS[spec.kind].package
+        package = implementation(spec).package
         if package and find_spec(package) is None:
             raise InputError(
                 f"{spec.kind} needs the package {package}: pip install 'hothouse[{spec.kind}]'", f"tracking.{position}"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from common.scenario.registry import implementation
 from server.record.observers import Metrics, Observer
-from server.trackers import TRACKERS
 from server.trackers.base import Ending, Tracked, Tracker
 
 
@@ -23,11 +23,11 @@ class Trackers(Observer):
         self._trackers: list[Tracker] = []
         for spec in run.scenario.tracking:
             try:
-                self._trackers.append(TRACKERS[spec.kind](spec, run))
+                self._trackers.append(implementation(spec)(spec, run))
             except Exception as error:
                 if not run.history:
                     raise
-                self._failed(TRACKERS[spec.kind].__name__, error)
+                self._failed(implementation(spec).__name__, error)
 
     def __enter__(self) -> Trackers:
         return self

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from clients.augmentation import GEOMETRY, PIXELS
 from clients.augmentation.chosen import Placed
 from clients.augmentation.draws import normals
 from clients.augmentation.images.affine import composed, identity, resampled
@@ -21,9 +20,9 @@ from clients.augmentation.images.color import saturated, turned
 from clients.augmentation.images.erasing import rectangles
 from clients.augmentation.images.light import brightened, contrasted
 from common import seeds
-from common.scenario.augmentation import IMAGES as SPECS
+from common.scenario.augmentation import AUGMENTATIONS
 from common.scenario.augmentation import images as specs
-from common.scenario.base import Part, name_of
+from common.scenario.registry import implementation
 from tests.pipelines import images_meta, keys, on_images, pipeline
 
 RNG = np.random.default_rng(5)
@@ -36,7 +35,7 @@ def smooth(height: int = 20, width: int = 26) -> np.ndarray:
 
 def mapped(image: np.ndarray, spec: Any, u: tuple[float, float]) -> np.ndarray:
     """An image after one geometric augmentation whose draws are given."""
-    maps = GEOMETRY[spec.kind](spec, np.array([u]), *image.shape)
+    maps = implementation(spec)(spec, np.array([u]), *image.shape)
     return resampled(torch.tensor(image)[None, None], maps)[0, 0].numpy()
 
 
@@ -45,10 +44,6 @@ def affine(image: np.ndarray, matrix: list[list[float]], offset: tuple[float, fl
     middle = (np.array(image.shape) - 1) / 2
     start = middle - np.array(matrix) @ middle + np.array(offset)
     return ndimage.affine_transform(image, np.array(matrix), start, order=1, mode="grid-constant")
-
-
-def test_every_augmentation_of_images_is_registered() -> None:
-    assert set(GEOMETRY) | set(PIXELS) == {name_of(part, "kind") for part in SPECS}
 
 
 @pytest.mark.parametrize("u", [0.0, 0.21, 0.5, 0.83])
@@ -119,7 +114,7 @@ def test_composed_maps_are_one_after_the_other() -> None:
     image = np.pad(RNG.random((4, 4)), 6)
     maps = identity(1)
     for spec, u in ((specs.Rotation(degrees=90.0), 1.0), (specs.Shift(fraction=0.125), 1.0), (specs.Flip(), 0.5)):
-        maps = composed(maps, GEOMETRY[spec.kind](spec, np.full((1, 2), u), 16, 16))
+        maps = composed(maps, implementation(spec)(spec, np.full((1, 2), u), 16, 16))
     turned_and_moved = np.roll(np.rot90(image), (2, 2), axis=(0, 1))
     found = resampled(torch.tensor(image)[None, None], maps)[0, 0].numpy()
     assert np.allclose(found, np.fliplr(turned_and_moved), atol=1e-12)
@@ -248,7 +243,7 @@ def test_rectangles_lie_in_the_image(u: Any, area: Any, aspect: Any, size: tuple
     assert (left + wide <= size[1]).all()
 
 
-ALL = [name_of(part, "kind") for part in SPECS]
+ALL = [name for name, part in AUGMENTATIONS.parts.items() if issubclass(part, specs.ImageAugmentation)]
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -369,15 +364,10 @@ def test_gaps_stay_gaps_and_never_spread(kind: str) -> None:
     assert not np.isnan(found[1]).any()
     share = np.isnan(found[2:]).mean()
     assert 0.5 * 9 / 81 < share < 1.3 * 9 / 81
-    if kind in PIXELS:
+    if not issubclass(AUGMENTATIONS.parts[kind], specs.Geometric):
         assert np.array_equal(np.isnan(found), np.isnan(images))
     if kind == "flip":
         assert np.allclose(found, images[:, :, ::-1], equal_nan=True)
-
-
-def test_parts_of_the_scenario_are_what_is_tested_here() -> None:
-    assert all(issubclass(part, Part) for part in SPECS)
-    assert set(SETTINGS) | {"crop"} == set(ALL)
 
 
 def test_blur_is_a_gaussian_of_a_width_of_its_own() -> None:

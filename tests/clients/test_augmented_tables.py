@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from clients.augmentation import TABLES, Pipeline
+from clients.augmentation import Pipeline
 from common.data.augmentable import check_augmentation
 from common.data.prepared import Prepared
 from common.data.table import Column
 from common.errors import InputError
-from common.scenario.augmentation import TABLES as SPECS
-from common.scenario.base import name_of
 from common.scenario.training import Training
 from tests.federations import federation, plain_meta
 from tests.pipelines import keys, pipeline
@@ -23,10 +21,6 @@ from tests.pipelines import keys, pipeline
 RNG = np.random.default_rng(6)
 NUMBERS = replace(plain_meta("classification", [0, 1], 3, 0), filling="mean")
 X = torch.tensor(RNG.normal(size=(4000, 3)) * [1, 10, 0] + 5)
-
-
-def test_every_augmentation_of_tables_is_registered() -> None:
-    assert set(TABLES) == {name_of(part, "kind") for part in SPECS}
 
 
 def test_noise_is_in_the_unit_of_the_column() -> None:

@@ -10,14 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.augmentation import TEXTS
 from clients.augmentation.draws import Dice
 from clients.augmentation.texts.characters import neighbours
 from common import seeds
-from common.scenario.augmentation import TEXTS as SPECS
+from common.scenario.augmentation import AUGMENTATIONS
 from common.scenario.augmentation import texts as specs
-from common.scenario.base import name_of
+from common.scenario.registry import implementation
 from tests.pipelines import on_texts
+
+TEXTS = {
+    name: implementation(part) for name, part in AUGMENTATIONS.parts.items() if issubclass(part, specs.TextAugmentation)
+}
 
 
 class Loaded(Dice):
@@ -35,10 +38,6 @@ class Loaded(Dice):
 
 
 HIT, MISS = 0.0, 0.9
-
-
-def test_every_augmentation_of_texts_is_registered() -> None:
-    assert set(TEXTS) == {name_of(part, "kind") for part in SPECS}
 
 
 def test_dice_draw_the_numbers_of_their_stream() -> None:
@@ -274,7 +273,7 @@ def test_probability_is_how_many_texts_are_changed(kind: str) -> None:
 
 
 def _options(kind: str) -> set[str]:
-    return set(next(part for part in SPECS if name_of(part, "kind") == kind).model_fields)
+    return set(AUGMENTATIONS.parts[kind].model_fields)
 
 
 @pytest.mark.parametrize("kind", ["word_deletion", "word_repetition"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -11,10 +11,7 @@ from pydantic import BaseModel
 from common.errors import InputError
 from common.scenario import Scenario, cohort_size, dump_scenario, load_scenario
 from common.scenario.draft import Change, read_draft
-from common.scenario.optimizers import OPTIMIZERS
-from common.scenario.partitions import PARTITIONS
-from common.scenario.sources import SOURCES
-from common.scenario.strategies import STRATEGIES
+from common.scenario.mistakes import parts_of
 
 SMALLEST = {"data": {"source": {"kind": "sklearn", "name": "iris"}}}
 
@@ -34,16 +31,11 @@ def complaint(path: Path, *overrides: str) -> str:
 def parts(part: type[BaseModel]) -> set[type[BaseModel]]:
     """A part and all parts below it."""
 
-    def inside(annotation: Any) -> list[type[BaseModel]]:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            return [annotation]
-        return [found for inner in get_args(annotation) for found in inside(inner)]
-
-    below = [found for field in part.model_fields.values() for found in inside(field.annotation)]
+    below = [found for field in part.model_fields.values() for found in parts_of(field)]
     return {part}.union(*(parts(found) for found in below)) if below else {part}
 
 
-EVERY_PART = sorted(parts(Scenario).union(OPTIMIZERS, PARTITIONS, SOURCES, STRATEGIES), key=lambda part: part.__name__)
+EVERY_PART = sorted(parts(Scenario), key=lambda part: (part.__module__, part.__name__))
 
 
 def test_the_quickstart_reads_as_it_is_written(quickstart: Path) -> None:

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.data.sources import SOURCES, idx, npz, sklearn
+from common.data.sources import idx, npz, sklearn
 from common.data.table import Table
 from common.errors import InputError
 from common.scenario import sources as specs
-from common.scenario.base import name_of
 from tests.conftest import shared_data
 
 IDX_NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -39,10 +38,6 @@ def read_idx(folder: Path) -> Table:
 
 def read_npz(path: Path, **options: Any) -> Table:
     return npz.read(specs.NpzSource(path=str(path), **options), 0)
-
-
-def test_every_source_of_the_schema_is_registered() -> None:
-    assert set(SOURCES) == {name_of(part, "kind") for part in specs.SOURCES}
 
 
 @pytest.mark.parametrize(

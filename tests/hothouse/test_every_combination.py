@@ -30,7 +30,7 @@ HELD = {
     "clients": {"client_holdout": 0.2},
     "all": {"test_fraction": 0.2, "validation_fraction": 0.2, "client_holdout": 0.2},
 }
-LOSS = {part.model_fields["name"].default: {} for part in LOSSES} | {
+LOSS = {name: {} for name in LOSSES.parts} | {
     "cross_entropy, smoothed and weighed": {"label_smoothing": 0.1, "class_weights": "balanced"},
     "binary_cross_entropy, smoothed and weighed": {"label_smoothing": 0.1, "class_weights": "balanced"},
 }

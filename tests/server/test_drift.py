@@ -23,7 +23,7 @@ from common.scenario import Scenario
 from common.scenario.normalizations import BatchNorm
 from server.grid.local import LocalGrid
 from server.rounds import Rounds
-from server.selection import select
+from server.selection.uniform import select
 from server.strategies.geometricmedian import weiszfeld
 from tests.conftest import REPOSITORY
 from tests.federations import FEATURES, batches_of, federation, named, scenario, starting_weights, train_order

@@ -17,12 +17,12 @@ from torch import nn
 from common.arrays import Named, pack
 from common.data import Prepared
 from common.scenario import Scenario
-from common.scenario.strategies import STRATEGIES as PARTS
+from common.scenario.registry import implementation
+from common.scenario.strategies import STRATEGIES
 from server.evaluation.losses import Losses
 from server.exchange.blocks import cut
 from server.exchange.results import BlockResult
-from server.selection import select
-from server.strategies import STRATEGIES
+from server.selection.uniform import select
 from server.strategies.base import Surroundings
 from server.strategies.fedtrimmedavg import trimmed_mean
 from server.strategies.flower import ALONE, FlowerStrategy
@@ -58,9 +58,9 @@ FLOWERS: dict[str, tuple[str, flwr.Strategy]] = {
     "bulyan": ("{name: bulyan, malicious_clients: 1}", flwr.Bulyan(num_malicious_nodes=1, **ALONE)),
 }
 """Each name with some options, and Flower's strategy with the same ones."""
-WRAPPED = [name for name in FLOWERS if issubclass(STRATEGIES[name], FlowerStrategy)]
+WRAPPED = [name for name in FLOWERS if issubclass(implementation(STRATEGIES.parts[name], "server"), FlowerStrategy)]
 """Those that are Flower's own code behind ours."""
-ROBUST = [part.model_fields["name"].default for part in PARTS if getattr(part, "robust", False)]
+ROBUST = [name for name, part in STRATEGIES.parts.items() if getattr(part, "robust", False)]
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +167,7 @@ def made(name: str) -> tuple[FlowerStrategy[Any], list[BlockResult]]:
     losses: Any = lambda weights, positions: Losses(np.ones(len(positions)), np.ones(len(positions)))  # noqa: E731
     unused: Any = None
     surroundings = Surroundings(settings, clients, np.full(7, 4), unused, losses, unused)
-    strategy = STRATEGIES[name](settings.federation.strategy, surroundings)
+    strategy = implementation(settings.federation.strategy, "server")(settings.federation.strategy, surroundings)
     assert isinstance(strategy, FlowerStrategy)
     results = []
     for block in blocks:

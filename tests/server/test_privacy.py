@@ -32,10 +32,10 @@ from server.exchange.results import BlockResult
 from server.grid.local import LocalGrid
 from server.privacy import Private
 from server.rounds import Rounds
-from server.selection import select
 from server.selection.poisson import Poisson
-from server.strategies import STRATEGIES
+from server.selection.uniform import select
 from server.strategies.base import Surroundings
+from server.strategies.fedavg import FedAvg
 from server.strategies.flower import ALONE
 from tests.command import command
 from tests.federations import Watcher, federation, named, ran, scenario, starting_weights, trained_alone
@@ -132,7 +132,7 @@ class TestCentralNoise:
         settings = chosen(options)
         unused: Any = None
         surroundings = Surroundings(settings, np.arange(40), np.full(40, 4), unused, unused, unused)
-        inner = STRATEGIES["fedavg"](settings.federation.strategy, surroundings)
+        inner = FedAvg(settings.federation.strategy, surroundings)
         assert settings.federation.privacy is not None
         return Private(settings.federation.privacy, surroundings, inner)
 

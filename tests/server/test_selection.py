@@ -16,8 +16,9 @@ import hothouse
 from common import seeds
 from common.errors import InputError
 from common.participation import read_participation
+from common.scenario.registry import implementation
 from server.evaluation.losses import Losses
-from server.selection import SELECTIONS, Selection
+from server.selection.base import Selection
 from server.selection.draws import weighted
 from server.selection.oort import Oort
 from server.strategies.base import Surroundings
@@ -44,7 +45,8 @@ def rule(selection: Any, size: int = 3, losses: dict[int, float] | None = None, 
     unused, asked = None, told
     surroundings = Surroundings(settings, np.arange(8) + 100, SIZES, unused, asked, unused)  # type: ignore[arg-type]
     options = settings.federation.selection
-    return SELECTIONS[options.name](options, surroundings, size)
+    rule: Selection = implementation(options)(options, surroundings, size)
+    return rule
 
 
 def cohorts(selection: Selection, rounds: int = 5) -> list[list[int]]:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clients.augmentation.chosen import Placed, on_some
-from clients.augmentation.images import GEOMETRY, PIXELS
 from clients.augmentation.images.affine import Maps, composed, identity, resampled
 from clients.augmentation.images.pixels import Drawn
 from common import seeds
 from common.data.images import ImageShape
+from common.scenario.augmentation.images import Geometric
+from common.scenario.registry import implementation
 
 _MOST = 0.75
 """Where so large a part of the images moves, the others are put back afterwards: that copies less."""
@@ -34,7 +35,8 @@ class Images:
     def __init__(self, augmentations: Sequence[Placed], shape: ImageShape, white: float | None) -> None:
         self._shape, self._white = shape, white
         self._groups = [
-            (moving, list(group)) for moving, group in groupby(augmentations, lambda one: one.spec.kind in GEOMETRY)
+            (moving, list(group))
+            for moving, group in groupby(augmentations, lambda one: isinstance(one.spec, Geometric))
         ]
 
     def __call__(self, x: Tensor, keys: seeds.Streams) -> Tensor:
@@ -58,14 +60,15 @@ class Images:
         return self._rows(pixels.masked_fill(gaps, torch.nan) if missing else pixels)
 
     def _changed(self, spec: Any, some: Tensor, own: seeds.Streams) -> Tensor:
-        return PIXELS[spec.kind](spec, some, Drawn(own, self._white, some.dtype))
+        changed: Tensor = implementation(spec)(spec, some, Drawn(own, self._white, some.dtype))
+        return changed
 
     def _maps(self, group: list[Placed], keys: seeds.Streams) -> tuple[Maps, NDArray[np.bool_]]:
         """Each image's map, and which images it moves."""
         maps, moved = identity(len(keys)), np.zeros(len(keys), dtype=bool)
         for one in group:
             hit, own = one.chosen(keys)
-            inner = GEOMETRY[one.spec.kind](one.spec, seeds.uniforms(own, 2), self._shape.height, self._shape.width)
+            inner = implementation(one.spec)(one.spec, seeds.uniforms(own, 2), self._shape.height, self._shape.width)
             maps[hit] = composed(maps[hit], inner)
             moved[hit] = True
         return maps, moved

@@ -5,18 +5,20 @@ Augmentation acts on raw values, before gaps are filled and columns are scaled.
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated
 
-from pydantic import Field
+from common.scenario.augmentation.base import AUGMENTATIONS, AugmentationPart
+from common.scenario.augmentation.images import ImageAugmentation
+from common.scenario.augmentation.tables import TableAugmentation
+from common.scenario.augmentation.texts import TextAugmentation
 
-from common.scenario.augmentation.images import Image
-from common.scenario.augmentation.tables import Table
-from common.scenario.augmentation.texts import Text
-from common.scenario.base import Named, Part
+__all__ = [
+    "AUGMENTATIONS",
+    "Augmentation",
+    "AugmentationPart",
+    "ImageAugmentation",
+    "TableAugmentation",
+    "TextAugmentation",
+]
 
-Augmentation = Annotated[Image | Text | Table, Field(discriminator="kind"), Named("kind")]
-
-IMAGES: tuple[type[Part], ...] = get_args(Image)
-TEXTS: tuple[type[Part], ...] = get_args(Text)
-TABLES: tuple[type[Part], ...] = get_args(Table)
-AUGMENTATIONS = (*IMAGES, *TEXTS, *TABLES)
+Augmentation = Annotated[AugmentationPart, AUGMENTATIONS]

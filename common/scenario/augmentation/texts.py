@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from common.scenario.augmentation.probability import probability
-from common.scenario.base import FilePath, Part, key, refuse
+from common.scenario.augmentation.base import AugmentationPart
+from common.scenario.base import FilePath, key, refuse
 
 
 def as_looked_up(word: str) -> str:
@@ -34,19 +34,21 @@ Words = Annotated[
 """Each word, as it is looked up, with its synonyms."""
 
 
-class CharacterNoise(Part):
+class TextAugmentation(AugmentationPart):
+    """One that changes texts."""
+
+
+class CharacterNoise(
+    TextAugmentation, name="character_noise", runs="clients.augmentation.texts.characters:character_noise"
+):
     """Texts: characters left out, put in, replaced, or exchanged with the next one."""
 
-    kind: Literal["character_noise"] = key("Garbled texts.", "character_noise")
-    probability: float = probability()
     rate: float = key("How likely any one character is hit.", 0.05, unit="fraction", ge=0, le=1)
 
 
-class Typos(Part):
+class Typos(TextAugmentation, name="typos", runs="clients.augmentation.texts.characters:typos"):
     """Texts: letters replaced by their neighbours on a keyboard."""
 
-    kind: Literal["typos"] = key("Mistyped texts.", "typos")
-    probability: float = probability()
     rate: float = key(
         "How likely any one letter is mistyped; what is on no key of the keyboard stays.",
         0.05,
@@ -57,11 +59,9 @@ class Typos(Part):
     layout: Literal["qwerty", "qwertz", "azerty"] = key("The keyboard.", "qwerty")
 
 
-class WordDeletion(Part):
+class WordDeletion(TextAugmentation, name="word_deletion", runs="clients.augmentation.texts.words:word_deletion"):
     """Texts: words left out; one always stays."""
 
-    kind: Literal["word_deletion"] = key("Texts with gaps.", "word_deletion")
-    probability: float = probability()
     rate: float = key(
         "How likely any one word is left out. A Chinese character or a kana counts as a word.",
         0.1,
@@ -71,11 +71,9 @@ class WordDeletion(Part):
     )
 
 
-class WordSwap(Part):
+class WordSwap(TextAugmentation, name="word_swap", runs="clients.augmentation.texts.words:word_swap"):
     """Texts: words that change places with other words of the text."""
 
-    kind: Literal["word_swap"] = key("Words in each other's places.", "word_swap")
-    probability: float = probability()
     rate: float = key(
         "How likely any one word is moved: those that are hit change places with each other, a single one with any "
         "other word. A Chinese character or a kana counts as a word.",
@@ -86,11 +84,9 @@ class WordSwap(Part):
     )
 
 
-class WordRepetition(Part):
+class WordRepetition(TextAugmentation, name="word_repetition", runs="clients.augmentation.texts.words:word_repetition"):
     """Texts: words said twice."""
 
-    kind: Literal["word_repetition"] = key("Words said twice.", "word_repetition")
-    probability: float = probability()
     rate: float = key(
         "How likely any one word is repeated. A Chinese character or a kana counts as a word.",
         0.1,
@@ -100,11 +96,9 @@ class WordRepetition(Part):
     )
 
 
-class Synonyms(Part):
+class Synonyms(TextAugmentation, name="synonyms", runs="clients.augmentation.texts.synonyms:synonyms"):
     """Texts: words replaced by others of your own table."""
 
-    kind: Literal["synonyms"] = key("Other words for the same.", "synonyms")
-    probability: float = probability()
     rate: float = key(
         "How likely any one word that has synonyms is replaced. In scripts without spaces the longest of the table's "
         "that begins at a character is the word there.",
@@ -125,19 +119,11 @@ class Synonyms(Part):
         return self
 
 
-class ClauseShuffle(Part):
+class ClauseShuffle(TextAugmentation, name="clause_shuffle", runs="clients.augmentation.texts.order:clause_shuffle"):
     """Texts: the clauses between punctuation marks in another order."""
 
-    kind: Literal["clause_shuffle"] = key("Clauses in another order.", "clause_shuffle")
-    probability: float = probability()
 
-
-class WordShuffle(Part):
+class WordShuffle(TextAugmentation, name="word_shuffle", runs="clients.augmentation.texts.order:word_shuffle"):
     """Texts: words in another order, none far from its place (Lample et al. 2018)."""
 
-    kind: Literal["word_shuffle"] = key("Words in another order.", "word_shuffle")
-    probability: float = probability()
     window: int = key("How far a word may move. A Chinese character or a kana counts as a word.", 3, unit="words", ge=1)
-
-
-Text = CharacterNoise | Typos | WordDeletion | WordSwap | WordRepetition | Synonyms | ClauseShuffle | WordShuffle

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
-
-from common.scenario.base import Named, Part
 from common.scenario.strategies.averaging import FedAvg, FedProx
-from common.scenario.strategies.base import StrategyPart
+from common.scenario.strategies.base import STRATEGIES, StrategyPart
 from common.scenario.strategies.competition import Competition
 from common.scenario.strategies.drift import FedDyn, FedExP, FedNova, Moon, Scaffold
 from common.scenario.strategies.fair import QFedAvg
@@ -50,64 +47,4 @@ __all__ = [
     "StrategyPart",
 ]
 
-Strategy = Annotated[
-    FedAvg
-    | FedProx
-    | FedAvgM
-    | FedAdagrad
-    | FedAdam
-    | FedYogi
-    | Scaffold
-    | FedNova
-    | FedDyn
-    | FedExP
-    | Moon
-    | QFedAvg
-    | FedMedian
-    | FedTrimmedAvg
-    | Krum
-    | MultiKrum
-    | Bulyan
-    | GeometricMedian
-    | FedBN
-    | FedPer
-    | FedRep
-    | Ditto
-    | PFedMe
-    | IFCA
-    | Centralized
-    | Local
-    | Competition,
-    Field(discriminator="name"),
-    Named("name"),
-]
-
-STRATEGIES: tuple[type[Part], ...] = (
-    FedAvg,
-    FedProx,
-    FedAvgM,
-    FedAdagrad,
-    FedAdam,
-    FedYogi,
-    Scaffold,
-    FedNova,
-    FedDyn,
-    FedExP,
-    Moon,
-    QFedAvg,
-    FedMedian,
-    FedTrimmedAvg,
-    Krum,
-    MultiKrum,
-    Bulyan,
-    GeometricMedian,
-    FedBN,
-    FedPer,
-    FedRep,
-    Ditto,
-    PFedMe,
-    IFCA,
-    Centralized,
-    Local,
-    Competition,
-)
+Strategy = Annotated[StrategyPart, STRATEGIES]

@@ -7,12 +7,16 @@ from typing import ClassVar, Literal, Self
 
 from common.scenario.base import Part
 from common.scenario.model import Model
+from common.scenario.registry import Family
 from common.scenario.training import Training
+
+STRATEGIES = Family("strategies")
 
 
 class StrategyPart(Part):
     """What strategies have in common."""
 
+    family: ClassVar[Family] = STRATEGIES
     keeps_state: ClassVar[bool] = False
     """Whether clients keep something of their own from round to round, beside networks."""
     outcome: ClassVar[Literal["global", "own"]] = "global"
@@ -32,6 +36,8 @@ class StrategyPart(Part):
     """Whether it sees clients through the mean of their weights only, so that clipping and noise cover all it sees."""
     bound: ClassVar[str] = ""
     """What it needs of a round's n clients, in words."""
+
+    name: str = ""
 
     @property
     def keeps_networks(self) -> bool:

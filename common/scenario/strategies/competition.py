@@ -15,7 +15,7 @@ from common.scenario.training import Training
 Positive = Annotated[float, Field(gt=0)]
 
 
-class Competition(StrategyPart):
+class Competition(StrategyPart, name="competition", server="server.strategies.competition:Competition"):
     """Networks compete: the super node judges them and spreads the best weights to the others.
 
     In `best`, `top_k`, `weighted` and `layerwise` all networks start a round from the same weights; in
@@ -27,7 +27,6 @@ class Competition(StrategyPart):
 
     each: ClassVar[bool] = True
 
-    name: Literal["competition"] = key("Networks compete, the best weights are spread.", "competition")
     mode: Literal["best", "top_k", "weighted", "tournament", "layerwise", "population"] = key(
         "best: the winner takes all. top_k: the k best are averaged. weighted: all are averaged by the softmax of "
         "their scores. tournament: random pairs, losers take their winner's weights. layerwise: from the winner on, "

@@ -11,7 +11,12 @@ from common.scenario.strategies.base import StrategyPart
 from common.scenario.training import Training
 
 
-class Scaffold(StrategyPart):
+class Scaffold(
+    StrategyPart,
+    name="scaffold",
+    server="server.strategies.scaffold:Scaffold",
+    client="clients.algorithms.scaffold:Scaffold",
+):
     """Clients correct their gradients by control variates (Karimireddy et al. 2020, algorithm 1).
 
     All clients of a round count alike, as in the paper.
@@ -21,7 +26,6 @@ class Scaffold(StrategyPart):
     plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients", "own"]] = "clients"
 
-    name: Literal["scaffold"] = key("Control variates against client drift.", "scaffold")
     server_lr: float = key("η_g: how much of the clients' mean change the server takes.", 1.0, unit="none", gt=0)
 
     control: Literal["auto", "option_1", "option_2"] = key(
@@ -55,13 +59,16 @@ class Scaffold(StrategyPart):
         return None
 
 
-class FedNova(StrategyPart):
+class FedNova(
+    StrategyPart,
+    name="fednova",
+    server="server.strategies.fednova:FedNova",
+    client="clients.algorithms.fednova:FedNova",
+):
     """Each client's change is divided by how far it could go, so that more steps count no more (Wang et al. 2020)."""
 
     plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients", "own"]] = "own"
-
-    name: Literal["fednova"] = key("Normalized averaging, for clients with different numbers of steps.", "fednova")
 
     def misfit(self, model: Model, training: Training) -> tuple[str, str] | None:
         """An adaptive optimizer's change is not normalized by its steps."""
@@ -74,7 +81,9 @@ class FedNova(StrategyPart):
         return None
 
 
-class FedDyn(StrategyPart):
+class FedDyn(
+    StrategyPart, name="feddyn", server="server.strategies.feddyn:FedDyn", client="clients.algorithms.feddyn:FedDyn"
+):
     """Clients' losses are corrected so that their minima and the global one agree (Acar et al. 2021, algorithm 1).
 
     All clients of a round count alike, as in the paper.
@@ -84,11 +93,12 @@ class FedDyn(StrategyPart):
     plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients", "own"]] = "clients"
 
-    name: Literal["feddyn"] = key("Dynamic regularization.", "feddyn")
     alpha: float = key("α of the term (α/2)‖θ − θ_global‖² in each client's loss.", 0.1, unit="none", gt=0)
 
 
-class FedExP(StrategyPart):
+class FedExP(
+    StrategyPart, name="fedexp", server="server.strategies.fedexp:FedExP", client="clients.algorithms.fedexp:FedExP"
+):
     """FedAvg that goes further where clients disagree, by extrapolation (Jhunjhunwala et al. 2023, algorithm 1).
 
     All clients of a round count alike, as in the paper.
@@ -97,17 +107,15 @@ class FedExP(StrategyPart):
     plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients", "own"]] = "clients"
 
-    name: Literal["fedexp"] = key("A server's step as long as the clients' changes allow.", "fedexp")
     eps: float = key("ε beside ‖mean change‖² in the step's denominator.", 1e-3, unit="none", ge=0)
 
 
-class Moon(StrategyPart):
+class Moon(StrategyPart, name="moon", server="server.strategies.moon:Moon", client="clients.algorithms.moon:Moon"):
     """Clients' features are drawn to the global network's and away from their own old ones (Li et al. 2021)."""
 
     keeps_state: ClassVar[bool] = True
     plain_clients: ClassVar[bool] = False
     only_mean: ClassVar[bool] = True
 
-    name: Literal["moon"] = key("Model-contrastive learning.", "moon")
     mu: float = key("μ of the contrastive term in each client's loss.", 1.0, unit="none", ge=0)
     temperature: float = key("τ by which similarities are divided.", 0.5, unit="none", gt=0)

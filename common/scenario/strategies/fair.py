@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from common.scenario.base import key
 from common.scenario.strategies.base import StrategyPart
 
 
-class QFedAvg(StrategyPart):
+class QFedAvg(StrategyPart, name="qfedavg", server="server.strategies.qfedavg:QFedAvg"):
     """q-FedAvg (Li et al. 2020, *Fair resource allocation*, algorithm 2): clients with a high loss count for more.
 
     The losses are those of the global weights on each client's training rows: every round begins with a message that
@@ -17,7 +17,6 @@ class QFedAvg(StrategyPart):
 
     each: ClassVar[bool] = True
 
-    name: Literal["qfedavg"] = key("Clients with a high loss count for more.", "qfedavg")
     q: float = key("How much fairer: at 0 all clients count alike, whatever their loss.", 0.1, unit="none", ge=0)
     client_learning_rate: float | None = key(
         "1/L, the inverse of the gradients' Lipschitz constant as far as it is known; training.optimizer.lr if left "

@@ -25,12 +25,10 @@ class PersonalPart(StrategyPart):
         return "federation.strategy.personal_layers", f"fewer than the model's {dense} dense layers"
 
 
-class FedBN(PersonalPart):
+class FedBN(PersonalPart, name="fedbn", server="server.strategies.fedbn:FedBN"):
     """FedAvg of all but batch normalization, which is each client's own (Li et al. 2021, algorithm 1)."""
 
     weighting: ClassVar[Literal["rows", "clients"]] = "clients"
-
-    name: Literal["fedbn"] = key("FedAvg with local batch normalization, its statistics and its parameters.", "fedbn")
 
     def personal(self, arrays: Iterable[str]) -> list[str]:
         """Those of batch normalizations, which are told by their running statistics."""
@@ -39,10 +37,9 @@ class FedBN(PersonalPart):
         return [name for name in names if name.startswith(norms)] if norms else []
 
 
-class FedPer(PersonalPart):
+class FedPer(PersonalPart, name="fedper", server="server.strategies.fedper:FedPer"):
     """FedAvg of the first layers; the last ones are each client's own (Arivazhagan et al. 2019, algorithms 1 and 2)."""
 
-    name: Literal["fedper"] = key("FedAvg with personal last layers.", "fedper")
     personal_layers: int = key(
         "K_P: so many of the dense layers, the last ones, are each client's own, with what normalizes them.",
         1,
@@ -55,13 +52,14 @@ class FedPer(PersonalPart):
         return last_layers(arrays, self.personal_layers)
 
 
-class FedRep(PersonalPart):
+class FedRep(
+    PersonalPart, name="fedrep", server="server.strategies.fedrep:FedRep", client="clients.algorithms.fedrep:FedRep"
+):
     """FedPer whose clients train their last layers first and then the others (Collins et al. 2021, algorithm 1)."""
 
     plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients"]] = "clients"
 
-    name: Literal["fedrep"] = key("Personal last layers and common first ones, trained in turn.", "fedrep")
     personal_layers: int = key(
         "So many of the dense layers, the last ones, are each client's own, with what normalizes them.",
         1,
@@ -81,12 +79,13 @@ class FedRep(PersonalPart):
         return last_layers(arrays, self.personal_layers)
 
 
-class Ditto(PersonalPart):
+class Ditto(
+    PersonalPart, name="ditto", server="server.strategies.ditto:Ditto", client="clients.algorithms.ditto:Ditto"
+):
     """FedAvg, and beside it a model of each client's own that is held near the global one (Li et al. 2021)."""
 
     plain_clients: ClassVar[bool] = False
 
-    name: Literal["ditto"] = key("FedAvg with a personal model beside it.", "ditto")
     lambda_: float = key(
         "λ of the term (λ/2)‖v − θ_global‖² in the loss of a client's own model v.",
         0.1,
@@ -96,13 +95,14 @@ class Ditto(PersonalPart):
     )
 
 
-class PFedMe(PersonalPart):
+class PFedMe(
+    PersonalPart, name="pfedme", server="server.strategies.pfedme:PFedMe", client="clients.algorithms.pfedme:PFedMe"
+):
     """Personal models that are proximal points of local ones, which are averaged (Dinh et al. 2020, algorithm 1)."""
 
     plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients"]] = "clients"
 
-    name: Literal["pfedme"] = key("Personal models by Moreau envelopes.", "pfedme")
     lambda_: float = key(
         "λ of the term (λ/2)‖θ − w‖² that holds a client's own model θ near its local one w.",
         15.0,
@@ -120,14 +120,13 @@ class PFedMe(PersonalPart):
     beta: float = key("β: how far the global weights go towards the mean of the local ones.", 1.0, unit="none", gt=0)
 
 
-class IFCA(StrategyPart):
+class IFCA(StrategyPart, name="ifca", server="server.strategies.ifca:IFCA", client="clients.algorithms.ifca:IFCA"):
     """Several global models; each client trains the one that fits its rows best (Ghosh et al. 2020, algorithm 1)."""
 
     plain_clients: ClassVar[bool] = False
     outcome: ClassVar[Literal["global", "own"]] = "own"
     weighting: ClassVar[Literal["rows", "clients"]] = "clients"
 
-    name: Literal["ifca"] = key("Clusters of clients that find themselves, a model each.", "ifca")
     clusters: int = key(
         "k: how many global models there are. The first starts as the scenario's model does, the others are drawn "
         "anew; each client goes with the one whose loss on its training rows is least.",

@@ -7,28 +7,25 @@ Where Flower has the strategy, the options are its own; what it calls nodes are 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 from common.scenario.base import key
 from common.scenario.strategies.base import StrategyPart
 
 
-class FedMedian(StrategyPart):
+class FedMedian(StrategyPart, name="fedmedian", server="server.strategies.fedmedian:FedMedian"):
     """The median of the clients' weights, coordinate by coordinate, whatever their rows (Yin et al. 2018)."""
 
     each: ClassVar[bool] = True
     robust: ClassVar[bool] = True
 
-    name: Literal["fedmedian"] = key("The coordinates' median.", "fedmedian")
 
-
-class FedTrimmedAvg(StrategyPart):
+class FedTrimmedAvg(StrategyPart, name="fedtrimmedavg", server="server.strategies.fedtrimmedavg:FedTrimmedAvg"):
     """The mean of each coordinate without its extremes, whatever the clients' rows (Yin et al. 2018)."""
 
     each: ClassVar[bool] = True
     robust: ClassVar[bool] = True
 
-    name: Literal["fedtrimmedavg"] = key("The coordinates' trimmed mean.", "fedtrimmedavg")
     beta: float = key(
         "The share of clients that is left out at either end; to hold, at least the share of malicious ones.",
         0.2,
@@ -44,7 +41,6 @@ class _Bounded(StrategyPart):
     each: ClassVar[bool] = True
     robust: ClassVar[bool] = True
 
-    name: str = ""
     malicious_clients: int = key(
         "f: how many of a round's clients may be malicious. Those that send what no honest client can, such as a "
         "negative variance, are left out and are some of them.",
@@ -59,12 +55,10 @@ class _Bounded(StrategyPart):
         return self.model_copy(update={"malicious_clients": fewer}) if known else self
 
 
-class Krum(_Bounded):
+class Krum(_Bounded, name="krum", server="server.strategies.krum:Krum"):
     """The weights of the client that is nearest to its n − f − 2 nearest (Blanchard et al. 2017, section 4)."""
 
     bound: ClassVar[str] = "n ≥ 2f + 3 (Blanchard et al. 2017, proposition 4.2)"
-
-    name: Literal["krum"] = key("The client nearest to its neighbours.", "krum")
 
     @property
     def fewest(self) -> int:
@@ -72,12 +66,11 @@ class Krum(_Bounded):
         return 2 * self.malicious_clients + 3
 
 
-class MultiKrum(_Bounded):
+class MultiKrum(_Bounded, name="multikrum", server="server.strategies.multikrum:MultiKrum"):
     """The mean, by rows, of the m clients that Krum ranks first (Blanchard et al. 2017, section 4)."""
 
     bound: ClassVar[str] = "n ≥ 2f + 3 and n ≥ m + f (Blanchard et al. 2017, proposition 4.2)"
 
-    name: Literal["multikrum"] = key("The mean of the clients nearest to their neighbours.", "multikrum")
     selected_clients: int = key("m: how many clients are averaged.", 1, unit="clients", ge=1)
 
     @property
@@ -86,7 +79,7 @@ class MultiKrum(_Bounded):
         return max(2 * self.malicious_clients + 3, self.selected_clients + self.malicious_clients)
 
 
-class Bulyan(_Bounded):
+class Bulyan(_Bounded, name="bulyan", server="server.strategies.bulyan:Bulyan"):
     """Of the n − 2f clients that Krum ranks first, each coordinate's mean over the n − 4f nearest to the median.
 
     El Mhamdi et al. 2018, section 4. Flower ranks once where the paper ranks anew after each choice.
@@ -94,21 +87,18 @@ class Bulyan(_Bounded):
 
     bound: ClassVar[str] = "n ≥ 4f + 3 (El Mhamdi et al. 2018, section 4)"
 
-    name: Literal["bulyan"] = key("Krum's choice, then the coordinates nearest to their median.", "bulyan")
-
     @property
     def fewest(self) -> int:
         """4f + 3."""
         return 4 * self.malicious_clients + 3
 
 
-class GeometricMedian(StrategyPart):
+class GeometricMedian(StrategyPart, name="geometricmedian", server="server.strategies.geometricmedian:GeometricMedian"):
     """The weights with the least sum of distances to the clients', by their rows (Pillutla et al. 2022, RFA)."""
 
     each: ClassVar[bool] = True
     robust: ClassVar[bool] = True
 
-    name: Literal["geometricmedian"] = key("The geometric median.", "geometricmedian")
     iterations: int = key(
         "The most steps of the smoothed Weiszfeld algorithm; an event tells of a round that needed more.",
         1000,

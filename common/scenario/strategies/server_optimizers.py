@@ -7,25 +7,24 @@ paper asks for v₋₁ ≥ τ²: the first steps are longer.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from common.scenario.base import key
 from common.scenario.strategies.base import StrategyPart
 
 
-class FedAvgM(StrategyPart):
+class FedAvgM(StrategyPart, name="fedavgm", server="server.strategies.fedavgm:FedAvgM"):
     """FedAvg with momentum on the server (Hsu et al. 2019, section 4.3)."""
 
     only_mean: ClassVar[bool] = True
 
-    name: Literal["fedavgm"] = key("FedAvg with momentum on the server.", "fedavgm")
     server_learning_rate: float = key(
         "How far the server steps along the clients' mean change.", 1.0, unit="none", gt=0
     )
     server_momentum: float = key("How much of the previous step goes on.", 0.9, unit="none", ge=0, lt=1)
 
 
-class FedAdagrad(StrategyPart):
+class FedAdagrad(StrategyPart, name="fedadagrad", server="server.strategies.fedadagrad:FedAdagrad"):
     """Adagrad on the server (Reddi et al. 2021, algorithm 2).
 
     Flower's has no momentum and begins with v = 0; the paper has momentum in all three methods, and v₋₁ ≥ τ².
@@ -33,12 +32,11 @@ class FedAdagrad(StrategyPart):
 
     only_mean: ClassVar[bool] = True
 
-    name: Literal["fedadagrad"] = key("Adagrad on the server.", "fedadagrad")
     eta: float = key("The server's learning rate.", 0.1, unit="none", gt=0)
     tau: float = key("Added to the root: how adaptive it is, small being more.", 1e-3, unit="none", gt=0)
 
 
-class FedAdam(StrategyPart):
+class FedAdam(StrategyPart, name="fedadam", server="server.strategies.fedadam:FedAdam"):
     """Adam on the server (Reddi et al. 2021, algorithm 2).
 
     Flower begins with v = 0, where the paper has v₋₁ ≥ τ², and corrects the bias of both moments, by one round more
@@ -47,14 +45,13 @@ class FedAdam(StrategyPart):
 
     only_mean: ClassVar[bool] = True
 
-    name: Literal["fedadam"] = key("Adam on the server.", "fedadam")
     eta: float = key("The server's learning rate.", 0.1, unit="none", gt=0)
     beta_1: float = key("Decay of the mean of changes.", 0.9, unit="none", ge=0, lt=1)
     beta_2: float = key("Decay of the mean of their squares.", 0.99, unit="none", ge=0, lt=1)
     tau: float = key("Added to the root: how adaptive it is, small being more.", 1e-3, unit="none", gt=0)
 
 
-class FedYogi(StrategyPart):
+class FedYogi(StrategyPart, name="fedyogi", server="server.strategies.fedyogi:FedYogi"):
     """Yogi on the server (Reddi et al. 2021, algorithm 2).
 
     Flower begins with v = 0, where the paper has v₋₁ ≥ τ².
@@ -62,7 +59,6 @@ class FedYogi(StrategyPart):
 
     only_mean: ClassVar[bool] = True
 
-    name: Literal["fedyogi"] = key("Yogi on the server.", "fedyogi")
     eta: float = key("The server's learning rate.", 0.01, unit="none", gt=0)
     beta_1: float = key("Decay of the mean of changes.", 0.9, unit="none", ge=0, lt=1)
     beta_2: float = key("Decay of the mean of their squares.", 0.99, unit="none", ge=0, lt=1)

@@ -1,0 +1,100 @@
+"""The one registry: what there is of everything that a scenario can choose from.
+
+A part declares itself where its options are declared:
+
+    class Sgd(OptimizerPart, name="sgd", runs="clients.optimizers.sgd:Sgd"):
+
+From that follow the type that a scenario's key accepts, its messages, the JSON Schema, `hothouse list`, the reference
+and what does the work, which is named as text and imported when it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
+
+if TYPE_CHECKING:
+    from common.scenario.base import Part
+
+FAMILIES: dict[str, Family] = {}
+"""Every family, by its title."""
+
+
+class Family:
+    """Parts of which a scenario's key names one; as the annotation of a type, what such a key accepts.
+
+    A part without options that are required may be given by its bare name: `fedavg` for `{name: fedavg}`.
+    """
+
+    def __init__(self, title: str, tag: str = "name") -> None:
+        """`title` is what `hothouse list` calls it, `tag` the key that names the part."""
+        self.title, self.tag = title, tag
+        self.parts: dict[str, type[Part]] = {}
+        FAMILIES[title] = self
+
+    def add(self, name: str, part: type[Part]) -> None:
+        """Take in a part under a name. Raises ValueError for a name that is taken."""
+        if name in self.parts:
+            raise ValueError(f"{name} is one of the {self.title} already")
+        self.parts[name] = part
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(self._validate)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        bare = {"enum": list(self.parts), "description": "The name alone: every option at its default."}
+        return {"anyOf": [bare, *(handler(part.__pydantic_core_schema__) for part in self.parts.values())]}
+
+    def _validate(self, value: Any, info: ValidationInfo) -> Any:
+        """The part that `value` describes, found when a scenario is validated."""
+        known = self.parts
+        if isinstance(value, BaseModel) and isinstance(value, tuple(known.values())):
+            return value
+        if isinstance(value, str):
+            value = {self.tag: value}
+        if not isinstance(value, Mapping):
+            raise PydanticKnownError("dict_type")
+        if self.tag not in value:
+            raise PydanticKnownError("union_tag_not_found", {"discriminator": repr(self.tag)})
+        name = value[self.tag]
+        if not isinstance(name, str) or name not in known:
+            context = {"discriminator": repr(self.tag), "tag": str(name), "expected_tags": ", ".join(map(repr, known))}
+            raise PydanticKnownError("union_tag_invalid", context)
+        try:
+            return known[name].model_validate(value, context=info.context)
+        except ValidationError as error:
+            # As pydantic's own unions do, with the name of the alternative in the place of each mistake.
+            raise ValidationError.from_exception_data(
+                error.title, [_below(str(name), one) for one in error.errors(include_url=False)]
+            ) from None
+
+
+def _below(name: str, error: Any) -> InitErrorDetails:
+    kind, context = error["type"], error.get("ctx", {})
+    own = kind in ("refused", "expected")
+    return InitErrorDetails(
+        type=PydanticCustomError(kind, "{expected}", context) if own else kind,
+        loc=(name, *error["loc"]),
+        input=error["input"],
+        ctx=context,
+    )
+
+
+def implementation(part: Part | type[Part], half: str = "runs") -> Any:
+    """What does a part's work, by the text in its declaration. Raises LookupError where it declares no such half."""
+    where = part.halves.get(half)
+    if where is None:
+        raise LookupError(f"{part.halves} of {part} has no {half}")
+    return _imported(where)
+
+
+@lru_cache(maxsize=1024)
+def _imported(where: str) -> Any:
+    module, _, attribute = where.partition(":")
+    found = import_module(module)
+    return getattr(found, attribute) if attribute else found
