@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -24,20 +24,25 @@ from common.scenario.registry import Family
 class Part(BaseModel):
     """A part of a scenario. Unknown keys are errors; nothing is converted silently; nothing changes later.
 
-    One that a scenario can choose among others joins the `family` of its base under a `name`; the other words of the
-    class name, as text, what does its work: `class Sgd(OptimizerPart, name="sgd", runs="clients.optimizers.sgd:Sgd")`.
+    One that a scenario can choose among others joins the `family` of its base under a `name`. `compiled` says
+    which of its keys the compiled trainer heeds: PyTorch trains where others are set, or where a part does not say.
+    The other words of the class name, as text, what does its work:
+    `class Sgd(OptimizerPart, name="sgd", compiled=True, runs="clients.optimizers.sgd:Sgd")`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, serialize_by_alias=True)
     family: ClassVar[Family]
     halves: ClassVar[Mapping[str, str]] = {}
     """Where what does the work is, as `module:attribute`."""
+    compiled: ClassVar[Collection[str] | bool] = False
+    """Which keys the compiled trainer heeds: those named, all, or none, since it does not know the part."""
     part_name: ClassVar[str] = ""
     """The name it goes by in a scenario."""
 
-    def __init_subclass__(cls, *, name: str = "", **halves: str) -> None:
+    def __init_subclass__(cls, *, name: str = "", compiled: Collection[str] | bool = False, **halves: str) -> None:
         super().__init_subclass__()
-        cls.halves, cls.part_name = halves, name
+        # A subclass inherits none of them: something else does its work.
+        cls.halves, cls.part_name, cls.compiled = halves, name, compiled
         if name:
             tag, meaning = cls.family.tag, (cls.__doc__ or "").strip().partition("\n")[0]
             cls.__annotations__ = {tag: Literal[name], **inspect.get_annotations(cls)}
@@ -45,7 +50,7 @@ class Part(BaseModel):
             cls.family.add(name, cls)
 
     @classmethod
-    def __pydantic_init_subclass__(cls, **halves: str) -> None:
+    def __pydantic_init_subclass__(cls, **words: Any) -> None:
         """Take the words of the class, which pydantic passes on."""
 
 

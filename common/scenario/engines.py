@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from common.scenario.base import Part
 from common.scenario.model import Model
 from common.scenario.strategies import StrategyPart
 from common.scenario.training import Training
@@ -19,20 +20,38 @@ NOT_BUILT = (
 def uncovered(model: Model, training: Training, strategy: StrategyPart) -> str | None:
     """The part of a scenario that only PyTorch trains; None where the compiled trainer does all of it.
 
-    Decided by the scenario alone, so that every host decides alike.
+    Decided by the scenario alone, so that every host decides alike, and by what is allowed: a part must declare that
+    the compiled trainer heeds it, and clients do what a strategy asks of them beyond plain training with PyTorch.
     """
-    rules = training.regularization
-    beyond = {
-        f"model.dtype {model.dtype}": model.dtype != "float32",
-        f"model.normalization {model.normalization.name}": model.normalization.name != "none",
-        "model.drop_connect": model.drop_connect > 0,
-        "training.regularization.l1_budget": rules.l1_budget is not None,
-        "training.regularization.l2_budget": rules.l2_budget is not None,
-        "training.mixup": training.mixup is not None,
-        "training.early_stopping": training.early_stopping is not None,
-        f"federation.strategy {getattr(strategy, 'name', '')}": not strategy.plain_clients,
-    }
-    return next((part for part, used in beyond.items() if used), None)
+    if "client" in strategy.halves:
+        return f"federation.strategy {strategy.name}"
+    return _beyond(model, "model") or _beyond(training, "training")
+
+
+def _beyond(part: Part, path: str) -> str | None:
+    """The first key of a part, or of the parts in it, that the compiled trainer does not heed."""
+    for name, field in type(part).model_fields.items():
+        value = getattr(part, name)
+        below = f"{path}.{field.alias or name}"
+        if not _heeds(part, name) and value != field.default:
+            return f"{below} {value}" if isinstance(value, str) else below
+        for one in value if isinstance(value, tuple) else (value,):
+            found = _beyond_choice(one, below) if isinstance(one, Part) else None
+            if found is not None:
+                return found
+    return None
+
+
+def _beyond_choice(part: Part, path: str) -> str | None:
+    if part.part_name and not part.family.in_steps:
+        return None
+    if part.part_name and part.compiled is False:
+        return f"{path} {part.part_name}"
+    return _beyond(part, path)
+
+
+def _heeds(part: Part, name: str) -> bool:
+    return part.compiled if isinstance(part.compiled, bool) else name in part.compiled
 
 
 def engine_for(model: Model, training: Training, strategy: StrategyPart, built: bool) -> Engine:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from common.scenario.base import Part, expecting, key
 from common.scenario.registry import Family
 
-LOSSES = Family("losses")
+LOSSES = Family("losses", in_steps=True)
 
 
 class LossPart(Part):
@@ -43,11 +43,11 @@ def _class_weights() -> Weights | None:
     return weights
 
 
-class Auto(LossPart, name="auto"):
+class Auto(LossPart, name="auto", compiled=True):
     """The task's own: cross_entropy for a softmax output, binary_cross_entropy for a sigmoid one, else mse."""
 
 
-class CrossEntropy(LossPart, name="cross_entropy", runs="common.losses:cross_entropy"):
+class CrossEntropy(LossPart, name="cross_entropy", compiled=True, runs="common.losses:cross_entropy"):
     """−log softmax(z)[y]: for classification with a softmax output (torch.nn.CrossEntropyLoss)."""
 
     label_smoothing: float = key(
@@ -56,7 +56,9 @@ class CrossEntropy(LossPart, name="cross_entropy", runs="common.losses:cross_ent
     class_weights: Weights | None = _class_weights()
 
 
-class BinaryCrossEntropy(LossPart, name="binary_cross_entropy", runs="common.losses:binary_cross_entropy"):
+class BinaryCrossEntropy(
+    LossPart, name="binary_cross_entropy", compiled=True, runs="common.losses:binary_cross_entropy"
+):
     """−(y log h + (1−y) log(1−h)): for classification with a sigmoid output (torch.nn.BCEWithLogitsLoss).
 
     Two classes have one output, for the second; more have one each, over which the loss is averaged.
@@ -66,15 +68,15 @@ class BinaryCrossEntropy(LossPart, name="binary_cross_entropy", runs="common.los
     class_weights: Weights | None = _class_weights()
 
 
-class Mse(LossPart, name="mse", runs="common.losses:mse"):
+class Mse(LossPart, name="mse", compiled=True, runs="common.losses:mse"):
     """(h − y)², averaged over a target's numbers (torch.nn.MSELoss); for classes, against 0 and 1."""
 
 
-class HalfMse(LossPart, name="half_mse", runs="common.losses:half_mse"):
+class HalfMse(LossPart, name="half_mse", compiled=True, runs="common.losses:half_mse"):
     """½ (h − y)², averaged over a target's numbers; for classes, against 0 and 1."""
 
 
-class Huber(LossPart, name="huber", runs="common.losses:huber"):
+class Huber(LossPart, name="huber", compiled=True, runs="common.losses:huber"):
     """½ (h − y)² up to an error of delta, then delta·(│h − y│ − ½ delta) (torch.nn.HuberLoss)."""
 
     delta: float = key("Where it becomes linear, in units of the scaled target.", 1.0, unit="none", gt=0)

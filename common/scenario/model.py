@@ -23,7 +23,10 @@ Rates = Annotated[
 ]
 
 
-class Model(Part):
+class Model(
+    Part,
+    compiled=("from_", "layers", "activation", "output", "initialization", "normalization", "dropout", "input_dropout"),
+):
     """A multilayer perceptron; its input and output widths follow from the data.
 
     A hidden layer is a dense layer, its normalization, its activation and its dropout.

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from common.scenario.base import Part, key
 from common.scenario.registry import Family
 
-NORMALIZATIONS = Family("normalizations")
+NORMALIZATIONS = Family("normalizations", in_steps=True)
 
 
 class NormalizationPart(Part):
@@ -18,7 +18,7 @@ class NormalizationPart(Part):
     name: str = ""
 
 
-class NoNormalization(NormalizationPart, name="none"):
+class NoNormalization(NormalizationPart, name="none", compiled=True):
     """Nothing: the activation sees the dense layer's outputs."""
 
 

@@ -12,7 +12,7 @@ from pydantic import model_validator
 from common.scenario.base import Part, key, refuse
 from common.scenario.registry import Family
 
-OPTIMIZERS = Family("optimizers")
+OPTIMIZERS = Family("optimizers", in_steps=True)
 
 
 class OptimizerPart(Part):
@@ -36,7 +36,7 @@ def _share(description: str, default: float) -> float:
     return share
 
 
-class Sgd(OptimizerPart, name="sgd", runs="clients.optimizers.sgd:Sgd"):
+class Sgd(OptimizerPart, name="sgd", compiled=True, runs="clients.optimizers.sgd:Sgd"):
     """Stochastic gradient descent, with momentum where wanted (torch.optim.SGD): v ← μv + g, θ ← θ − ηv."""
 
     linear: ClassVar[bool] = True
@@ -52,7 +52,7 @@ class Sgd(OptimizerPart, name="sgd", runs="clients.optimizers.sgd:Sgd"):
         return self
 
 
-class Momentum(OptimizerPart, name="momentum", runs="clients.optimizers.momentum:Momentum"):
+class Momentum(OptimizerPart, name="momentum", compiled=True, runs="clients.optimizers.momentum:Momentum"):
     """Classical momentum, the rate inside the velocity: v ← γv + ηg, θ ← θ − v."""
 
     linear: ClassVar[bool] = True
@@ -61,7 +61,9 @@ class Momentum(OptimizerPart, name="momentum", runs="clients.optimizers.momentum
     momentum: float = _share("γ, the share of the velocity that is kept.", 0.9)
 
 
-class AveragedMomentum(OptimizerPart, name="averaged_momentum", runs="clients.optimizers.momentum:AveragedMomentum"):
+class AveragedMomentum(
+    OptimizerPart, name="averaged_momentum", compiled=True, runs="clients.optimizers.momentum:AveragedMomentum"
+):
     """Momentum as a running mean of gradients, from zero: v ← γv + (1−γ)g, θ ← θ − ηv."""
 
     linear: ClassVar[bool] = True
@@ -70,7 +72,7 @@ class AveragedMomentum(OptimizerPart, name="averaged_momentum", runs="clients.op
     momentum: float = _share("γ, the share of the mean that is kept.", 0.9)
 
 
-class AdaGrad(OptimizerPart, name="adagrad", runs="clients.optimizers.adagrad:AdaGrad"):
+class AdaGrad(OptimizerPart, name="adagrad", compiled=True, runs="clients.optimizers.adagrad:AdaGrad"):
     """AdaGrad (Duchi et al. 2011; torch.optim.Adagrad): G ← G + g², θ ← θ − ηg/(√G + ε)."""
 
     lr: float = _lr(0.01)
@@ -78,7 +80,7 @@ class AdaGrad(OptimizerPart, name="adagrad", runs="clients.optimizers.adagrad:Ad
     initial: float = key("G before the first step.", 0.0, unit="none", ge=0)
 
 
-class RmsProp(OptimizerPart, name="rmsprop", runs="clients.optimizers.rmsprop:RmsProp"):
+class RmsProp(OptimizerPart, name="rmsprop", compiled=True, runs="clients.optimizers.rmsprop:RmsProp"):
     """RMSProp (Hinton 2012; torch.optim.RMSprop): E ← γE + (1−γ)g², θ ← θ − ηg/(√E + ε)."""
 
     lr: float = _lr(0.01)
@@ -87,7 +89,7 @@ class RmsProp(OptimizerPart, name="rmsprop", runs="clients.optimizers.rmsprop:Rm
     momentum: float = _share("Share of the last step's velocity that is kept.", 0.0)
 
 
-class Adam(OptimizerPart, name="adam", runs="clients.optimizers.adam:Adam"):
+class Adam(OptimizerPart, name="adam", compiled=True, runs="clients.optimizers.adam:Adam"):
     """Adam (Kingma and Ba 2015, algorithm 1; torch.optim.Adam)."""
 
     lr: float = _lr(0.001)
@@ -96,7 +98,7 @@ class Adam(OptimizerPart, name="adam", runs="clients.optimizers.adam:Adam"):
     eps: float = key("ε.", 1e-8, unit="none", gt=0)
 
 
-class AdamW(OptimizerPart, name="adamw", runs="clients.optimizers.adam:AdamW"):
+class AdamW(OptimizerPart, name="adamw", compiled=True, runs="clients.optimizers.adam:AdamW"):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019; torch.optim.AdamW): first θ ← θ − ηλθ."""
 
     lr: float = _lr(0.001)

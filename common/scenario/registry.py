@@ -31,9 +31,12 @@ class Family:
     A part without options that are required may be given by its bare name: `fedavg` for `{name: fedavg}`.
     """
 
-    def __init__(self, title: str, tag: str = "name") -> None:
-        """`title` is what `hothouse list` calls it, `tag` the key that names the part."""
-        self.title, self.tag = title, tag
+    def __init__(self, title: str, tag: str = "name", *, in_steps: bool = False) -> None:
+        """`title` is what `hothouse list` calls it, `tag` the key that names the part.
+
+        `in_steps` says that its parts are at work within training steps, so that the compiled trainer must know them.
+        """
+        self.title, self.tag, self.in_steps = title, tag, in_steps
         self.parts: dict[str, type[Part]] = {}
         FAMILIES[title] = self
 

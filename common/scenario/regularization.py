@@ -5,7 +5,7 @@ from __future__ import annotations
 from common.scenario.base import Part, key
 
 
-class Regularization(Part):
+class Regularization(Part, compiled=("l1", "l2", "weight_decay", "biases")):
     """Penalties, budgets and weight decay, on the weights of the dense layers and, if told so, their biases.
 
     The reported training loss is the data's alone.

@@ -27,7 +27,13 @@ Schedules = Annotated[tuple[Schedule, ...], Field(strict=False), BeforeValidator
 """One schedule, or a list of them."""
 
 
-class Training(Part):
+class Training(
+    Part,
+    compiled=(
+        *("epochs", "steps", "batch_size", "optimizer", "optimizer_state", "schedule", "clip_norm", "clip_value"),
+        *("loss", "regularization", "augmentation", "engine", "stack"),
+    ),
+):
     """Local training: the same for every client unless the server's strategy says otherwise."""
 
     epochs: int | None = key(

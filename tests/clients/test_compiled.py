@@ -5,6 +5,7 @@ That it trains as PyTorch does is checked with everything else in `test_truth.py
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -17,19 +18,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from clients.compiled import stacks
+from clients.compiled import recipe, stacks
 from clients.compiled.library import Library, library
 from clients.training.blocks import train_blocks
+from clients.training.values import Values
 from common import seeds
 from common.arrays import Named
 from common.data import Prepared
 from common.data.agreement import Agreement
 from common.data.prepared import META
+from common.losses import loss_for
 from common.messages import TrainOrder
 from common.models import build
 from common.scenario import Scenario
+from common.scenario.activations import ActivationPart
 from common.scenario.engines import engine_for, uncovered
+from common.scenario.optimizers import Sgd
+from common.scenario.registry import FAMILIES, Family
+from common.settings import ClientSettings
 from tests.clients.odd_work import odd_work, results
 from tests.conftest import REPOSITORY
 from tests.federations import agreement, federation, scenario, train_order
@@ -287,10 +295,105 @@ def test_both_trainers_keep_the_same_from_round_to_round(built: Library, tmp_pat
         assert kept["compiled"]["steps"].tolist() == [6, 2, 10]
 
 
+IN_STEPS = [family for family in FAMILIES.values() if family.in_steps]
+WHERE = {
+    "activations": ("model", "activation"),
+    "losses": ("training", "loss"),
+    "normalizations": ("model", "normalization"),
+    "optimizers": ("training", "optimizer"),
+}
+BESIDE: dict[str, dict[str, Any]] = {"nesterov": {"momentum": 0.9}}
+"""What keys need beside them."""
+
+
+def compiled_parts(family: Family) -> list[dict[str, Any]]:
+    """Every part of a family that declares itself compiled, by its name and once more with each of its keys set."""
+    found: list[dict[str, Any]] = []
+    for name, part in family.parts.items():
+        if part.compiled is True:
+            keys = [key for key in part.model_fields if key != family.tag]
+            found += [{family.tag: name}, *({family.tag: name, **BESIDE.get(key, {}), key: other(key)} for key in keys)]
+    return found
+
+
+def other(key: str) -> Any:
+    return {"nesterov": True, "class_weights": {"0": 3.0}}.get(key, 0.05)
+
+
+def of_task(part: dict[str, Any]) -> dict[str, Any]:
+    return {"output": "sigmoid"} if part.get("name") == "binary_cross_entropy" else {}
+
+
+def with_part(family: Family, part: dict[str, Any]) -> dict[str, Any]:
+    group, key = WHERE[family.title]
+    chosen: dict[str, Any] = {"model": {"layers": [9], **of_task(part)}, "training": {"batch_size": 8}}
+    chosen[group] |= {key: part}
+    return chosen
+
+
+@pytest.mark.parametrize(
+    ("family", "part"),
+    [(family, part) for family in IN_STEPS for part in compiled_parts(family)],
+    ids=lambda value: value.title if isinstance(value, Family) else "-".join(map(str, value)) + f"-{value['name']}",
+)
+def test_what_declares_itself_compiled_is_heeded(
+    built: Library, tmp_path: Path, family: Family, part: dict[str, Any]
+) -> None:
+    prepared = federation(tmp_path, [23, 5, 40])
+    ours, theirs = by_both(with_part(family, part), prepared, agreed_on(prepared))
+    assert_same(ours, theirs, 1e-3)
+    set_here = [key for key in part if key != family.tag]
+    if set_here:
+        without = {key: value for key, value in part.items() if key != set_here[-1]}
+        plain, _ = by_both(with_part(family, without), prepared, agreed_on(prepared))
+        apart, changed = (max(np.abs(ours[name] - there[name]).max() for name in ours) for there in (theirs, plain))
+        assert changed > 5 * apart
+
+
+def test_every_combination_that_is_allowed_has_its_codes(tmp_path: Path) -> None:
+    prepared = federation(tmp_path, [5])
+    agreed = agreed_on(prepared)
+    combinations = itertools.product(*(compiled_parts(family) for family in IN_STEPS))
+    for parts in combinations:
+        by_key = dict(zip((WHERE[family.title] for family in IN_STEPS), parts, strict=True))
+        model = {key: part for (group, key), part in by_key.items() if group == "model"}
+        training = {key: part for (group, key), part in by_key.items() if group == "training"}
+        chosen = scenario(model={**model, **of_task(training["loss"])}, training=training)
+        assert uncovered(chosen.model, chosen.training, chosen.federation.strategy) is None
+        settings, network = ClientSettings.of(chosen), build(chosen.model, agreed, 0)
+        loss = loss_for(chosen.training.loss, network.output, agreed, torch.float32)
+        recipe.network_members(network, agreed.features)
+        recipe.loss_members(settings, network, loss)
+        recipe.optimizer_members(settings, Values(chosen.training, {}), 1)
+
+
+class Twice(ActivationPart, runs="builtins:abs"):
+    """An activation of somebody else's."""
+
+    amount: float = 1.0
+
+
+class Steeper(Sgd):
+    """An optimizer made of another one."""
+
+
+def test_what_declares_nothing_is_trained_by_pytorch() -> None:
+    chosen = scenario()
+    strategy = chosen.federation.strategy
+    Twice.part_name = "twice"
+    Steeper.part_name = "steeper"
+    theirs = chosen.model.model_copy(update={"activation": Twice()})
+    assert uncovered(theirs, chosen.training, strategy) == "model.activation twice"
+    inherited = chosen.training.model_copy(update={"optimizer": Steeper()})
+    assert uncovered(chosen.model, inherited, strategy) == "training.optimizer steeper"
+
+
 @pytest.mark.parametrize(
     ("parts", "beyond"),
     [
         ({}, None),
+        ({"training": {"schedule": "cosine", "augmentation": ["noise"]}, "model": {"initialization": "zeros"}}, None),
+        ({"training": {"regularization": {"l1": 0.1, "l2": 0.1, "weight_decay": 0.1, "biases": True}}}, None),
         ({"model": {"activation": "gelu", "dropout": 0.2}, "training": {"clip_norm": 1.0}}, None),
         ({"model": {"dtype": "float64"}}, "model.dtype float64"),
         ({"model": {"normalization": "batch"}}, "model.normalization batch"),

@@ -22,7 +22,6 @@ class FedProx(
 ):
     """FedAvg whose clients are held near the global weights (Li et al. 2020, algorithm 2)."""
 
-    plain_clients: ClassVar[bool] = False
     only_mean: ClassVar[bool] = True
 
     mu: float = key("μ of the term (μ/2)‖θ − θ_global‖² in each client's loss.", 0.01, unit="none", ge=0)

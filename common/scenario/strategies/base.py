@@ -27,8 +27,6 @@ class StrategyPart(Part):
     """Whether it bears clients that send anything: running statistics pass through its rule too, not their mean."""
     pooled: ClassVar[bool] = False
     """Whether all clients of a round train as one, on the union of their rows."""
-    plain_clients: ClassVar[bool] = True
-    """Whether clients just train; where they do more, PyTorch trains."""
     weighting: ClassVar[Literal["rows", "clients", "own"]] = "rows"
     """What a client's weights count for in sums: its training rows, all alike, or what its algorithm says."""
 

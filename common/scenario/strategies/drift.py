@@ -23,7 +23,6 @@ class Scaffold(
     """
 
     keeps_state: ClassVar[bool] = True
-    plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients", "own"]] = "clients"
 
     server_lr: float = key("η_g: how much of the clients' mean change the server takes.", 1.0, unit="none", gt=0)
@@ -67,7 +66,6 @@ class FedNova(
 ):
     """Each client's change is divided by how far it could go, so that more steps count no more (Wang et al. 2020)."""
 
-    plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients", "own"]] = "own"
 
     def misfit(self, model: Model, training: Training) -> tuple[str, str] | None:
@@ -90,7 +88,6 @@ class FedDyn(
     """
 
     keeps_state: ClassVar[bool] = True
-    plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients", "own"]] = "clients"
 
     alpha: float = key("α of the term (α/2)‖θ − θ_global‖² in each client's loss.", 0.1, unit="none", gt=0)
@@ -104,7 +101,6 @@ class FedExP(
     All clients of a round count alike, as in the paper.
     """
 
-    plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients", "own"]] = "clients"
 
     eps: float = key("ε beside ‖mean change‖² in the step's denominator.", 1e-3, unit="none", ge=0)
@@ -114,7 +110,6 @@ class Moon(StrategyPart, name="moon", server="server.strategies.moon:Moon", clie
     """Clients' features are drawn to the global network's and away from their own old ones (Li et al. 2021)."""
 
     keeps_state: ClassVar[bool] = True
-    plain_clients: ClassVar[bool] = False
     only_mean: ClassVar[bool] = True
 
     mu: float = key("μ of the contrastive term in each client's loss.", 1.0, unit="none", ge=0)

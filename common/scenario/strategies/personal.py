@@ -57,7 +57,6 @@ class FedRep(
 ):
     """FedPer whose clients train their last layers first and then the others (Collins et al. 2021, algorithm 1)."""
 
-    plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients"]] = "clients"
 
     personal_layers: int = key(
@@ -84,8 +83,6 @@ class Ditto(
 ):
     """FedAvg, and beside it a model of each client's own that is held near the global one (Li et al. 2021)."""
 
-    plain_clients: ClassVar[bool] = False
-
     lambda_: float = key(
         "λ of the term (λ/2)‖v − θ_global‖² in the loss of a client's own model v.",
         0.1,
@@ -100,7 +97,6 @@ class PFedMe(
 ):
     """Personal models that are proximal points of local ones, which are averaged (Dinh et al. 2020, algorithm 1)."""
 
-    plain_clients: ClassVar[bool] = False
     weighting: ClassVar[Literal["rows", "clients"]] = "clients"
 
     lambda_: float = key(
@@ -123,7 +119,6 @@ class PFedMe(
 class IFCA(StrategyPart, name="ifca", server="server.strategies.ifca:IFCA", client="clients.algorithms.ifca:IFCA"):
     """Several global models; each client trains the one that fits its rows best (Ghosh et al. 2020, algorithm 1)."""
 
-    plain_clients: ClassVar[bool] = False
     outcome: ClassVar[Literal["global", "own"]] = "own"
     weighting: ClassVar[Literal["rows", "clients"]] = "clients"
 
