@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clients.host.faults import Faults
-from clients.training.engines import stacks_for
+from clients.training.engines import trainer_for
+from clients.training.job import TrainedClients, TrainJob
 from clients.training.privacy import Clipping
-from clients.training.stacks import Trained
 from common.arrays import Named
 from common.data.prepared import Indices, Prepared
 from common.messages import BUFFERS, PRIVACY, TrainOrder, TrainReply
@@ -38,26 +38,27 @@ class _Blocks:
 
     def __init__(self, prepared: Prepared, order: TrainOrder, faults: Faults) -> None:
         self.order, self.faults = order, faults
-        self.stacks = stacks_for(prepared, order)
+        self.job = TrainJob(prepared, order)
+        self.trainer = trainer_for(self.job)
         self.metrics: Named = {
             name: np.zeros(len(order.blocks.clients)) for name in ("examples", "steps", "train_loss")
         }
         blocks = len(order.blocks.sizes)
         self.block_of = np.repeat(np.arange(blocks), order.blocks.sizes)
-        self.sums = {_WEIGHTS: torch.zeros(blocks, self.stacks.layout.size, dtype=self.stacks.dtype)}
+        self.sums = {_WEIGHTS: torch.zeros(blocks, self.job.layout.size, dtype=self.job.dtype)}
         """Each block's weighted sums by kind, (blocks, numbers) each, and the weights behind them."""
         self.weights = np.zeros(blocks)
         self.state: Named | None = None if order.fresh is None else {}
         self.excluded: dict[int, str] = {}
-        self.each = self.stacks.strategy.each
-        self.clipping = Clipping(order, self.stacks.basis.settings.seed) if PRIVACY in order.records else None
+        self.each = self.job.strategy.each
+        self.clipping = Clipping(order, self.job.basis.settings.seed) if PRIVACY in order.records else None
         self.flat = torch.zeros(
-            len(order.blocks.clients) if self.each else 0, self.stacks.layout.size, dtype=self.stacks.dtype
+            len(order.blocks.clients) if self.each else 0, self.job.layout.size, dtype=self.job.dtype
         )
 
     def reply(self) -> TrainReply:
         """Everything the server gets back."""
-        for places in self.stacks.cut(self.order.blocks.slices()):
+        for places in self.trainer.cut(self.order.blocks.slices()):
             for survivors, rows, weights in self._survivors(places):
                 self._add(self.block_of[survivors], rows, weights)
         sums: dict[str, Named] = {}
@@ -78,7 +79,7 @@ class _Blocks:
 
         What clients keep to themselves is left out.
         """
-        basis, whole = self.stacks.basis, self.stacks.layout
+        basis, whole = self.job.basis, self.job.layout
         layout = whole if flat.shape[1] == whole.size else whole.parameters
         named = {name: view.numpy() for name, view in layout.views(flat).items() if name not in basis.personal}
         parameters, buffers = ("parameters", BUFFERS) if kind == _WEIGHTS else (kind, f"{kind}.{BUFFERS}")
@@ -93,7 +94,7 @@ class _Blocks:
         for kind, flat in rows.items():
             if kind not in self.sums:
                 self.sums[kind] = torch.zeros(len(self.weights), flat.shape[1], dtype=flat.dtype)
-            self.stacks.add(self.sums[kind], flat, weights, blocks)
+            self.trainer.add(self.sums[kind], flat, weights, blocks)
         np.add.at(self.weights, blocks, weights)
 
     def _survivors(self, places: Indices) -> list[tuple[Indices, dict[str, Tensor], NDArray[np.float64]]]:
@@ -117,14 +118,14 @@ class _Blocks:
         """Train the clients at `places` of the message: what is summed, (stack, numbers), and weights (stack,)."""
         clients = self.order.blocks.clients[places]
         self.faults.before(self.order.round, clients)
-        trained = self.stacks.train(places)
-        parameters = self.stacks.layout.parameters.size
+        trained = self.trainer.train(places)
+        parameters = self.job.layout.parameters.size
         self.faults.after(
-            self.order.round, clients, trained.flat, lambda: self.stacks.starting_weights(places), parameters
+            self.order.round, clients, trained.flat, lambda: self.job.starting_weights(places), parameters
         )
         usable = self._finite(places, trained)
         if self.clipping is not None:
-            trained.metrics["unclipped"] = self.clipping(clients, trained.flat, self.stacks.starting_weights(places))
+            trained.metrics["unclipped"] = self.clipping(clients, trained.flat, self.job.starting_weights(places))
         for contribution in trained.contributions.values():
             contribution[torch.from_numpy(usable == 0)] = 0.0
         self.metrics["examples"][places] = trained.sizes * usable
@@ -133,14 +134,14 @@ class _Blocks:
         for name, values in trained.metrics.items():
             self.metrics.setdefault(name, np.zeros(len(self.order.blocks.clients)))[places] = values
         if self.state is not None:
-            self._keep(self.state, places, trained.state | self.stacks.own(trained.flat))
+            self._keep(self.state, places, trained.state | self.job.own(trained.flat))
         if self.each:
             self.flat[torch.from_numpy(places)] = trained.flat
         return {_WEIGHTS: trained.flat} | trained.contributions, np.where(usable, self._counts(trained), 0.0)
 
-    def _counts(self, trained: Trained) -> NDArray[np.float64]:
+    def _counts(self, trained: TrainedClients) -> NDArray[np.float64]:
         """What each client counts for in sums, (stack,)."""
-        match self.stacks.basis.settings.weighting:
+        match self.job.basis.settings.weighting:
             case "rows":
                 return trained.sizes.astype(np.float64)
             case "clients":
@@ -148,7 +149,7 @@ class _Blocks:
             case "own":
                 return trained.metrics["weight"]
 
-    def _finite(self, places: Indices, trained: Trained) -> Indices:
+    def _finite(self, places: Indices, trained: TrainedClients) -> Indices:
         """1 for clients whose weights are finite, and their own models', if they keep some.
 
         The others are named, and zeros take their weights' place.

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from clients.compiled.library import library
-from clients.compiled.stacks import CompiledStacks
-from clients.training.stacks import Stacks
-from common.data.prepared import Prepared
+from clients.compiled.trainer import CompiledTrainer
+from clients.training.job import Trainer, TrainJob
+from clients.training.stacks import TorchTrainer
 from common.errors import RunError
-from common.messages import TrainOrder
 from common.scenario.engines import NOT_BUILT, engine_for
-from common.settings import read_settings
 
 
-def stacks_for(prepared: Prepared, order: TrainOrder) -> Stacks:
+def trainer_for(job: TrainJob) -> Trainer:
     """The trainer that the message's scenario asks for. Raises RunError where it is not built here."""
-    settings, found = read_settings(order.settings), library()
+    settings, found = job.settings, library()
     if engine_for(settings.model, settings.training, settings.strategy, found is not None) == "torch":
-        return Stacks(prepared, order)
+        return TorchTrainer(job)
     if found is None:
         raise RunError(NOT_BUILT)
-    return CompiledStacks(prepared, order, found)
+    return CompiledTrainer(job, found)

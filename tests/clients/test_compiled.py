@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 
-from clients.compiled import recipe, stacks
+from clients.compiled import recipe, trainer
 from clients.compiled.library import Library, library
 from clients.training.blocks import train_blocks
 from clients.training.values import Values
@@ -266,7 +266,7 @@ def test_both_trainers_augment_alike_however_clients_are_called(
     prepared = Prepared(tmp_path)
     agreed = replace(agreed_on(prepared, fill=RAW.mean(0), shift=RAW.mean(0), scale=RAW.std(0)), own_fill=True)
     chosen = {"seed": 5, "model": {"layers": [9], **model}, "training": {**training, "augmentation": AUGMENTATION}}
-    monkeypatch.setattr(stacks, "_NUMBERS", numbers)
+    monkeypatch.setattr(trainer, "_NUMBERS", numbers)
     ours, theirs = by_both(chosen, prepared, agreed)
     assert_same(ours, theirs)
     plain, _ = by_both({**chosen, "training": training}, prepared, agreed)
