@@ -20,6 +20,10 @@ LOGS = "logs"
 """The folder in a run's folder that is there before the run has begun."""
 
 Entry = dict[str, Any]
+"""A line of a file of JSON lines."""
+
+Metrics = dict[str, Any]
+"""A round's line in metrics.jsonl."""
 
 
 def read_bytes(path: Path) -> bytes:

@@ -11,7 +11,7 @@ from common.scenario.evaluation import Evaluation
 from common.scenario.model import Model
 from common.scenario.privacy import Privacy
 from common.scenario.scenario import Scenario
-from common.scenario.strategies import Strategy
+from common.scenario.strategy import Strategy
 from common.scenario.training import Training
 
 

@@ -5,27 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from common import seeds
-from common.arrays import Named, pack, tensors
+from common.arrays import Named, tensors
 from common.data import Prepared
 from common.data.augmentable import needs_spread
 from common.data.prepared import Indices
 from common.errors import InputError
+from common.extend.leaderboard import Leaderboard
+from common.extend.strategy import Instructions, Outcome, RoundStart, Strategy, StrategyContext
 from common.messages import BUFFERS
 from common.models import build
 from common.models.predictor import Predictor
 from common.models.start import starting_weights
+from common.run_files import Metrics
 from common.scenario import Scenario, cohort_size
 from common.scenario.registry import implementation
 from common.settings import ClientSettings
 from server.evaluation.due import is_due
-from server.evaluation.judging import Judging
 from server.evaluation.losses import TrainingLosses
 from server.evaluation.measuring import Evaluation, Measured
+from server.evaluation.scoring import TaskScorer
 from server.evaluation.statistics import Statistics
 from server.exchange.agreement import agree
 from server.exchange.federation import discover
@@ -36,12 +40,10 @@ from server.grid.base import DirectGrid
 from server.record.checkpoints import Checkpoints
 from server.record.client_states import Keeping, Kept
 from server.record.keeper import Keeper
-from server.record.ladder import Ladder
-from server.record.observers import Metrics, Observer, Roll, Work
+from server.record.observers import Observer, Roll, Work
 from server.record.resume import Resumed
 from server.record.state import RunState
 from server.selection.base import Selection
-from server.strategies.base import Instructions, Outcome, Strategy, Surroundings
 from server.trainer import choose
 
 
@@ -89,25 +91,25 @@ class Rounds:
         self._network = build(scenario.model, agreement, scenario.seed)
         self._training = Training(scenario, self._exchange, self._federation, agreement, self._settings, self._tell)
         self._evaluate = Evaluation(scenario, prepared, agreement, self._federation, self._exchange, self._settings)
-        judging = Judging(scenario, prepared, agreement, self._federation, self._exchange)
+        scorer = TaskScorer(scenario, prepared, agreement, self._federation, self._exchange)
         sizes = self._federation.training_sizes
-        losses = TrainingLosses(
+        self._losses = TrainingLosses(
             self._federation,
             self._exchange,
             agreement,
             self._settings.model_dump_json(),
             scenario.federation.blocks,
         )
-        surroundings = Surroundings(scenario, self._federation.clients, sizes, judging, losses, self._drawn)
+        context = StrategyContext(scenario, self._federation.clients, sizes, scorer, self._losses, self._drawn)
         rule = scenario.federation.selection
-        self._selection: Selection = implementation(rule)(rule, surroundings, cohort)
+        self._selection: Selection = implementation(rule)(rule, context, cohort)
         options = scenario.federation.strategy
-        self._strategy: Strategy = implementation(options, "server")(options, surroundings)
+        self._strategy: Strategy = implementation(options, "server")(options, context)
         if scenario.federation.privacy is not None:
             # Its accountants take a while to import.
             from server.privacy import Private
 
-            self._strategy = Private(scenario.federation.privacy, surroundings, self._strategy)
+            self._strategy = Private(scenario.federation.privacy, context, self._strategy)
         self._statistics = Statistics(self._network, self._settings, agreement, self._exchange)
         self._keeping = Keeping(self._exchange, self._federation, scenario.federation.blocks)
         self._keeper = Keeper(scenario, agreement.task, checkpoints, self._collect, self._tell, self._resumed.history)
@@ -145,7 +147,7 @@ class Rounds:
         for reason in new:
             self._tell("partly new", {"reason": reason})
         versions = np.zeros(len(self._federation.clients), dtype=np.int64)
-        measured = self._evaluate(weights, versions, self._strategy.candidates(), self._strategy.starts())
+        measured = self._evaluate(weights, versions, self._strategy.candidates(), self._strategy.initial_weights())
         metrics = {"clients": 0, "bytes_down": 0, "bytes_up": 0, "bytes_evaluation": self._evaluation_bytes()}
         metrics |= measured.metrics
         clock.lap("evaluation")
@@ -157,7 +159,10 @@ class Rounds:
 
     def _state(self, parameters: Named, buffers: Named, versions: Indices, metrics: Metrics) -> RunState:
         """Where the run stands after the round."""
-        strategy, selection = self._strategy.state(), self._selection.state()
+        # Copies: whatever becomes of the next round, this one's state stays what it is.
+        strategy, selection = (
+            {name: np.array(array) for name, array in half.state.items()} for half in (self._strategy, self._selection)
+        )
         return RunState(self._round, parameters, buffers, strategy, selection, versions, metrics)
 
     def _restored(self, state: RunState) -> RunState:
@@ -165,8 +170,8 @@ class Rounds:
         self._round = state.round
         # Files sort names; Flower's strategies match arrays by their places.
         state.parameters = {name: state.parameters[name] for name, _ in self._network.named_parameters()}
-        self._strategy.restore(state.strategy)
-        self._selection.restore(state.selection)
+        self._strategy.state = dict(state.strategy)
+        self._selection.state = dict(state.selection)
         self._keeping.restore(state.versions, self._resumed.kept())
         self._tell("resumed", {})
         return state
@@ -179,22 +184,12 @@ class Rounds:
         cohort = self._selection.cohort(number, before.parameters | before.buffers)
         for observer in self._observers:
             observer.round_started(number, self._federation.clients[cohort])
-        instructions = Instructions(pack(before.parameters))
-        if len(cohort) or self._strategy.steps_without_clients:
-            instructions = self._strategy.instruct(number, pack(before.parameters), before.buffers, cohort)
-        if before.buffers:
-            instructions.records.setdefault(BUFFERS, before.buffers)
-        without = self._resumed.excluded.get(number, {})
-        starts = self._strategy.starts().among(cohort)
-        if scenario.federation.strategy.keeps_networks:
-            has_none = before.versions[cohort] == 0
-            has_none[starts.places] = False
-            instructions.known = not has_none.any()
-        assignment = Assignment(number, cohort, instructions, starts, before.versions, without)
+        start = self._start(before, cohort)
+        assignment = self._assignment(start, before.versions)
         trained = self._training.round(assignment)
         clock.lap("training")
         empty = not trained.results and not self._strategy.steps_without_clients
-        outcome = Outcome({}) if empty else self._strategy.aggregate(number, trained.results)
+        outcome = Outcome({}) if empty else self._strategy.aggregate(start, trained.results)
         for event, details in outcome.events:
             self._tell(event, details)
         parameters, buffers = before.parameters | outcome.parameters, outcome.buffers
@@ -213,7 +208,7 @@ class Rounds:
         kept = set(scenario.federation.strategy.personal([*parameters, *buffers]))
         metrics = {
             "round": number,
-            **traffic(parameters, kept, assignment, trained),
+            **traffic(kept, assignment, trained),
             **outcome.metrics,
         }
         beside = self._exchange.traffic.taken()
@@ -223,17 +218,41 @@ class Rounds:
         measured = Measured()
         if is_due(scenario, number):
             strategy, model = self._strategy, self._strategy.reported(parameters | buffers)
-            measured = self._evaluate(model, versions, strategy.candidates(), strategy.starts())
+            measured = self._evaluate(model, versions, strategy.candidates(), strategy.initial_weights())
             metrics |= {"bytes_evaluation": self._evaluation_bytes(), **measured.metrics}
             clock.lap("evaluation")
-        self._call(measured, trained, outcome.ladder)
+        self._call(measured, trained, outcome.leaderboard)
         state = self._state(parameters, buffers, versions, metrics)
         self._keeper.after(state)
         clock.lap("checkpoint")
         self._tell_round(metrics, clock)
         return state
 
-    def _call(self, measured: Measured, trained: Trained | None = None, ladder: Ladder | None = None) -> None:
+    def _start(self, before: RunState, cohort: Indices) -> RoundStart:
+        """What the round starts from."""
+        losses = np.empty(0)
+        if self._strategy.needs_client_losses and len(cohort):
+            losses = self._losses(before.parameters | before.buffers, cohort).mean
+        return RoundStart(self._round, before.parameters, before.buffers, cohort, losses)
+
+    def _assignment(self, start: RoundStart, versions: Indices) -> Assignment:
+        """Who trains, and from what."""
+        instructions = Instructions()
+        if len(start.cohort) or self._strategy.steps_without_clients:
+            instructions = self._strategy.instruct(start)
+        if start.buffers:
+            records = {BUFFERS: start.buffers} | instructions.records
+            instructions = replace(instructions, records=records)
+        initial, known = self._strategy.initial_weights().among(start.cohort), False
+        if self._scenario.federation.strategy.keeps_networks:
+            has_none = versions[start.cohort] == 0
+            has_none[initial.places] = False
+            known = not has_none.any()
+        parameters = start.parameters if instructions.parameters is None else instructions.parameters
+        without = self._resumed.excluded.get(start.number, {})
+        return Assignment(start.number, start.cohort, parameters, instructions, known, initial, versions, without)
+
+    def _call(self, measured: Measured, trained: Trained | None = None, ladder: Leaderboard | None = None) -> None:
         """Tell what became of each client and, where networks competed, of each network."""
         nobody = np.empty(0, np.int64)
         roll = Roll(

@@ -16,14 +16,15 @@ from common.arrays import Named, pack
 from common.data import Prepared
 from common.data.agreement import Agreement
 from common.data.prepared import Indices, Meta, Shards, write_shards
+from common.extend.leaderboard import Leaderboard
 from common.messages import Blocks, TrainOrder
 from common.models import MLP, build
 from common.models.predictor import Predictor
+from common.run_files import Metrics
 from common.scenario import Scenario, load_scenario
 from common.settings import ClientSettings
 from server.grid.local import LocalGrid
-from server.record.ladder import Ladder
-from server.record.observers import Metrics, Observer
+from server.record.observers import Observer
 from server.rounds import Rounds
 from tests import plain
 
@@ -152,7 +153,7 @@ class Watcher(Observer):
         self.log: list[tuple[int, str, dict[str, Any]]] = []
         """The events with their rounds."""
         self.cohorts: list[list[int]] = []
-        self.ladders: list[Ladder] = []
+        self.ladders: list[Leaderboard] = []
 
     def round_started(self, round_number: int, clients: Indices) -> None:
         self.cohorts.append(clients.tolist())
@@ -164,7 +165,7 @@ class Watcher(Observer):
         self.events.append((event, details))
         self.log.append((round_number, event, details))
 
-    def ranked(self, round_number: int, ladder: Ladder) -> None:
+    def ranked(self, round_number: int, ladder: Leaderboard) -> None:
         self.ladders.append(ladder)
 
     def finished(self, model: Predictor) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 import hothouse
-from server.record.observers import Metrics, Observer
+from common.run_files import Metrics
+from server.record.observers import Observer
 
 TIMES = ("seconds", "training_seconds", "aggregation_seconds", "evaluation_seconds", "checkpoint_seconds")
 

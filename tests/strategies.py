@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from common.scenario.strategies import STRATEGIES
+from common.scenario.strategy import STRATEGIES
 
 NEEDS: dict[str, list[str]] = {"fedbn": ["model.normalization=batch"]}
 """What a strategy needs in the scenario besides itself, as overrides."""

@@ -49,8 +49,30 @@ def test_what_a_part_declares_can_be_loaded(title: str) -> None:
 
 def test_reading_every_option_imports_neither_torch_nor_flwr() -> None:
     heavy = "{'torch', 'flwr', 'ray', 'sklearn', 'pandas'} & set(sys.modules)"
-    code = f"import sys, common.scenario; found = {heavy}; assert not found, found"
+    every = "names = [name for family in FAMILIES.values() for name in family.parts]; assert 'scaffold' in names"
+    imports = "import sys, common.scenario; from common.scenario.registry import FAMILIES"
+    code = f"{imports}; {every}; found = {heavy}; assert not found, found"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_server_never_imports_what_clients_do() -> None:
+    halves = "[implementation(part, 'server') for part in STRATEGIES.parts.values()]"
+    theirs = "[name for name in sys.modules if name.split('.')[0] == 'clients' or name.endswith('.client')]"
+    imports = "import sys, server.app, server.rounds; from common.scenario.strategy import STRATEGIES"
+    more = "from common.scenario.registry import implementation"
+    own = f"found = [name for name in {theirs} if name.startswith(('clients', 'common.methods'))]"
+    code = f"{imports}; {more}; assert len({halves}) > 20; {own}; assert not found, found"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_method_is_one_package() -> None:
+    for part in FAMILIES["strategies"].parts.values():
+        package = Path(part.__module__.replace(".", "/")).parent
+        assert part.__module__.endswith(".options"), part
+        for where in part.halves.values():
+            module = where.partition(":")[0]
+            home = Path(module.replace(".", "/")).parent
+            assert home in (package, Path("common/methods/flower")), where
 
 
 def test_product_code_knows_no_folder_of_a_machine() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.algorithms import algorithm_of
 from clients.measuring.fit import training_losses
 from common.arrays import tensors
 from common.data.prepared import Indices, Prepared
 from common.data.rows import open_rows
 from common.evaluation import Evaluator
+from common.extend.client import client_algorithm
 from common.messages import EvaluateOrder
 from common.metrics import Sums
 from common.models import Weights
@@ -39,7 +39,7 @@ class _Scoring:
         self._evaluator = Evaluator(settings, order.agreement)
         self._rows = open_rows(prepared, order.agreement, self._evaluator.dtype)
         self._models, self._kept = tensors(order.parameters), tensors(order.state)
-        self._algorithm = algorithm_of(settings.strategy)
+        self._algorithm = client_algorithm(settings.strategy)
 
     def block(self, part: slice) -> list[Sums]:
         """Sums over each client's rows, for each model."""

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from clients.training.values import Number, Values
+from clients.training.values import Values
+from common.extend.client import Number
 from common.models import Weights
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from clients.regularization.change import Change
-from clients.training.values import Number, along
+from common.extend.client import Number, StepHook, along
 
 
-def l1_budget(budget: Number, chosen: list[int]) -> Change:
+def l1_budget(budget: Number, chosen: list[int]) -> StepHook:
     """Keeps Σ│w│ ≤ budget over the chosen tensors of each client."""
     theta = torch.empty(0)
 
@@ -23,7 +22,7 @@ def l1_budget(budget: Number, chosen: list[int]) -> Change:
     return keep
 
 
-def l2_budget(budget: Number, chosen: list[int]) -> Change:
+def l2_budget(budget: Number, chosen: list[int]) -> StepHook:
     """Keeps Σ w² ≤ budget over the chosen tensors of each client."""
 
     def keep(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from clients.regularization.budgets import l1_budget, l2_budget
-from clients.regularization.change import Change
-from clients.training.values import Number, Values, along
+from clients.training.values import Values
+from common.extend.client import Number, StepHook, along
 
 
-def before_step(values: Values, names: list[str]) -> list[Change]:
+def before_step(values: Values, names: list[str]) -> list[StepHook]:
     """What is done to the gradients, and to the weights, before an optimizer's step, in this order."""
     changes = penalties(values, names)
     if values["clip_value"] is not None:
@@ -22,17 +22,17 @@ def before_step(values: Values, names: list[str]) -> list[Change]:
     return changes
 
 
-def penalties(values: Values, names: list[str]) -> list[Change]:
+def penalties(values: Values, names: list[str]) -> list[StepHook]:
     """What adds the penalties' gradients."""
     if not (values.used("regularization.l1") or values.used("regularization.l2")):
         return []
     return [_penalties(values["regularization.l1"], values["regularization.l2"], _regularized(values, names))]
 
 
-def after_step(values: Values, names: list[str]) -> list[Change]:
+def after_step(values: Values, names: list[str]) -> list[StepHook]:
     """What is done to the weights after an optimizer's step."""
     chosen = _regularized(values, names)
-    changes: list[Change] = []
+    changes: list[StepHook] = []
     if values["regularization.l1_budget"] is not None:
         changes.append(l1_budget(values["regularization.l1_budget"], chosen))
     if values["regularization.l2_budget"] is not None:
@@ -46,7 +46,7 @@ def _regularized(values: Values, names: list[str]) -> list[int]:
     return [index for index, name in enumerate(names) if name.startswith("layers.") and name.endswith(endings)]
 
 
-def _penalties(l1: Number, l2: Number, chosen: list[int]) -> Change:
+def _penalties(l1: Number, l2: Number, chosen: list[int]) -> StepHook:
     def add(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
         for index in chosen:
             weight, gradient = weights[index], gradients[index]
@@ -58,7 +58,7 @@ def _penalties(l1: Number, l2: Number, chosen: list[int]) -> Change:
     return add
 
 
-def decay(rate: Number, chosen: list[int]) -> Change:
+def decay(rate: Number, chosen: list[int]) -> StepHook:
     """θ ← (1 − ηλ) θ for the chosen tensors (Loshchilov and Hutter 2019, equation 7)."""
 
     def shrink(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
@@ -69,7 +69,7 @@ def decay(rate: Number, chosen: list[int]) -> Change:
     return shrink
 
 
-def _clip_value(limit: Number) -> Change:
+def _clip_value(limit: Number) -> StepHook:
     def clip(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
         for gradient in gradients:
             bound = along(limit, active, gradient)
@@ -79,7 +79,7 @@ def _clip_value(limit: Number) -> Change:
     return clip
 
 
-def _clip_norm(limit: Number) -> Change:
+def _clip_norm(limit: Number) -> StepHook:
     def clip(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
         squares = torch.stack([gradient.flatten(1).square().sum(dim=1) for gradient in gradients]).sum(dim=0)
         # As torch.nn.utils.clip_grad_norm_: a little short of the limit, and no gradient is made longer.

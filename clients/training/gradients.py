@@ -12,7 +12,8 @@ from clients.regularization.weights import penalties
 from clients.training.batches import Batch
 from clients.training.inputs import fed
 from clients.training.trainer import Stack
-from clients.training.values import Values, along
+from clients.training.values import Values
+from common.extend.client import along
 from common.models import Weights
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clients.training.values import Number, Values
+from clients.training.values import Values
 from common.data.prepared import Indices
+from common.extend.client import Number
 from common.scenario.registry import implementation
 from common.scenario.training import Training
 

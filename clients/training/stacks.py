@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.algorithms import OwnRound, algorithm_of
 from clients.measuring.fit import training_losses
 from clients.regularization.dropout import Noise
 from clients.regularization.early_stopping import EarlyStopping
@@ -17,13 +16,16 @@ from clients.regularization.mixup import Mixup
 from clients.regularization.weights import after_step, before_step
 from clients.training.batches import batches, steps_of, steps_per_epoch
 from clients.training.course import Course
+from clients.training.gradients import objective_gradients
 from clients.training.inputs import Augment
 from clients.training.job import TrainedClients, TrainJob
 from clients.training.schedules import LearningRates
+from clients.training.step_sizes import SummedStepSize
 from clients.training.trainer import Stack
 from common import seeds
 from common.data.prepared import Indices
 from common.evaluation import Evaluator
+from common.extend.client import ClientContext, client_algorithm
 from common.models import Weights
 from common.scenario.registry import implementation
 from common.scenario.training import Training
@@ -69,8 +71,8 @@ class TorchTrainer:
         course = self._course(
             places[order], [shards[index] for index in order], self._job.training, self._job.settings.seed
         )
-        given = self._round_of(places[order], sizes[order], course)
-        algorithm = algorithm_of(self._job.strategy)(self._job.strategy, given)
+        context = self._context(places[order], sizes[order], course)
+        algorithm = client_algorithm(self._job.strategy)(self._job.strategy, context)
         flat = self._job.starting_weights(places[order])
         weights = self._job.layout.views(flat)
         stack = course.ready(weights, algorithm.moving(list(self._basis.parameters)))
@@ -117,7 +119,7 @@ class TorchTrainer:
             size = max(size, _AT_ONCE)
         return training.model_copy(update={"epochs": 1, "steps": None, "batch_size": size})
 
-    def _round_of(self, places: Indices, sizes: Indices, course: Course) -> OwnRound:
+    def _context(self, places: Indices, sizes: Indices, course: Course) -> ClientContext:
         chosen = torch.from_numpy(places)
         kept = {name: tensor[chosen] for name, tensor in self._job.kept.items()}
         fresh = np.ones(len(places), dtype=bool) if self._order.fresh is None else self._order.fresh[places]
@@ -134,7 +136,18 @@ class TorchTrainer:
             )
 
         values = self._job.values(places)
-        return OwnRound(self._order.records, own, kept, torch.from_numpy(fresh), course, values, sizes, losses)
+        return ClientContext(
+            records=self._order.records,
+            own=own,
+            kept=kept,
+            fresh=torch.from_numpy(fresh),
+            training=self._job.training,
+            local=course,
+            sizes=sizes,
+            training_losses=losses,
+            objective_gradients=lambda stack: objective_gradients(stack, course.everything(), values),
+            summed_step_size=lambda stack: SummedStepSize(stack, values),
+        )
 
     def _shards(self, places: Indices) -> list[Indices]:
         return [self._job.prepared.training_rows(int(client)) for client in self._order.blocks.clients[places]]

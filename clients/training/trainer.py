@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from clients.optimizers import Optimizer
-from clients.regularization.change import Change
 from clients.regularization.dropout import Noise
 from clients.regularization.early_stopping import EarlyStopping
 from clients.regularization.mixup import Mixup
@@ -17,11 +16,9 @@ from clients.training.batches import Batch
 from clients.training.inputs import Augment, fed
 from clients.training.schedules import LearningRates
 from common.data.rows import Rows
+from common.extend.client import LossTerm, StepHook
 from common.losses import Loss
 from common.models import MLP, Weights
-
-Term = Callable[[Batch, Tensor, Tensor], Tensor]
-"""(batch, inputs, what the last hidden layer makes of them) → what each client's loss has added, (active,)."""
 
 
 @dataclass
@@ -42,14 +39,14 @@ class Stack:
     optimizer: Optimizer
     rates: LearningRates
     noise: Noise
-    before: Sequence[Change] = ()
+    before: Sequence[StepHook] = ()
     """What is done to gradients before a step of the optimizer."""
-    after: Sequence[Change] = ()
+    after: Sequence[StepHook] = ()
     """What is done to weights after it."""
     augment: Augment | None = None
     mixup: Mixup | None = None
     stopping: EarlyStopping | None = None
-    term: Term | None = None
+    term: LossTerm | None = None
     """What an algorithm adds to the loss."""
     tally: Weights = field(default_factory=dict)
     """What an algorithm keeps count of from step to step, (stack, …)."""

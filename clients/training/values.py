@@ -7,10 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from common.extend.client import Number, along
 from common.scenario.training import Training
-
-Number = float | Tensor
-"""One number for every client, or each client's own, (stack,)."""
 
 
 class Values:
@@ -33,13 +31,6 @@ class Values:
         """Whether the setting is anything but zero for some client."""
         value = self[key]
         return bool((value != 0).any()) if isinstance(value, Tensor) else bool(value)
-
-
-def along(value: Number, active: int, like: Tensor) -> Number:
-    """A setting ready to multiply `like` (active, …): vectors are cut to the active clients and given axes."""
-    if isinstance(value, Tensor):
-        return value[:active].view(-1, *[1] * (like.dim() - 1))
-    return value
 
 
 def descend(weight: Tensor, direction: Tensor, length: Number, active: int) -> None:

@@ -30,8 +30,7 @@ from common.scenario.model import MOST_WEIGHTS, Model
 from common.scenario.objective import check_objective, output_kind
 from common.scenario.partitions import NaturalPartition, clients_of
 from common.scenario.registry import implementation
-from common.scenario.strategies import Competition
-from common.scenario.strategies.base import StrategyPart
+from common.scenario.strategy import StrategyPart
 
 _FORMAT = 10
 
@@ -102,9 +101,9 @@ def _check_size(model: Model, prepared: Prepared) -> None:
 def _check_score(strategy: StrategyPart, prepared: Prepared) -> None:
     """Raises InputError where networks are to be judged by what is not measured."""
     measured = METRICS[prepared.meta.task]
-    if isinstance(strategy, Competition) and strategy.score not in measured:
+    if strategy.judged_by is not None and strategy.judged_by not in measured:
         raise InputError(
-            f"{strategy.score} is not measured in a {prepared.meta.task}; use one of {', '.join(measured)}",
+            f"{strategy.judged_by} is not measured in a {prepared.meta.task}; use one of {', '.join(measured)}",
             "federation.strategy.score",
         )
 

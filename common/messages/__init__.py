@@ -22,6 +22,7 @@ from __future__ import annotations
 from common.messages.blocks import Blocks
 from common.messages.content import Content, Records
 from common.messages.evaluate import EVALUATE, EvaluateOrder, evaluate_records, read_scores, write_scores
+from common.messages.initial_weights import InitialWeights
 from common.messages.queries import (
     DATA,
     DIGITS,
@@ -44,7 +45,6 @@ from common.messages.queries import (
     write_moments,
     write_terms,
 )
-from common.messages.starts import Starts
 from common.messages.train import (
     BUFFERS,
     PRIVACY,
@@ -79,8 +79,8 @@ __all__ = [
     "DigitsOrder",
     "EvaluateOrder",
     "Hosting",
+    "InitialWeights",
     "Records",
-    "Starts",
     "TrainOrder",
     "TrainReply",
     "evaluate_records",

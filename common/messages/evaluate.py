@@ -14,7 +14,7 @@ from common.data.agreement import Agreement
 from common.messages.agreement import read_agreement, write_agreement
 from common.messages.blocks import Blocks
 from common.messages.content import Content
-from common.messages.starts import Starts
+from common.messages.initial_weights import InitialWeights
 from common.messages.train import STATE, VERSIONS
 from common.metrics import Sums
 
@@ -56,7 +56,7 @@ class EvaluateOrder:
     """What each client has kept: (clients, *shape), zeros where it has kept nothing yet."""
     fresh: NDArray[np.bool_] | None = None
     """Which clients have kept nothing yet, shape (clients,); None where it does not matter."""
-    starts: Starts = field(default_factory=Starts)
+    starts: InitialWeights = field(default_factory=InitialWeights)
     """The own models of some clients, in place of what they kept."""
 
     @classmethod
@@ -72,7 +72,7 @@ class EvaluateOrder:
             personal=bool(config["personal"]),
             state=unpack(records[STATE]) if STATE in records else {},
             fresh=unpack(records[VERSIONS])["committed"] == 0 if VERSIONS in records else None,
-            starts=Starts.read(content),
+            starts=InitialWeights.read(content),
         )
 
 

@@ -13,7 +13,7 @@ from common.data.agreement import Agreement
 from common.messages.agreement import read_agreement, write_agreement
 from common.messages.blocks import Blocks
 from common.messages.content import Content
-from common.messages.starts import Starts
+from common.messages.initial_weights import InitialWeights
 
 TRAIN = "train"
 
@@ -53,7 +53,7 @@ def train_records(
     }
 
 
-def own_records(starts: Starts, values: Named, own: dict[str, Named]) -> dict[str, ArrayRecord]:
+def own_records(starts: InitialWeights, values: Named, own: dict[str, Named]) -> dict[str, ArrayRecord]:
     """The records of one message's clients, in the message's order.
 
     `starts` are for some of them, `values` their own settings by dotted key, (clients,), `own` further records of
@@ -73,7 +73,7 @@ class TrainOrder:
     agreement: Agreement
     parameters: Named
     """Starting weights for all clients, (*shape)."""
-    starts: Starts = field(default_factory=Starts)
+    starts: InitialWeights = field(default_factory=InitialWeights)
     """What some of them start from in place of these, and of what they kept."""
     records: dict[str, Named] = field(default_factory=dict)
     """Further named arrays for all clients, such as a control variate."""
@@ -97,7 +97,7 @@ class TrainOrder:
             settings=str(config["settings"]),
             agreement=read_agreement(records["agreement"], content.config_records["agreement.words"]),
             parameters=unpack(records["parameters"]),
-            starts=Starts.read(content),
+            starts=InitialWeights.read(content),
             records={name[len(_RECORD) :]: unpack(records[name]) for name in records if name.startswith(_RECORD)},
             own={name[len(_OWN) :]: unpack(records[name]) for name in records if name.startswith(_OWN)},
             values=unpack(records["values"]),

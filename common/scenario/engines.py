@@ -6,7 +6,7 @@ from typing import Literal
 
 from common.scenario.base import Part
 from common.scenario.model import Model
-from common.scenario.strategies import StrategyPart
+from common.scenario.strategy import StrategyPart
 from common.scenario.training import Training
 
 Engine = Literal["compiled", "torch"]

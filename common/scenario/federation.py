@@ -10,7 +10,7 @@ from common.scenario.base import Part, expecting, key
 from common.scenario.limits import Limits
 from common.scenario.privacy import Privacy
 from common.scenario.selection import Selection, Uniform
-from common.scenario.strategies import FedAvg, Strategy
+from common.scenario.strategy import Strategy
 
 Share = Annotated[
     Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)],
@@ -21,7 +21,9 @@ Share = Annotated[
 class Federation(Part):
     """The server's side of the federation."""
 
-    strategy: Strategy = key("How the clients' replies become the next global weights.", FedAvg())
+    strategy: Strategy = key(
+        "How the clients' replies become the next global weights.", "fedavg", validate_default=True
+    )
     privacy: Privacy | None = key("Client-level differential privacy; none if left out.", None)
     rounds: int = key("How many rounds.", 10, unit="rounds", ge=1, le=10_000_000)
     clients_per_round: Share = key(

@@ -31,20 +31,30 @@ class Family:
     A part without options that are required may be given by its bare name: `fedavg` for `{name: fedavg}`.
     """
 
-    def __init__(self, title: str, tag: str = "name", *, in_steps: bool = False) -> None:
+    def __init__(self, title: str, tag: str = "name", *, in_steps: bool = False, declared_in: str = "") -> None:
         """`title` is what `hothouse list` calls it, `tag` the key that names the part.
 
         `in_steps` says that its parts are at work within training steps, so that the compiled trainer must know them.
+        `declared_in` is the package that declares the parts, if that is not the one whose module this is; it is
+        imported when they are asked for.
         """
         self.title, self.tag, self.in_steps = title, tag, in_steps
-        self.parts: dict[str, type[Part]] = {}
+        self._declared_in = declared_in
+        self._parts: dict[str, type[Part]] = {}
         FAMILIES[title] = self
+
+    @property
+    def parts(self) -> Mapping[str, type[Part]]:
+        """The parts by name."""
+        if self._declared_in:
+            import_module(self._declared_in)
+        return self._parts
 
     def add(self, name: str, part: type[Part]) -> None:
         """Take in a part under a name. Raises ValueError for a name that is taken."""
-        if name in self.parts:
+        if name in self._parts:
             raise ValueError(f"{name} is one of the {self.title} already")
-        self.parts[name] = part
+        self._parts[name] = part
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_plain_validator_function(self._validate)

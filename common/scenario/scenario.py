@@ -15,7 +15,7 @@ from common.scenario.federation import Federation
 from common.scenario.model import Model
 from common.scenario.partitions import clients_of
 from common.scenario.selection import Poisson, PowerOfChoice
-from common.scenario.strategies import STRATEGIES, Competition
+from common.scenario.strategy import STRATEGIES
 from common.scenario.sweep import Matrix, Search, Seeds
 from common.scenario.tracking import Tracker
 from common.scenario.training import Training
@@ -50,11 +50,7 @@ class Scenario(Part):
                 "training.early_stopping", "data.client_holdout above 0: rows of its own that a client judges by"
             )
         strategy = self.federation.strategy
-        if isinstance(strategy, Competition):
-            rows = {"server": "validation_fraction", "clients": "client_holdout"}[strategy.judge]
-            if not getattr(self.data, rows):
-                raise refuse(f"data.{rows}", f"above 0: the rows that judge: {strategy.judge} judges networks on")
-        misfit = strategy.misfit(self.model, self.training)
+        misfit = strategy.misfit(self.data, self.model, self.training)
         if misfit is not None:
             raise refuse(*misfit)
         if strategy.robust and getattr(self.model.normalization, "statistics", "") == "recomputed":

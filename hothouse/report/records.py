@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 
 from common.errors import InputError
+from common.extend.leaderboard import CHAMPION
 from common.metrics import PRIMARY
 from common.run_files import Entry, read_lines, read_metrics, read_object, read_text
 from common.scenario.document import parse_document
-from server.record.ladder import CHAMPION
 
 SPLITS = ("test", "validation", "holdout", "personal")
 """What is measured on what, the best-founded first."""

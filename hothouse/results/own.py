@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clients.algorithms import algorithm_of
 from common.errors import InputError
+from common.extend.client import client_algorithm
 from common.models import bare
 from common.models.predictor import Predictor
 from common.personal import own_arrays
-from common.scenario.strategies import StrategyPart
+from common.scenario.strategy import StrategyPart
 from hothouse.report.records import readable
 from server.record.checkpoints import Loaded, latest
 
@@ -63,7 +63,7 @@ def _from(shared: Predictor, strategy: StrategyPart, loaded: Loaded, client: int
         own = own_arrays({name: torch.from_numpy(rows[at]) for name, rows in kept.states.items()})
         arrays = loaded.state.parameters | loaded.state.buffers
         models = {name: torch.from_numpy(array)[None] for name, array in arrays.items()}
-        weights = algorithm_of(strategy).own_model(models, own, _no_losses)
+        weights = client_algorithm(strategy).own_model(models, own, _no_losses)
         network = bare(shared.spec, shared.agreement)
         network.load_state_dict({name: tensor[0] for name, tensor in weights.items()}, assign=True)
         return Predictor(network, shared.spec, shared.agreement, client=client).eval()

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from common.metrics import PRIMARY
+from common.run_files import Metrics
 from hothouse.running.progress import numbers
-from server.record.observers import Metrics, Observer
+from server.record.observers import Observer
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor

@@ -15,11 +15,12 @@ from rich.text import Text
 from common.data.agreement import Agreement, in_words
 from common.data.prepared import Indices
 from common.metrics import PRIMARY
+from common.run_files import Metrics
 from common.wording import first_few
 from hothouse.report.records import FAIRNESS
 from hothouse.results.result import Run
 from server.record.journal import as_json
-from server.record.observers import Metrics, Observer, Work
+from server.record.observers import Observer, Work
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor

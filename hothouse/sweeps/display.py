@@ -13,12 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from common.run_files import Metrics
 from hothouse.report.records import words
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.watcher import Watcher
 from server.record.journal import as_json
-from server.record.observers import Metrics
 
 _RECENT = 8
 """Runs that are over which the live table still shows."""

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from common.errors import InputError, RunError
+from common.run_files import Metrics
 from common.scenario import Scenario
 from hothouse.running.launch import Engine, resume, run
 from hothouse.sweeps.pruning import Pruned, Pruner, Rule
 from hothouse.sweeps.result import history_of, summary_of
-from server.record.observers import Metrics, Observer
+from server.record.observers import Observer
 
 Status = Literal["complete", "pruned", "failed", "interrupted"]
 

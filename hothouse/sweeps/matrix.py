@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from common.run_files import Metrics
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.plan import Plan
 from hothouse.sweeps.search import Trial
-from server.record.observers import Metrics
 
 
 class Matrix:

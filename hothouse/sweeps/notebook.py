@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from common.run_files import Metrics
 from hothouse.running.notebook import Picture
 from hothouse.sweeps.display import LiveSweep
 from hothouse.sweeps.execute import Outcome
-from server.record.observers import Metrics
 
 
 class NotebookSweep(LiveSweep):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.errors import RunError
-from server.record.observers import Metrics, Observer
+from common.run_files import Metrics
+from server.record.observers import Observer
 
 _LEAST = 5
 """Earlier trials that were measured after as many rounds, without which none is stopped."""

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
-from common.run_files import read_lines, read_metrics, read_object
+from common.run_files import Metrics, read_lines, read_metrics, read_object
 from common.scenario import Scenario
 from hothouse.results.result import Run, recorded_scenario
 from hothouse.sweeps.goal import Goal
-from server.record.observers import Metrics
 
 if TYPE_CHECKING:
     import pandas as pd

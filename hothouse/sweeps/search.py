@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common import seeds
+from common.run_files import Metrics
 from common.scenario.sweep import Space
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.names import named_values
 from hothouse.sweeps.plan import Plan, Point
 from hothouse.sweeps.pruning import Rule, quiet_optuna
-from server.record.observers import Metrics
 
 STORE = "study.db"
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from common.run_files import Metrics
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.goal import Goal
-from server.record.observers import Metrics
 
 _TAIL = 8192
 """Bytes at the end of a metrics.jsonl that hold its last line."""

@@ -14,17 +14,17 @@ from common.data.agreement import Agreement
 from common.data.prepared import Indices
 from common.data.rows import open_rows
 from common.evaluation import Evaluator
-from common.messages import Starts
+from common.extend.results import Block
+from common.messages import InitialWeights
 from common.metrics import PRIMARY, Sums, finish, total
+from common.run_files import Metrics
 from common.scenario import Scenario
 from common.settings import ClientSettings
 from server.evaluation.fairness import fairness
 from server.evaluation.scores import ask_scores
-from server.exchange.blocks import Block
 from server.exchange.costs import looking
 from server.exchange.federation import Federation
 from server.exchange.sending import Exchange
-from server.record.observers import Metrics
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Evaluation:
         costs = looking(self._evaluator.size, self._rows_held)
         self._holders = federation.cut(self._holding, scenario.federation.blocks, costs) if len(self._holding) else []
 
-    def __call__(self, weights: Named, versions: Indices, candidates: Named, starts: Starts) -> Measured:
+    def __call__(self, weights: Named, versions: Indices, candidates: Named, starts: InitialWeights) -> Measured:
         """A model's metrics: pooled, over the clients, and client by client; `weights` are parameters and buffers.
 
         `versions` has for every client of the federation the version of its state, `candidates` are the models that
@@ -94,7 +94,7 @@ class Evaluation:
         return sums
 
     def _on_clients(
-        self, weights: Named, versions: Indices, candidates: Named, starts: Starts
+        self, weights: Named, versions: Indices, candidates: Named, starts: InitialWeights
     ) -> tuple[Indices, list[Sums]]:
         """The ids of the clients that answered, and for each model the sums over each one's held-out rows."""
         models = {name: array[None] for name, array in weights.items()}

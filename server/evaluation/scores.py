@@ -12,9 +12,9 @@ from common import messages
 from common.arrays import numbers, unpack
 from common.data.prepared import Indices
 from common.data.table import Task
+from common.extend.results import Block
 from common.messages import Records
 from common.metrics import Sums, finish
-from server.exchange.blocks import Block
 from server.exchange.sending import Exchange
 
 

@@ -12,11 +12,10 @@ from common.arrays import Named, numbers, unpack
 from common.data.agreement import Agreement
 from common.data.moments import Moments, combined
 from common.errors import RunError
+from common.extend.results import Block, BlockResult
 from common.messages import BUFFERS
 from common.models import MLP
 from common.settings import ClientSettings
-from server.exchange.blocks import Block
-from server.exchange.results import BlockResult
 from server.exchange.sending import Exchange
 
 

@@ -19,9 +19,9 @@ from common.data.moments import Moments, combined
 from common.data.prepared import Indices, Meta, Prepared
 from common.data.text import agreed_vocabulary
 from common.errors import RunError
+from common.extend.results import Block
 from common.messages import Records
 from common.wording import first_few
-from server.exchange.blocks import Block
 from server.exchange.costs import looking
 from server.exchange.federation import Federation
 from server.exchange.sending import Exchange

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from common.data.prepared import Indices
+from common.extend.results import Block
 from server.exchange.costs import Seconds
-
-
-@dataclass(frozen=True)
-class Block:
-    """Clients that are trained by one host and summed together, in cohort order."""
-
-    index: int
-    """Its place in the order of summation."""
-    clients: Indices
-    places: Indices
-    """Where its clients stand in the cohort."""
-    cost: float
-    """An estimate of the work in it, in seconds."""
-    node: int | None
-    """The position of the node that must do it; None where any can."""
 
 
 def cut(cohort: Indices, costs: Seconds, blocks: int, owners: NDArray[np.int64] | None = None) -> list[Block]:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from common import messages
 from common.data.prepared import Indices, Meta, Prepared
 from common.errors import RunError
+from common.extend.results import Block
 from common.messages import DATA, Compiled, Hosting, write_data
-from server.exchange.blocks import Block, cut
+from server.exchange.blocks import cut
 from server.exchange.costs import Seconds, looking
 from server.exchange.sending import Carrier, replies
 from server.grid.base import DirectGrid

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from flwr.app import Message, RecordDict
 
+from common.extend.results import Block
 from common.messages import DATA, Blocks, Content, Records, write_data
-from server.exchange.blocks import Block
 from server.exchange.traffic import Traffic
 from server.grid.base import DirectGrid
 from server.grid.polled import PolledGrid

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from common.arrays import Named, numbers
-from server.record.observers import Metrics
+from common.arrays import numbers
+from common.run_files import Metrics
 
 if TYPE_CHECKING:
     from server.exchange.training import Assignment, Trained
@@ -26,7 +26,7 @@ class Traffic:
         return taken
 
 
-def traffic(parameters: Named, kept: set[str], assignment: Assignment, trained: Trained) -> Metrics:
+def traffic(kept: set[str], assignment: Assignment, trained: Trained) -> Metrics:
     """Who took part in training, and the bytes down to the cohort's clients and up from those who took part.
 
     `kept` are the names of the arrays that clients have to themselves.
@@ -34,7 +34,7 @@ def traffic(parameters: Named, kept: set[str], assignment: Assignment, trained: 
     instructions, starts, cohort = assignment.instructions, assignment.starts, len(assignment.cohort)
     if not trained.results:
         return {"clients": 0, "bytes_down": 0, "bytes_up": 0}
-    sent = (*(() if instructions.known else (parameters,)), *instructions.records.values())
+    sent = (*(() if assignment.known else (assignment.parameters,)), *instructions.records.values())
     down = sum(numbers({name: arrays[name] for name in arrays.keys() - kept}) for arrays in sent)
     down += sum(numbers(arrays) // cohort for arrays in (instructions.values, *instructions.own.values()))
     result = trained.results[0]

@@ -10,20 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import messages
-from common.arrays import Named, numbers, pack, unpack
+from common.arrays import Named, numbers, pack
 from common.data.agreement import Agreement
 from common.data.prepared import Indices
 from common.errors import InputError, RunError
-from common.messages import BUFFERS, Records, Starts
+from common.extend.results import Block, BlockResult
+from common.extend.strategy import Instructions
+from common.messages import BUFFERS, InitialWeights, Records
 from common.scenario import Scenario
 from common.settings import ClientSettings
-from server.exchange.blocks import Block
 from server.exchange.costs import training
 from server.exchange.federation import Federation
-from server.exchange.results import BlockResult
 from server.exchange.sending import Arrival, Exchange, Tell
 from server.exchange.validation import Refused, Validator
-from server.strategies.base import Instructions
 
 _LETTERS = 2000
 """How much of a reason is kept: a client may say what it likes."""
@@ -36,8 +35,12 @@ class Assignment:
     round: int
     cohort: Indices
     """The clients' positions in the federation, ascending."""
+    parameters: Named
+    """Starting weights for all clients."""
     instructions: Instructions
-    starts: Starts
+    known: bool
+    """Whether every client has a start of its own, so that `parameters` need not be sent."""
+    starts: InitialWeights
     """The own starting weights that some of the cohort have, by their places in it."""
     versions: Indices
     """For every client of the federation the version of its state to build on."""
@@ -99,13 +102,13 @@ class Training:
         if not len(assignment.cohort):
             return
         instructions, starts = assignment.instructions, assignment.starts
-        parameters = unpack(instructions.parameters)
+        parameters = assignment.parameters
         blocks = self._blocks(assignment, sum(array.size for array in parameters.values()))
         shared = messages.train_records(
             assignment.round,
             self._settings_text,
             self._agreement,
-            pack({}) if instructions.known else instructions.parameters,
+            pack({} if assignment.known else parameters),
             instructions.records,
         )
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from common.arrays import LiveArray, Named
 from common.data.prepared import Indices
+from common.extend.results import Block, BlockResult
 from common.messages import BUFFERS, TrainReply
 from common.models.normalizations import is_variance
 from common.scenario.limits import Limits
 from common.settings import ClientSettings
-from server.exchange.blocks import Block
-from server.exchange.results import BlockResult, block_results
+from server.exchange.results import block_results
 
 _SMALL = 1 << 20
 """Bytes that any reply may have."""

@@ -25,16 +25,16 @@ from common.data.agreement import Agreement
 from common.data.prepared import Indices
 from common.data.statistics import label_counts, target_percentiles
 from common.errors import RunError
+from common.extend.leaderboard import Leaderboard
 from common.models.predictor import Predictor
-from common.run_files import read_lines
+from common.run_files import Metrics, read_lines
 from common.scenario import Scenario
 from server.evaluation.due import is_due
 from server.evaluation.final import final
 from server.exchange.federation import Federation
 from server.record.files import write_whole
 from server.record.journal import Entry, Journal, as_json, short
-from server.record.ladder import Ladder
-from server.record.observers import Metrics, Observer, Roll, Work
+from server.record.observers import Observer, Roll, Work
 from server.record.resume import Resumed
 
 _MOST_CLIENTS = 1000
@@ -112,7 +112,7 @@ class Chronicle(Observer):
             entry["personal"] = {name: short(values[held]) for name, values in roll.personal.items()}
         self._clients.append(entry)
 
-    def ranked(self, round_number: int, ladder: Ladder) -> None:
+    def ranked(self, round_number: int, ladder: Leaderboard) -> None:
         """Append a line to ladder.jsonl."""
         if self._ladder is None:
             self._ladder = self._journal("ladder")

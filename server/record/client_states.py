@@ -14,8 +14,8 @@ import numpy as np
 from common.arrays import Named, numbers, pack, unpack
 from common.data.prepared import Indices
 from common.errors import RunError
+from common.extend.results import Block
 from common.messages import RESTORE, STATE, STATES, VERSIONS, Records
-from server.exchange.blocks import Block
 from server.exchange.federation import Federation
 from server.exchange.sending import Exchange
 from server.grid.base import DirectGrid

@@ -8,10 +8,10 @@ from typing import Any
 
 from common.data.table import Task
 from common.metrics import PRIMARY
+from common.run_files import Metrics
 from common.scenario import Scenario
 from server.record.checkpoints import BEST, Checkpoints, name_of
 from server.record.client_states import Kept
-from server.record.observers import Metrics
 from server.record.state import RunState
 
 

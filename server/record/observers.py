@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from common.data.agreement import Agreement
 from common.data.prepared import Indices
-from server.record.ladder import Ladder
+from common.extend.leaderboard import Leaderboard
+from common.run_files import Metrics
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor
     from server.exchange.federation import Federation
-
-Metrics = dict[str, Any]
-"""A round's line in metrics.jsonl."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Observer:
     def called(self, roll: Roll) -> None:
         """What became of each client is known; told before the round is saved in a checkpoint."""
 
-    def ranked(self, round_number: int, ladder: Ladder) -> None:
+    def ranked(self, round_number: int, ladder: Leaderboard) -> None:
         """Networks competed; told before the round is saved in a checkpoint."""
 
     def round_ended(self, metrics: Metrics) -> None:

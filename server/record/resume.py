@@ -12,7 +12,7 @@ from typing import Any
 from common.data import Prepared
 from common.errors import InputError
 from common.participation import read_participation
-from common.run_files import read_lines, read_metrics
+from common.run_files import Metrics, read_lines, read_metrics
 from common.scenario import Scenario
 from common.scenario.flat import flat
 from common.scenario.selection import Schedule
@@ -20,7 +20,6 @@ from common.software import versions
 from server.evaluation.due import is_due
 from server.record.checkpoints import About, latest
 from server.record.client_states import Kept
-from server.record.observers import Metrics
 from server.record.state import RunState
 
 _FREE = ("name", "federation.rounds", "checkpoints.every", "checkpoints.keep", "checkpoints.best")

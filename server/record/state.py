@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from common.arrays import Named
 from common.data.prepared import Indices
-from server.record.observers import Metrics
+from common.run_files import Metrics
 
 
 @dataclass

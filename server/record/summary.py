@@ -8,9 +8,9 @@ from importlib.metadata import version
 from typing import Any
 
 from common.metrics import PRIMARY
+from common.run_files import Metrics
 from common.scenario import Scenario
 from common.software import versions
-from server.record.observers import Metrics
 
 
 def summarize(scenario: Scenario, history: list[Metrics], status: str, reason: str = "") -> dict[str, Any]:

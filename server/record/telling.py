@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from server.record.observers import Metrics, Observer
+from common.run_files import Metrics
+from server.record.observers import Observer
 
 _SHOWN = ("train_loss", "test_loss", "test_accuracy", "test_rmse")
 _QUIET = ("checkpoint",)

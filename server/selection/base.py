@@ -7,15 +7,17 @@ from typing import Any
 
 from common.arrays import Named
 from common.data.prepared import Indices
-from server.strategies.base import Surroundings
+from common.extend.strategy import StrategyContext
 
 
 class Selection(ABC):
     """Chooses the clients of each round, from the scenario and what it saw; never by node ids or arrival."""
 
-    def __init__(self, options: Any, surroundings: Surroundings, size: int) -> None:
+    def __init__(self, options: Any, context: StrategyContext, size: int) -> None:
         """`size` is how many clients a round is to have."""
-        self.options, self.surroundings, self.size = options, surroundings, size
+        self.options, self.context, self.size = options, context, size
+        self.state: Named = {}
+        """All that the rule carries from round to round."""
 
     @abstractmethod
     def cohort(self, round_number: int, weights: Named) -> Indices:
@@ -23,10 +25,3 @@ class Selection(ABC):
 
     def learn(self, round_number: int, positions: Indices) -> None:
         """Take note of who took part."""
-
-    def state(self) -> Named:
-        """What the rule carries from round to round, as named arrays."""
-        return {}
-
-    def restore(self, state: Named) -> None:
-        """Take back what `state` gave."""

@@ -16,5 +16,5 @@ class BySize(Selection):
 
     def cohort(self, round_number: int, weights: Named) -> Indices:
         """A draw for the round."""
-        draw = seeds.generator(self.surroundings.seed, "selection", round_number)
-        return np.sort(weighted(draw, self.surroundings.sizes, self.size))
+        draw = seeds.generator(self.context.seed, "selection", round_number)
+        return np.sort(weighted(draw, self.context.sizes, self.size))

@@ -10,44 +10,49 @@ from numpy.typing import NDArray
 from common import seeds
 from common.arrays import Named
 from common.data.prepared import Indices
+from common.extend.strategy import StrategyContext
 from server.selection.base import Selection
 from server.selection.draws import weighted
-from server.strategies.base import Surroundings
+
+_NOW = "now"
+"""What the cohort's utility is found to be before it trains."""
 
 
 class Oort(Selection):
-    """Exploits clients of high utility and explores those that were never seen."""
+    """Exploits clients of high utility and explores those that were never seen.
 
-    def __init__(self, options: Any, surroundings: Surroundings, size: int) -> None:
-        super().__init__(options, surroundings, size)
-        clients = len(surroundings.clients)
-        self.utility = np.zeros(clients)
-        """U: each client's statistical utility when it last took part."""
-        self.last = np.zeros(clients, dtype=np.int64)
-        """L: the round in which it last took part; 0 for those that never did."""
-        self.times = np.zeros(clients, dtype=np.int64)
-        """In how many rounds it took part."""
+    Of each client the state has `utility` U, its statistical utility when it last took part, `last` L, the round in
+    which that was, 0 for those that never did, and `times`, in how many rounds it took part.
+    """
+
+    def __init__(self, options: Any, context: StrategyContext, size: int) -> None:
+        super().__init__(options, context, size)
+        never = np.zeros(len(context.clients), dtype=np.int64)
+        self.state = {"utility": np.zeros(len(never)), "last": never, "times": never}
         self.rows = self._rows()
         """D: on how many rows each trains in a round."""
 
     def cohort(self, round_number: int, weights: Named) -> Indices:
         """Choose by utility, fill up with clients never seen, and ask the cohort what it loses now."""
-        draw = seeds.generator(self.surroundings.seed, "selection", round_number)
-        seen, unseen = np.flatnonzero(self.last), np.flatnonzero(self.last == 0)
+        draw = seeds.generator(self.context.seed, "selection", round_number)
+        seen, unseen = np.flatnonzero(self.state["last"]), np.flatnonzero(self.state["last"] == 0)
         exploring = min(round(self._exploration(round_number) * self.size), len(unseen))
         exploring = max(exploring, self.size - len(seen))
         known = self._exploit(round_number, seen, self.size - exploring, draw)
         chosen = np.sort(np.concatenate([known, self._explore(unseen, exploring, draw)]))
-        self._now = np.full(len(self.utility), np.nan)
-        self._now[chosen] = self.surroundings.sizes[chosen] * self.surroundings.losses(weights, chosen).root_mean_square
+        now = np.full(len(self.context.clients), np.nan)
+        now[chosen] = self.context.sizes[chosen] * self.context.losses(weights, chosen).root_mean_square
+        self.state |= {_NOW: now}
         return chosen
 
     def learn(self, round_number: int, positions: Indices) -> None:
         """Those that took part have a new utility; of one that is not known the old one stays."""
-        now = self._now[positions]
-        self.utility[positions] = np.where(np.isfinite(now), now, self.utility[positions])
-        self.last[positions] = round_number
-        self.times[positions] += 1
+        now = self.state[_NOW][positions]
+        utility, last, times = (self.state[name].copy() for name in ("utility", "last", "times"))
+        utility[positions] = np.where(np.isfinite(now), now, utility[positions])
+        last[positions] = round_number
+        times[positions] += 1
+        self.state = {"utility": utility, "last": last, "times": times}
 
     def _exploration(self, round_number: int) -> float:
         first, decay = self.options.exploration, self.options.exploration_decay
@@ -55,9 +60,9 @@ class Oort(Selection):
 
     def worth(self, round_number: int, clients: Indices) -> NDArray[np.float64]:
         """Util: clipped utility, with the uncertainty of what was seen long ago, less for those that take long."""
-        preferred, utility = self.options.preferred_rows, self.utility[clients]
+        preferred, utility = self.options.preferred_rows, self.state["utility"][clients]
         worth: NDArray[np.float64] = np.minimum(utility, np.quantile(utility, self.options.clip))
-        worth += np.sqrt(0.1 * np.log(round_number) / self.last[clients])
+        worth += np.sqrt(0.1 * np.log(round_number) / self.state["last"][clients])
         if preferred is not None:
             slow = self.rows[clients] > preferred
             worth[slow] *= (preferred / self.rows[clients][slow]) ** self.options.penalty
@@ -67,7 +72,7 @@ class Oort(Selection):
         if not count:
             return seen[:0]
         if self.options.most_rounds is not None:
-            tired = self.times[seen] > self.options.most_rounds
+            tired = self.state["times"][seen] > self.options.most_rounds
             fresh = seen[~tired]
             # Those that took part too often only fill up.
             seen = fresh if len(fresh) >= count else np.concatenate([fresh, seen[tired][: count - len(fresh)]])
@@ -82,16 +87,8 @@ class Oort(Selection):
         return unseen[weighted(draw, speeds, count)]
 
     def _rows(self) -> NDArray[np.float64]:
-        training, sizes = self.surroundings.scenario.training, self.surroundings.sizes.astype(np.float64)
+        training, sizes = self.context.scenario.training, self.context.sizes.astype(np.float64)
         if training.steps is None:
             return sizes * (training.epochs or 1)
         batch = sizes if training.batch_size == "full" else np.minimum(sizes, training.batch_size)
         return training.steps * batch
-
-    def state(self) -> Named:
-        """What is known of each client."""
-        return {"utility": self.utility, "last": self.last, "times": self.times}
-
-    def restore(self, state: Named) -> None:
-        """Take back what `state` gave."""
-        self.utility, self.last, self.times = (np.array(state[name]) for name in ("utility", "last", "times"))

@@ -15,5 +15,5 @@ class Poisson(Selection):
 
     def cohort(self, round_number: int, weights: Named) -> Indices:
         """A draw for the round."""
-        draw = seeds.generator(self.surroundings.seed, "selection", round_number)
-        return np.flatnonzero(draw.random(len(self.surroundings.clients)) < self.options.rate)
+        draw = seeds.generator(self.context.seed, "selection", round_number)
+        return np.flatnonzero(draw.random(len(self.context.clients)) < self.options.rate)

@@ -20,9 +20,9 @@ class PowerOfChoice(Selection):
     def cohort(self, round_number: int, weights: Named) -> Indices:
         """Draw, ask, choose."""
         wanted = self.options.candidates or 2 * self.size
-        number = min(max(wanted, self.size), len(self.surroundings.clients))
-        draw = seeds.generator(self.surroundings.seed, "selection", round_number)
-        candidates = weighted(draw, self.surroundings.sizes, number)
+        number = min(max(wanted, self.size), len(self.context.clients))
+        draw = seeds.generator(self.context.seed, "selection", round_number)
+        candidates = weighted(draw, self.context.sizes, number)
         ascending = np.sort(candidates)
-        losses = self.surroundings.losses(weights, ascending).mean[np.searchsorted(ascending, candidates)]
+        losses = self.context.losses(weights, ascending).mean[np.searchsorted(ascending, candidates)]
         return np.sort(candidates[np.argsort(-np.nan_to_num(losses, nan=-np.inf), kind="stable")][: self.size])

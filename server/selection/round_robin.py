@@ -15,7 +15,7 @@ class RoundRobin(Selection):
 
     def cohort(self, round_number: int, weights: Named) -> Indices:
         """Those whose turn it is."""
-        everyone = len(self.surroundings.clients)
-        order = seeds.generator(self.surroundings.seed, "selection").permutation(everyone)
+        everyone = len(self.context.clients)
+        order = seeds.generator(self.context.seed, "selection").permutation(everyone)
         turns = ((round_number - 1) * self.size + np.arange(self.size)) % everyone
         return np.sort(order[turns])

@@ -10,26 +10,26 @@ import numpy as np
 from common.arrays import Named
 from common.data.prepared import Indices
 from common.errors import InputError
+from common.extend.strategy import StrategyContext
 from common.participation import read_participation
 from server.selection.base import Selection
-from server.strategies.base import Surroundings
 
 
 class Schedule(Selection):
     """The clients that a file names for each round."""
 
-    def __init__(self, options: Any, surroundings: Surroundings, size: int) -> None:
+    def __init__(self, options: Any, context: StrategyContext, size: int) -> None:
         """Raises InputError where the file names clients that are not there, or leaves out a round of the run."""
-        super().__init__(options, surroundings, size)
+        super().__init__(options, context, size)
         self._rounds = read_participation(Path(options.path))
-        known = set(surroundings.clients.tolist())
+        known = set(context.clients.tolist())
         for clients in self._rounds.values():
             for client, where in clients.items():
                 if client not in known:
-                    first, last = surroundings.clients[0], surroundings.clients[-1]
+                    first, last = context.clients[0], context.clients[-1]
                     raise InputError(f"{where}: no client {client}; the federation has {len(known)}: {first} … {last}")
         self._length = max(self._rounds)
-        needed = self._length if options.repeat else surroundings.scenario.federation.rounds
+        needed = self._length if options.repeat else context.scenario.federation.rounds
         for number in range(1, needed + 1):
             if number not in self._rounds:
                 raise InputError(
@@ -40,4 +40,4 @@ class Schedule(Selection):
     def cohort(self, round_number: int, weights: Named) -> Indices:
         """Those that stand in the file."""
         number = (round_number - 1) % self._length + 1
-        return np.searchsorted(self.surroundings.clients, sorted(self._rounds[number]))
+        return np.searchsorted(self.context.clients, sorted(self._rounds[number]))

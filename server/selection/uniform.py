@@ -21,5 +21,5 @@ class Uniform(Selection):
 
     def cohort(self, round_number: int, weights: Named) -> Indices:
         """A draw for the round."""
-        surroundings = self.surroundings
-        return select(surroundings.seed, round_number, len(surroundings.clients), self.size)
+        context = self.context
+        return select(context.seed, round_number, len(context.clients), self.size)

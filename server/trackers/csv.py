@@ -7,9 +7,9 @@ import io
 from pathlib import Path
 
 from common.errors import InputError
+from common.run_files import Metrics
 from common.scenario.tracking import CsvTracking
 from server.record.files import write_whole
-from server.record.observers import Metrics
 from server.trackers.base import Tracked, Tracker
 from server.trackers.places import place_of
 

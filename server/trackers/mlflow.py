@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from common.errors import InputError
+from common.run_files import Metrics
 from common.scenario.tracking import MlflowTracking
 from server.record.files import write_whole
-from server.record.observers import Metrics
 from server.trackers.base import Ending, Tracked, Tracker, measured
 
 if TYPE_CHECKING:

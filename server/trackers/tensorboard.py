@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from common.errors import InputError
+from common.run_files import Metrics
 from common.scenario.tracking import TensorBoardTracking
-from server.record.observers import Metrics
 from server.trackers.base import Ending, Tracked, Tracker, measured
 from server.trackers.places import place_of
 

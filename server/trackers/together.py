@@ -6,8 +6,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from common.run_files import Metrics
 from common.scenario.registry import implementation
-from server.record.observers import Metrics, Observer
+from server.record.observers import Observer
 from server.trackers.base import Ending, Tracked, Tracker
 
 

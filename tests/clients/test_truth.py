@@ -16,7 +16,7 @@ from clients.training.blocks import train_blocks
 from clients.training.stacks import stack_width
 from common.arrays import Named
 from common.data import Prepared
-from common.messages import Starts, TrainReply
+from common.messages import InitialWeights, TrainReply
 from common.scenario import Scenario
 from tests.federations import federation, scenario, train_order, trained_alone
 
@@ -149,7 +149,7 @@ def test_clients_may_have_rates_and_starts_of_their_own(prepared: Prepared, by: 
     order = train_order(chosen, prepared, [[client] for client in range(8)], values={"optimizer.lr": rates})
     rng = np.random.default_rng(0)
     starts = {name: rng.normal(size=(8, *array.shape)) * 0.1 for name, array in order.parameters.items()}
-    order.starts = Starts(np.arange(8), starts)
+    order.starts = InitialWeights(np.arange(8), starts)
     reply = train_blocks(prepared, order)
     for client in range(8):
         start = {name: array[client] for name, array in starts.items()}

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 import hothouse
-from server.record.observers import Metrics, Observer
+from common.run_files import Metrics
+from server.record.observers import Observer
 from tests.processes import (
     abandoned,
     fork,

@@ -230,7 +230,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     ),
     "privacy for a strategy that sees more than the mean": (
         plain(DIGITS + "federation:\n  strategy: fedmedian\n  privacy: {noise_multiplier: 1.0}"),
-        "FILE:4: federation.strategy: expected one that sees clients only through their mean, for privacy: fedavg, fedprox",
+        "FILE:4: federation.strategy: expected one that sees clients only through their mean, for privacy: fedavg, fedavgm",
     ),
     "privacy and running statistics": (
         plain(DIGITS + "model: {normalization: batch}\nfederation: {privacy: {}}"),

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import hothouse
+from common.run_files import Metrics
 from hothouse.running.progress import WorkerLights
-from server.record.observers import Metrics, Observer, Work
+from server.record.observers import Observer, Work
 from tests.command import command
 from tests.processes import HOTHOUSE
 

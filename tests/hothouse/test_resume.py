@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 import hothouse
-from server.record.observers import Metrics, Observer
+from common.run_files import Metrics
+from server.record.observers import Observer
 from tests.resuming import Photographer, assert_resumes, assert_same
 
 SHORT = ["federation.rounds=7"]

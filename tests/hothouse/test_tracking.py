@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 import hothouse
-from server.record.observers import Metrics, Observer
+from common.run_files import Metrics
+from server.record.observers import Observer
 from server.trackers.places import place_of
 from tests.processes import HOTHOUSE
 from tests.strategies import sampled

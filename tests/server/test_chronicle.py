@@ -12,8 +12,8 @@ import torch
 
 import hothouse
 from common.data import prepare
+from common.extend.leaderboard import Leaderboard
 from common.run_files import read_lines
-from server.record.ladder import Ladder
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_files_stay_small_however_many_clients_there_are(tmp_path: Path) -> None
 
 
 def test_a_ladder_is_written_best_first_and_networks_that_cannot_be_judged_come_last() -> None:
-    ladder = Ladder(
+    ladder = Leaderboard(
         "validation_loss",
         more_is_better=False,
         clients=np.array([3, 5, 8]),

@@ -12,14 +12,14 @@ import pytest
 
 import hothouse
 from clients.training.blocks import train_blocks
-from common.scenario.strategies import Competition as Options
+from common.extend.leaderboard import CHAMPION
+from common.methods.competition.contest import Contest
+from common.methods.competition.layerwise import layerwise
+from common.methods.competition.means import best, top_k, weighted
+from common.methods.competition.options import Competition as Options
 from hothouse.beforehand.check import check
 from server.record.checkpoints import latest
-from server.record.ladder import CHAMPION
 from server.record.resume import read_lines
-from server.strategies.competition.contest import Contest
-from server.strategies.competition.layerwise import layerwise
-from server.strategies.competition.means import best, top_k, weighted
 from tests.federations import federation, scenario, train_order
 
 NAN = float("nan")

@@ -179,7 +179,7 @@ def test_the_server_has_only_networks_that_wait_for_their_client(tmp_path: Path)
     arena = Arena(tmp_path, mode="tournament")
     done = run(arena.chosen, arena.prepared)
     strategy = done.rounds._strategy
-    state, waiting = strategy.state(), set()
+    state, waiting = strategy.state, set()
     for t, ladder in enumerate(done.watcher.ladders, start=1):
         waiting -= set(cohort(t))
         waiting |= {a for a, b in zip(ladder.clients.tolist(), ladder.adopts.tolist(), strict=True) if a != b}

@@ -19,12 +19,12 @@ import hothouse
 from clients.training.blocks import train_blocks
 from common.data import Prepared
 from common.messages import TrainReply
+from common.methods.geometricmedian.server import weiszfeld
 from common.scenario import Scenario
 from common.scenario.normalizations import BatchNorm
 from server.grid.local import LocalGrid
 from server.rounds import Rounds
 from server.selection.uniform import select
-from server.strategies.geometricmedian import weiszfeld
 from tests.conftest import REPOSITORY
 from tests.federations import FEATURES, batches_of, federation, named, scenario, starting_weights, train_order
 from tests.plain import Plain

@@ -193,7 +193,7 @@ def test_ifca_is_its_papers_algorithm_1(tmp_path: Path, normalization: str) -> N
     assert len(set(s)) > 1, "otherwise this would show little"
     ran = run(chosen, prepared)
     assert_equal(ran.weights, theta[int(np.bincount(s).argmax())], 1e-9)
-    kept = ran.rounds._strategy.state()
+    kept = ran.rounds._strategy.state
     for j, model in enumerate(theta):
         assert_equal({name: kept[f"{j}.{name}"] for name in model}, model, 1e-9)
 
@@ -202,7 +202,7 @@ def test_ifca_measures_the_cluster_that_fits_a_clients_training_rows(tmp_path: P
     prepared = clients(tmp_path)
     chosen = literal_scenario({"name": "ifca", "clusters": 3})
     literal, ran = Literal(chosen, prepared), run(chosen, prepared)
-    kept = ran.rounds._strategy.state()
+    kept = ran.rounds._strategy.state
     theta = [{name: kept[f"{j}.{name}"] for name in literal.start()} for j in range(3)]
     losses = []
     for client in range(len(SIZES)):

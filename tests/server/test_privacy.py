@@ -23,20 +23,19 @@ from clients.training.privacy import Clipping
 from common import seeds
 from common.arrays import Named, pack
 from common.data import Prepared
+from common.extend.results import BlockResult
+from common.extend.strategy import RoundStart, StrategyContext
+from common.methods.flower.server import ALONE, fedavg
 from common.scenario import Scenario
 from common.scenario.privacy import Privacy
 from hothouse.running.progress import privacy_lines
 from server.accounting import Mechanism
 from server.exchange.blocks import cut
-from server.exchange.results import BlockResult
 from server.grid.local import LocalGrid
 from server.privacy import Private
 from server.rounds import Rounds
 from server.selection.poisson import Poisson
 from server.selection.uniform import select
-from server.strategies.base import Surroundings
-from server.strategies.fedavg import FedAvg
-from server.strategies.flower import ALONE
 from tests.command import command
 from tests.federations import Watcher, federation, named, ran, scenario, starting_weights, trained_alone
 from tests.resuming import assert_resumes
@@ -131,22 +130,23 @@ class TestCentralNoise:
     def private(self, **options: Any) -> Private:
         settings = chosen(options)
         unused: Any = None
-        surroundings = Surroundings(settings, np.arange(40), np.full(40, 4), unused, unused, unused)
-        inner = FedAvg(settings.federation.strategy, surroundings)
+        context = StrategyContext(settings, np.arange(40), np.full(40, 4), unused, unused, unused)
+        inner = fedavg(settings.federation.strategy, context)
         assert settings.federation.privacy is not None
-        return Private(settings.federation.privacy, surroundings, inner)
+        return Private(settings.federation.privacy, context, inner)
 
     def outcome(self, number: int, blocks: int = 1, **options: Any) -> np.ndarray:
         """The mean of forty clients that change nothing: their noise."""
         private, cohort = self.private(**options), np.arange(40)
-        private.instruct(number, pack({"w": np.zeros(5000)}), {}, cohort)
+        start = RoundStart(number, {"w": np.zeros(5000)}, {}, cohort, np.empty(0))
+        private.instruct(start)
         results = []
         for block in cut(cohort, np.full(40, 4), blocks):
             many = len(block.clients)
             told = {"examples": np.full(many, 4.0), "train_loss": np.ones(many), "unclipped": np.ones(many)}
             sums: dict[str, Named] = {"parameters": {"w": np.zeros(5000)}}
             results.append(BlockResult(block, float(many), sums, {}, told, {}))
-        return private.aggregate(number, results).parameters["w"]
+        return private.aggregate(start, results).parameters["w"]
 
     def test_it_has_standard_deviation_z_c_in_the_sum(self) -> None:
         noise = self.outcome(1, noise_multiplier=0.8, clipping_norm=2.5)
@@ -293,8 +293,8 @@ class TestPoisson:
     def test_each_client_takes_part_with_the_same_probability(self) -> None:
         settings = scenario(federation={"selection": {"name": "poisson", "rate": 0.3}})
         unused: Any = None
-        surroundings = Surroundings(settings, np.arange(50), np.full(50, 4), unused, unused, unused)
-        rule = Poisson(settings.federation.selection, surroundings, 50)
+        context = StrategyContext(settings, np.arange(50), np.full(50, 4), unused, unused, unused)
+        rule = Poisson(settings.federation.selection, context, 50)
         rounds = np.zeros((400, 50), dtype=bool)
         for number in range(400):
             rounds[number, rule.cohort(number, {})] = True

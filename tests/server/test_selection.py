@@ -15,13 +15,13 @@ from torch import nn
 import hothouse
 from common import seeds
 from common.errors import InputError
+from common.extend.strategy import StrategyContext
 from common.participation import read_participation
 from common.scenario.registry import implementation
 from server.evaluation.losses import Losses
 from server.selection.base import Selection
 from server.selection.draws import weighted
 from server.selection.oort import Oort
-from server.strategies.base import Surroundings
 from tests import plain
 from tests.federations import FEATURES, federation, named, ran, scenario, starting_weights
 from tests.resuming import assert_resumes
@@ -43,9 +43,9 @@ def rule(selection: Any, size: int = 3, losses: dict[int, float] | None = None, 
         return Losses(values, values)
 
     unused, asked = None, told
-    surroundings = Surroundings(settings, np.arange(8) + 100, SIZES, unused, asked, unused)  # type: ignore[arg-type]
+    context = StrategyContext(settings, np.arange(8) + 100, SIZES, unused, asked, unused)  # type: ignore[arg-type]
     options = settings.federation.selection
-    rule: Selection = implementation(options)(options, surroundings, size)
+    rule: Selection = implementation(options)(options, context, size)
     return rule
 
 
@@ -142,15 +142,15 @@ class TestOort:
     def knowing(self, **options: Any) -> Oort:
         """All clients but 0 and 1 took part in round 2, with these losses."""
         selection = self.oort({2: 3.0, 3: 1.0, 4: 0.5, 5: 2.0, 6: 1.0, 7: 4.0}, size=6, **options)
-        selection._now = SIZES * np.array([np.nan, np.nan, 3, 1, 0.5, 2, 1, 4])
+        selection.state["now"] = SIZES * np.array([np.nan, np.nan, 3, 1, 0.5, 2, 1, 4])
         selection.learn(2, np.arange(2, 8))
         return selection
 
     def test_utility_is_rows_times_the_root_mean_square_loss_last_seen(self) -> None:
         selection = self.oort({0: 0.5, 4: 2.0}, size=8)
         selection.learn(1, selection.cohort(1, {}))
-        assert selection.utility.tolist() == [2.5, 1, 9, 3, 40, 2, 7, 13]
-        assert selection.last.tolist() == [1] * 8
+        assert selection.state["utility"].tolist() == [2.5, 1, 9, 3, 40, 2, 7, 13]
+        assert selection.state["last"].tolist() == [1] * 8
 
     def test_worth_is_clipped_utility_with_uncertainty_and_a_penalty_for_time(self) -> None:
         known = np.arange(2, 8)
@@ -186,7 +186,7 @@ class TestOort:
 
     def test_who_took_part_too_often_comes_last(self) -> None:
         selection = self.knowing(exploration=0.0, exploration_least=0.0, most_rounds=1)
-        selection.times[7] = 2
+        selection.state["times"][7] = 2
         selection.size = 5
         assert selection.cohort(3, {}).tolist() == [2, 3, 4, 5, 6]
         selection.size = 6

@@ -1,0 +1,180 @@
+"""The server's half of a method: what it sends to a round's clients, and what it makes of their replies."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.arrays import Named
+from common.data.prepared import Indices
+from common.extend.leaderboard import Leaderboard
+from common.extend.results import BlockResult
+from common.messages import InitialWeights
+from common.run_files import Metrics
+from common.scenario import Scenario
+
+Scores = NDArray[np.float64]
+"""One score for each model, more being better; NaN for a model that gives no number."""
+
+
+class ModelScorer(Protocol):
+    """Scores models by what the strategy says, else by the task's metric; errors with their sign turned."""
+
+    metric: str
+    more_is_better: bool
+
+    def by_server(self, models: Named) -> Scores:
+        """Scores on the server's validation rows: models (models, *shape)."""
+
+    def by_clients(self, models: Named, judges: Indices) -> Scores:
+        """Pooled scores on the held-out rows of the clients at the positions `judges`."""
+
+
+class ClientLosses(Protocol):
+    """The training objective of clients with the weights they were asked about; NaN for those that did not answer."""
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Each one's mean, (clients,)."""
+
+    @property
+    def root_mean_square(self) -> NDArray[np.float64]:
+        """The root of the mean of its examples' squares, (clients,)."""
+
+
+@dataclass(frozen=True)
+class StrategyContext:
+    """What a strategy, or a rule of selection, may know of the run it works in."""
+
+    scenario: Scenario
+    clients: Indices
+    """The ids of the clients of the federation, ascending."""
+    sizes: Indices
+    """Their training rows, (clients,)."""
+    scorer: ModelScorer
+    losses: Callable[[Named, Indices], ClientLosses]
+    """Asks the clients at the given positions for their losses with weights, parameters and buffers."""
+    draw: Callable[[int], Named]
+    """Weights, parameters and buffers, drawn as the scenario's are, once more for each number."""
+
+    @property
+    def seed(self) -> int:
+        """The scenario's seed."""
+        return self.scenario.seed
+
+
+@dataclass(frozen=True)
+class RoundStart:
+    """What a round starts from."""
+
+    number: int
+    """Counted from 1."""
+    parameters: Named
+    """The global weights."""
+    buffers: Named
+    """The running statistics that go with them."""
+    cohort: Indices
+    """The positions, ascending, of the clients that are to train."""
+    losses: NDArray[np.float64]
+    """Their mean losses with these weights, (cohort,), where the strategy needs them; else empty."""
+
+
+@dataclass(frozen=True)
+class Instructions:
+    """What the clients of a round are sent beside their settings."""
+
+    parameters: Named | None = None
+    """Starting weights for all clients; None for the global ones."""
+    records: dict[str, Named] = field(default_factory=dict)
+    """Further named arrays for all clients, such as a control variate."""
+    own: dict[str, Named] = field(default_factory=dict)
+    """Further named arrays of each client: (cohort, *shape)."""
+    values: Named = field(default_factory=dict)
+    """Settings that differ between clients, by dotted key: (cohort,)."""
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """Clients that go on with weights which are not what they trained: what they kept does not go with them."""
+
+    adopters: Indices
+    """Their positions."""
+    givers: Indices
+    """The positions of those whose state is copied for them; negative where they begin anew."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a round comes to."""
+
+    parameters: Named
+    """The next global weights; those that are left out stay as they are."""
+    buffers: Named | None = None
+    """The running statistics that go with them; None to find them by the rule of the normalization."""
+    metrics: Metrics = field(default_factory=dict)
+    """What joins the round's line in metrics.jsonl."""
+    leaderboard: Leaderboard | None = None
+    """How the round's networks ranked, where they competed."""
+    adoption: Adoption | None = None
+    """Whose kept state goes with no weights any more."""
+    events: tuple[tuple[str, dict[str, Any]], ...] = ()
+    """What events.jsonl is to say of the round: an event and its details each."""
+
+
+def outcome_of(weights: Named, parameters: Iterable[str], **more: Any) -> Outcome:
+    """The outcome of aggregating whole networks: `weights` has parameters and, under any other name, buffers."""
+    named = set(parameters)
+    buffers = {name: array for name, array in weights.items() if name not in named}
+    return Outcome({name: array for name, array in weights.items() if name in named}, buffers or None, **more)
+
+
+class Strategy(ABC):
+    """Turns the replies of a round into the next global weights.
+
+    All that it carries from round to round is in `state`: checkpoints, retries and a resume need nothing else of it.
+    """
+
+    steps_without_clients: ClassVar[bool] = False
+    """Whether a round without clients has an outcome; else the global weights stay as they are."""
+    needs_client_losses: ClassVar[bool] = False
+    """Whether the cohort is asked, before it trains, for its losses with the global weights."""
+
+    def __init__(self, options: Any, context: StrategyContext) -> None:
+        self.options, self.context = options, context
+        self.state: Named = {}
+        """Named arrays, empty before round 1."""
+
+    def instruct(self, start: RoundStart) -> Instructions:
+        """What to send to a round's clients: by default the global weights."""
+        return Instructions()
+
+    @abstractmethod
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+        """The outcome of the blocks' results, which come in block order and have weight."""
+
+    def reported(self, weights: Named) -> Named:
+        """The global model that is measured and saved, given the global weights, parameters and buffers."""
+        return weights
+
+    def initial_weights(self) -> InitialWeights:
+        """The weights that clients, by their positions, go on with in place of what they are sent or have kept."""
+        return InitialWeights()
+
+    def candidates(self) -> Named:
+        """Models from which each client may choose its own when it is measured: (models, *shape), buffers too."""
+        return {}
+
+
+def with_prefix(prefix: str, arrays: Named) -> Named:
+    """The arrays under names that begin with `prefix`."""
+    return {prefix + name: array for name, array in arrays.items()}
+
+
+def under_prefix(prefix: str, arrays: Named) -> Named:
+    """Those of the arrays whose names begin with `prefix`, without that beginning."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

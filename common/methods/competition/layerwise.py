@@ -1,0 +1,43 @@
+"""Layer by layer: the winner's network, each layer exchanged where another's makes it score better."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common.arrays import Named
+from common.methods.competition.contest import Contest, Verdict
+
+
+def layerwise(contest: Contest) -> Verdict:
+    """From the winner on, first layer first: try every other network's layer in its place, all in one stack, and
+    keep the best of the combinations if it scores better than the network so far. Greedy, so it never scores worse
+    than the winner.
+    """
+    winner = int(contest.ranking[0])
+    network, score = contest.model(winner), float(contest.scores[winner])
+    layers = _layers(contest.models)
+    givers = np.full(len(layers), winner)
+    others = contest.ranking[contest.judged[contest.ranking]]
+    for index, names in enumerate(layers):
+        candidates = others[others != givers[index]]
+        if not len(candidates):
+            continue
+        tried: Named = {
+            name: array[candidates] if name in names else np.repeat(network[name][None], len(candidates), axis=0)
+            for name, array in contest.models.items()
+        }
+        scores = contest.judge(tried)
+        ahead = int(np.argmax(np.where(np.isnan(scores), -np.inf, scores)))
+        if scores[ahead] > score:
+            score, givers[index] = float(scores[ahead]), candidates[ahead]
+            network |= {name: tried[name][ahead] for name in names}
+    shares = np.bincount(givers, minlength=len(contest.scores)) / len(layers)
+    return Verdict(network, shares)
+
+
+def _layers(models: Named) -> list[list[str]]:
+    """The names of each layer's tensors: a dense layer with the normalization that follows it."""
+    found: dict[int, list[str]] = {}
+    for name in models:
+        found.setdefault(int(name.split(".")[1]), []).append(name)
+    return [found[index] for index in sorted(found)]

@@ -1,0 +1,66 @@
+"""The geometric median (Pillutla, Kakade, Harchaoui 2022: robust federated averaging)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.extend.results import BlockResult, client_metrics, client_weights
+from common.extend.strategy import Outcome, RoundStart, Strategy, outcome_of
+
+
+class GeometricMedian(Strategy):
+    """argmin_v Σ αₖ ‖v − θₖ‖ with αₖ = nₖ / Σ n, a network's parameters and buffers being one vector."""
+
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+        """The median of what came back."""
+        options, models, (rows,) = self.options, client_weights(results), client_metrics(results, "examples")
+        flat = np.concatenate([array.reshape(len(rows), -1) for array in models.values()], axis=1).astype(np.float64)
+        found = weiszfeld(flat, rows / rows.sum(), options.iterations, options.tolerance, options.smoothing)
+        ends = np.cumsum([array[0].size for array in models.values()])
+        pieces = np.split(found.median, ends[:-1])
+        events: tuple[tuple[str, dict[str, Any]], ...] = ()
+        if found.gradient > options.tolerance:
+            reason = (
+                f"the geometric median did not converge in {options.iterations} steps: the gradient's norm is "
+                f"{found.gradient:.3g}, above federation.strategy.tolerance"
+            )
+            events = (("not converged", {"reason": reason}),)
+        median = {
+            name: piece.reshape(array.shape[1:]).astype(array.dtype)
+            for (name, array), piece in zip(models.items(), pieces, strict=True)
+        }
+        return outcome_of(median, start.parameters, events=events)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where the Weiszfeld algorithm came to."""
+
+    median: NDArray[np.float64]
+    """(numbers,)."""
+    gradient: float
+    """The norm of the gradient of Σ αₖ ‖v − wₖ‖, between 0 and 1, before the last step."""
+    steps: int
+
+
+def weiszfeld(
+    points: NDArray[np.float64], weights: NDArray[np.float64], iterations: int, tolerance: float, smoothing: float
+) -> Found:
+    """The smoothed geometric median of `points` (count, numbers), from their mean (algorithm 2).
+
+    βₖ = αₖ / max(ν, ‖v − wₖ‖), v ← Σ βₖ wₖ / Σ βₖ, where the `weights` αₖ add up to 1. A step is −∇ / Σ βₖ, so the
+    gradient ∇ of the objective g comes with it. It stops where ‖∇‖ is at most `tolerance`: g is convex and
+    ‖v − v*‖ ≤ g(v) + g(v*), so that g(v) is within a share 2‖∇‖ of the least.
+    """
+    median = weights @ points
+    gradient, steps = np.inf, 0
+    while gradient > tolerance and steps < iterations:
+        betas = weights / np.maximum(smoothing, np.linalg.norm(points - median, axis=1))
+        moved = betas @ points / betas.sum()
+        gradient = float(np.linalg.norm(moved - median) * betas.sum())
+        median, steps = moved, steps + 1
+    return Found(np.asarray(median), gradient, steps)

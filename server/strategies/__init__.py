@@ -1,1 +1,0 @@
-"""The strategies: the server's half of each `federation.strategy`."""
