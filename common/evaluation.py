@@ -10,7 +10,7 @@ from torch import Tensor
 from common.data.agreement import Agreement
 from common.data.rows import Rows
 from common.losses import loss_for
-from common.metrics import Sums, group_sums, ranking_sums
+from common.metrics import Examples, Sums, compared_sums, group_sums
 from common.models import DTYPES, Weights, blank
 from common.settings import ClientSettings
 
@@ -25,7 +25,7 @@ class Evaluator:
         """How many parameters a model has."""
         self.dtype = DTYPES[settings.model.dtype]
         self._loss = loss_for(settings.training.loss, self._network.output, agreement, self.dtype)
-        self._ranks = agreement.task == "classification" and settings.evaluation.auc
+        self._compares = agreement.task == "classification" and settings.evaluation.auc
 
     @torch.inference_mode()
     def sums(
@@ -44,28 +44,23 @@ class Evaluator:
         groups = np.repeat(np.arange(len(sizes)), sizes)
         models, size = len(next(iter(weights.values()))), self._settings.evaluation.batch_size
         results: list[Sums] = [{} for _ in range(models)]
+        task = self._agreement.task
         seen: list[tuple[Tensor, Tensor]] = []
         for start in range(0, len(positions), size) or [0]:
             chosen, part = torch.from_numpy(positions[start : start + size]), groups[start : start + size]
             x, y = rows.inputs(chosen, None if fills is None else fills[torch.from_numpy(part)]), rows.targets(chosen)
             outputs = self._network.forward_stack(weights, x.expand(models, *x.shape))
             for model, sums in enumerate(results):
-                z = outputs[model]
-                found = group_sums(
-                    z,
-                    y,
-                    self._loss.terms(z, y),
-                    part,
-                    len(sizes),
-                    self._network.output,
-                    self._agreement,
-                )
+                found = group_sums(self._examples(outputs[model], y), part, len(sizes), task)
                 for name, value in found.items():
                     sums[name] = sums[name] + value if name in sums else value
-            if self._ranks:
+            if self._compares:
                 seen.append((outputs, y))
-        if self._ranks:
+        if self._compares:
             z, y = torch.cat([outputs for outputs, _ in seen], dim=1), torch.cat([targets for _, targets in seen])
             for model, sums in enumerate(results):
-                sums |= ranking_sums(z[model], y, groups, len(sizes), self._network.output)
+                sums |= compared_sums(self._examples(z[model], y), groups, len(sizes), task)
         return results
+
+    def _examples(self, z: Tensor, targets: Tensor) -> Examples:
+        return Examples(z, targets, self._loss.terms(z, targets), self._network.output, self._agreement)

@@ -23,7 +23,7 @@ from common.data.skews.owned import Owned
 from common.data.sources import SourceModule
 from common.data.table import Table, Texts, load_table, save_table, save_texts
 from common.errors import InputError
-from common.metrics import METRICS
+from common.metrics import pooled
 from common.scenario import Scenario
 from common.scenario.data import Data
 from common.scenario.model import MOST_WEIGHTS, Model
@@ -100,7 +100,7 @@ def _check_size(model: Model, prepared: Prepared) -> None:
 
 def _check_score(strategy: StrategyPart, prepared: Prepared) -> None:
     """Raises InputError where networks are to be judged by what is not measured."""
-    measured = METRICS[prepared.meta.task]
+    measured = pooled(prepared.meta.task)
     if strategy.judged_by is not None and strategy.judged_by not in measured:
         raise InputError(
             f"{strategy.judged_by} is not measured in a {prepared.meta.task}; use one of {', '.join(measured)}",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.errors import InputError
 from common.extend.leaderboard import CHAMPION
-from common.metrics import PRIMARY
+from common.metrics import primaries
 from common.run_files import Entry, read_lines, read_metrics, read_object, read_text
 from common.scenario.document import parse_document
 
@@ -125,9 +125,9 @@ class Records:
     @cached_property
     def primary(self) -> tuple[str, bool] | None:
         """The metric the task is judged by, and whether more of it is better."""
-        for name, more_is_better in PRIMARY.values():
-            if any(f"{split}_{name}" in line for line in self.metrics for split in SPLITS):
-                return name, more_is_better
+        for metric in primaries():
+            if any(f"{split}_{metric.name}" in line for line in self.metrics for split in SPLITS):
+                return metric.name, metric.more_is_better
         return None
 
     @cached_property

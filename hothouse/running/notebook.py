@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from common.metrics import PRIMARY
+from common.metrics import primaries
 from common.run_files import Metrics
 from hothouse.running.progress import numbers
 from server.record.observers import Observer
@@ -104,7 +104,7 @@ def run_html(run: Run) -> str:
 
 def _curve(run: Run) -> str:
     """The best-founded metric of the run by round, drawn as SVG."""
-    columns = [f"{split}_{name}" for split in ("test", "validation", "holdout") for name, _ in PRIMARY.values()]
+    columns = [f"{split}_{metric.name}" for split in ("test", "validation", "holdout") for metric in primaries()]
     name = next((column for column in columns if column in run.metrics), "train_loss")
     if name not in run.metrics:
         return ""

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from common.data.agreement import Agreement, in_words
 from common.data.prepared import Indices
-from common.metrics import PRIMARY
+from common.metrics import primaries
 from common.run_files import Metrics
 from common.wording import first_few
 from hothouse.report.records import FAIRNESS
@@ -234,7 +234,7 @@ def fairness_table(run: Run) -> Table | None:
     """How evenly the clients are served in the last round, by the global model and by their own; None if unknown."""
     final = run.summary["final"]
     served = {"holdout": "global model", "personal": "own models"}
-    names = [name for name, _ in PRIMARY.values() if f"holdout_{name}_mean" in final]
+    names = [metric.name for metric in primaries() if f"holdout_{metric.name}_mean" in final]
     shown = [split for split in served if names and f"{split}_{names[0]}_mean" in final]
     if not shown:
         return None
@@ -253,7 +253,7 @@ def numbers(metrics: Metrics) -> list[str]:
     if "train_loss" in metrics:
         shown.append(f"loss {metrics['train_loss']:.4f}")
     for split in ("test", "validation", "holdout"):
-        names = [name for name, _ in PRIMARY.values() if f"{split}_{name}" in metrics]
+        names = [metric.name for metric in primaries() if f"{split}_{metric.name}" in metrics]
         if names:
             shown += [f"{split} {name} {metrics[f'{split}_{name}']:.4f}" for name in names]
             break

@@ -9,7 +9,7 @@ from typing import Any
 
 from common.data.table import Task
 from common.errors import InputError
-from common.metrics import METRICS, PRIMARY, more_is_better
+from common.metrics import more_is_better, pooled, primary
 from common.scenario import Scenario
 
 
@@ -40,12 +40,12 @@ def goal_of(scenario: Scenario, task: Task) -> Goal | None:
     splits = {"validation": data.validation_fraction, "holdout": data.client_holdout}
     if scenario.federation.strategy.outcome == "own":
         splits = {"personal": data.client_holdout, **splits}
-    known = [f"{split}_{name}" for split, share in splits.items() if share for name in METRICS[task]]
+    known = [f"{split}_{name}" for split, share in splits.items() if share for name in pooled(task)]
     if scenario.evaluation.auc and task == "classification" and splits["validation"]:
         known.append("validation_auc")
     if not known:
         return None
-    metric = next(f"{split}_{PRIMARY[task][0]}" for split, share in splits.items() if share)
+    metric = next(f"{split}_{primary(task).name}" for split, share in splits.items() if share)
     if search and search.metric:
         metric = search.metric
         if metric not in known:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from common.metrics import PRIMARY
+from common.metrics import primaries
 from hothouse.comparison.statistics import Estimate, estimate
 from hothouse.report.records import SPLITS, words
 from hothouse.sweeps.names import short_keys, value_name
@@ -35,7 +35,7 @@ class Line:
 
 def summary_metrics(sweep: Sweep) -> list[str]:
     """The metrics worth a column: what the runs are judged by, then the task's own on the other rows."""
-    columns = [f"{split}_{name}" for split in SPLITS for name, _ in PRIMARY.values()]
+    columns = [f"{split}_{metric.name}" for split in SPLITS for metric in primaries()]
     names = [name for name in columns if name in sweep.table]
     first = [sweep.goal.metric] if sweep.goal and sweep.goal.metric in sweep.table else []
     return [*first, *(name for name in names if name not in first)] or ["train_loss"]

@@ -16,11 +16,11 @@ from common.data.rows import open_rows
 from common.evaluation import Evaluator
 from common.extend.results import Block
 from common.messages import InitialWeights
-from common.metrics import PRIMARY, Sums, finish, total
+from common.metrics import Sums, finish, primary, total
+from common.metrics.fairness import fairness
 from common.run_files import Metrics
 from common.scenario import Scenario
 from common.settings import ClientSettings
-from server.evaluation.fairness import fairness
 from server.evaluation.scores import ask_scores
 from server.exchange.costs import looking
 from server.exchange.federation import Federation
@@ -133,9 +133,9 @@ class Evaluation:
 
     def _spread(self, split: str, own: Sums) -> Metrics:
         """How the clients' own results for the primary metric spread."""
-        metric, more_is_better = PRIMARY[self._agreement.task]
-        spread = fairness(own[metric], more_is_better)
-        return {f"{split}_{metric}_{name}": value for name, value in spread.items()}
+        metric = primary(self._agreement.task)
+        spread = fairness(own[metric.name], metric.more_is_better)
+        return {f"{split}_{metric.name}_{name}": value for name, value in spread.items()}
 
     def _named(self, split: str, sums: Sums) -> Metrics:
         pooled = finish(sums, self._agreement.task)

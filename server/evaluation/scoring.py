@@ -13,7 +13,7 @@ from common.data.rows import open_rows
 from common.errors import InputError, RunError
 from common.evaluation import Evaluator
 from common.extend.strategy import Scores
-from common.metrics import PRIMARY, Sums, finish, more_is_better, total
+from common.metrics import METRICS, Sums, finish, primary, total
 from common.scenario import Scenario
 from common.settings import ClientSettings
 from server.evaluation.scores import ask_scores
@@ -40,8 +40,8 @@ class TaskScorer:
         self._settings = settings.model_dump_json()
         self._evaluator = Evaluator(settings, agreement)
         self._rows, self._validation = open_rows(prepared, agreement, self._evaluator.dtype), prepared.validation
-        self.metric = scenario.federation.strategy.judged_by or PRIMARY[agreement.task][0]
-        self.more_is_better = more_is_better(self.metric)
+        self.metric = scenario.federation.strategy.judged_by or primary(agreement.task).name
+        self.more_is_better = METRICS[self.metric].more_is_better
 
     def by_server(self, models: Named) -> Scores:
         """Scores on the validation rows: models (models, *shape).

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from common.data.table import Task
-from common.metrics import PRIMARY
+from common.metrics import primary
 from common.run_files import Metrics
 from common.scenario import Scenario
 from server.record.checkpoints import BEST, Checkpoints, name_of
@@ -30,10 +30,10 @@ class Keeper:
         """`collect` fetches what clients kept after a state's round; `history` are the rounds before this start."""
         self._spec, self._rounds = scenario.checkpoints, scenario.federation.rounds
         self._checkpoints, self._collect, self._tell = checkpoints, collect, tell
-        metric, more_is_better = PRIMARY[task]
+        metric = primary(task)
         personal = scenario.federation.strategy.outcome == "own" and scenario.data.client_holdout
-        self._key = f"{'personal' if personal else 'validation'}_{metric}"
-        self._sign = 1.0 if more_is_better else -1.0
+        self._key = f"{'personal' if personal else 'validation'}_{metric.name}"
+        self._sign = 1.0 if metric.more_is_better else -1.0
         self._best = max((self._score(entry) for entry in history), default=float("-inf"))
         self._saved = -1
 

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-from common.metrics import PRIMARY
+from common.metrics import primaries
 from common.run_files import Metrics
 from common.scenario import Scenario
 from common.software import versions
@@ -37,11 +37,11 @@ def _best(history: list[Metrics], outcome: str) -> Metrics | None:
     By the clients' own models where a run is about those, else by the validation rows, else by held-out rows.
     """
     for split in ("personal", "validation", "holdout") if outcome == "own" else ("validation", "holdout"):
-        for name, more_is_better in PRIMARY.values():
-            key = f"{split}_{name}"
+        for metric in primaries():
+            key = f"{split}_{metric.name}"
             rounds = [entry for entry in history if _finite(entry.get(key))]
             if rounds:
-                sign = -1 if more_is_better else 1
+                sign = -1 if metric.more_is_better else 1
                 return {**min(rounds, key=lambda entry: sign * entry[key]), "by": key}
     return None
 

@@ -8,7 +8,8 @@ import torch
 from sklearn import metrics as sk
 
 from common.losses import loss_for
-from common.metrics import Sums, finish, group_sums, ranking_sums, total
+from common.methods.competition.options import Competition
+from common.metrics import METRICS, Examples, Metric, Sums, compared_sums, finish, group_sums, more_is_better, total
 from common.models import Output
 from common.scenario.losses import Auto, BinaryCrossEntropy, CrossEntropy, Loss
 from common.scenario.model import Model
@@ -24,8 +25,9 @@ def classified(labels: int, kind: str) -> tuple[Sums, torch.Tensor, torch.Tensor
     torch.manual_seed(0)
     z, y = torch.randn(54, output.width, dtype=DTYPE).round(decimals=1), torch.randint(0, labels, (54,))
     terms = loss_for(Auto(), output, agreed, DTYPE).terms(z, y)
-    sums = group_sums(z, y, terms, GROUPS, 3, output, agreed)
-    return sums | ranking_sums(z, y, GROUPS, 3, output), z, y, output
+    examples = Examples(z, y, terms, output, agreed)
+    sums = group_sums(examples, GROUPS, 3, "classification")
+    return sums | compared_sums(examples, GROUPS, 3, "classification"), z, y, output
 
 
 @pytest.mark.parametrize(("labels", "kind"), [(4, "softmax"), (2, "softmax"), (2, "sigmoid"), (4, "sigmoid")])
@@ -64,10 +66,8 @@ def test_the_loss_is_the_plain_one_and_what_training_minimizes_is_the_objective(
     z, y = torch.randn(54, output.width, dtype=DTYPE), torch.randint(0, labels, (54,))
     weights = {"0": 3.0, "1": 0.5}
     spec: Loss = (CrossEntropy if kind == "softmax" else BinaryCrossEntropy)(label_smoothing=0.2, class_weights=weights)
-    whole = finish(
-        total(group_sums(z, y, loss_for(spec, output, agreed, DTYPE).terms(z, y), GROUPS, 3, output, agreed)),
-        "classification",
-    )
+    examples = Examples(z, y, loss_for(spec, output, agreed, DTYPE).terms(z, y), output, agreed)
+    whole = finish(total(group_sums(examples, GROUPS, 3, "classification")), "classification")
     assert np.isclose(whole["loss"][0], sk.log_loss(y, output.scores(z).numpy()))
     of_class = torch.tensor([3.0, 0.5, 1.0, 1.0], dtype=DTYPE)
     if kind == "softmax":
@@ -87,7 +87,7 @@ def test_regression_is_measured_in_the_targets_own_unit() -> None:
     torch.manual_seed(0)
     z, y = torch.randn(54, 2, dtype=DTYPE), torch.randn(54, 2, dtype=DTYPE)
     terms = loss_for(Auto(), output, agreed, DTYPE).terms(z, y)
-    sums = group_sums(z, y, terms, GROUPS, 3, output, agreed)
+    sums = group_sums(Examples(z, y, terms, output, agreed), GROUPS, 3, "regression")
     raw, truth = z.numpy() * scale + shift, y.numpy() * scale + shift
     whole = finish(total(sums), "regression")
     assert np.isclose(whole["mae"][0], sk.mean_absolute_error(truth, raw))
@@ -102,7 +102,51 @@ def test_a_group_without_rows_has_no_metrics() -> None:
     agreed = agreement("classification", 1, (0, 1))
     output = Output.of(Model(), agreed)
     nothing = torch.empty(0, 2)
-    sums = group_sums(
-        nothing, torch.empty(0, dtype=torch.int64), {"loss": nothing[:, 0]}, GROUPS[:0], 1, output, agreed
-    )
+    targets, loss = torch.empty(0, dtype=torch.int64), {"loss": nothing[:, 0]}
+    sums = group_sums(Examples(nothing, targets, loss, output, agreed), GROUPS[:0], 1, "classification")
     assert all(np.isnan(value[0]) for value in finish(sums, "classification").values())
+
+
+@pytest.mark.parametrize(
+    ("column", "better"),
+    [
+        ("test_accuracy", True),
+        ("holdout_balanced_accuracy", True),
+        ("personal_accuracy_worst_10", True),
+        ("holdout_accuracy_variance", False),
+        ("holdout_rmse_mean", False),
+        ("holdout_rmse_jain", True),
+        ("validation_r2", True),
+        ("validation_auc", True),
+        ("train_loss", False),
+        ("bytes_up", False),
+        ("epsilon_add_or_remove_one", False),
+        ("accuracy_seconds", False),
+    ],
+)
+def test_whether_more_of_a_column_is_better(column: str, better: bool) -> None:
+    assert more_is_better(column) == better
+
+
+def test_a_metric_is_one_class() -> None:
+    """All that another one needs: sums, the pooled metric, its direction and where a scenario may name it."""
+
+    class Confidence(Metric, name="confidence", tasks=("classification",), more_is_better=True):
+        """The mean score of the class that is predicted."""
+
+        def terms(self, examples: Examples) -> dict[str, np.ndarray]:
+            return {"confidence": examples.scores.max(axis=1)}
+
+        def finish(self, sums: Sums) -> np.ndarray:
+            return np.asarray(sums["confidence"] / sums["rows"])
+
+    try:
+        sums, z, _, output = classified(4, "softmax")
+        expected = output.scores(z).numpy().max(axis=1)
+        assert finish(total(sums), "classification")["confidence"][0] == pytest.approx(expected.mean())
+        assert finish(sums, "classification")["confidence"][1] == pytest.approx(expected[GROUPS == 1].mean())
+        assert more_is_better("test_confidence")
+        assert more_is_better("holdout_confidence_best_10")
+        assert Competition.model_validate({"name": "competition", "score": "confidence"}).judged_by == "confidence"
+    finally:
+        del METRICS["confidence"]

@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 import hothouse
+from common.metrics.fairness import fairness
 from common.run_files import read_lines
 from hothouse.report.records import read
 from hothouse.report.run import run_page
 from hothouse.running.progress import fairness_table
-from server.evaluation.fairness import fairness
 
 
 @pytest.fixture(scope="module")

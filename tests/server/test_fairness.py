@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from server.evaluation.fairness import fairness
+from common.metrics.fairness import fairness
 
 
 def test_numbers_worked_out_by_hand() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from common import seeds
 from common.arrays import Named
+from common.metrics.fairness import fairness
 from common.personal import own_arrays
-from server.evaluation.fairness import fairness
 from tests.federations import batches_of, named, starting_weights, trained_alone
 from tests.literal import (
     RATE,

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from common.scenario.base import key, refuse
 from common.scenario.data import Data
+from common.scenario.metric_name import MetricName
 from common.scenario.model import Model
 from common.scenario.strategy import StrategyPart
 from common.scenario.training import Training
@@ -38,9 +39,7 @@ class Competition(StrategyPart, name="competition", server="common.methods.compe
     judge: Literal["server", "clients"] = key(
         "Who judges: the server on its validation rows, or the cohort's clients on their own held-out rows.", "server"
     )
-    score: Literal["loss", "accuracy", "balanced_accuracy", "macro_f1", "mae", "rmse", "r2"] = key(
-        "What networks are judged by; of losses and errors less is better.", "loss"
-    )
+    score: MetricName = key("What networks are judged by; of losses and errors less is better.", "loss")
     keep_champion: bool = key(
         "Let the last round's global model compete once more, as it is. In tournament and population it meets nobody, "
         "but stays the global model until it is beaten.",

@@ -31,3 +31,13 @@ def fairness(values: NDArray[np.float64], more_is_better: bool) -> dict[str, flo
         "variance": float(known.var()),
         "jain": float(known.sum()) ** 2 / (count * squares) if squares else 1.0,
     }
+
+
+DIRECTIONS: dict[str, bool | None] = {
+    "mean": None,
+    "worst_10": None,
+    "best_10": None,
+    "variance": False,
+    "jain": True,
+}
+"""What `fairness` gives: whether more of it is better; None where that is as with the metric itself."""
