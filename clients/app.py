@@ -6,9 +6,9 @@ import numpy as np
 from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from clients.blocks.faults import Faults
 from clients.compiled.library import library
 from clients.host.crew import train_with
-from clients.host.faults import Faults
 from clients.host.home import prepared as data_of
 from clients.host.home import states_folder
 from clients.host.hosting import hosted

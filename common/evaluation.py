@@ -63,4 +63,4 @@ class Evaluator:
         return results
 
     def _examples(self, z: Tensor, targets: Tensor) -> Examples:
-        return Examples(z, targets, self._loss.terms(z, targets), self._network.output, self._agreement)
+        return Examples(z, targets, self._loss.terms(z, targets), self._network.output, self._agreement.target_scale)

@@ -19,7 +19,7 @@ from common.errors import InputError, RunError
 if TYPE_CHECKING:
     from hothouse.comparison import compare
     from hothouse.results.ancestry import lineage
-    from hothouse.results.result import Run, load
+    from hothouse.running.finished import Run, load
     from hothouse.running.launch import resume, run
     from hothouse.sweeps.result import Sweep
     from hothouse.sweeps.sweep import sweep
@@ -46,9 +46,9 @@ _HOMES = {
     "sweep": "hothouse.sweeps.sweep",
     "compare": "hothouse.comparison",
     "lineage": "hothouse.results.ancestry",
-    "Run": "hothouse.results.result",
+    "Run": "hothouse.running.finished",
     "Sweep": "hothouse.sweeps.result",
-    "load": "hothouse.results.result",
+    "load": "hothouse.running.finished",
 }
 
 

@@ -31,16 +31,18 @@ from server.evaluation.losses import TrainingLosses
 from server.evaluation.measuring import Evaluation, Measured
 from server.evaluation.scoring import TaskScorer
 from server.evaluation.statistics import Statistics
+from server.events import Work
 from server.exchange.agreement import agree
+from server.exchange.assignment import Assignment, Trained
+from server.exchange.client_states import Keeping, Kept
 from server.exchange.federation import discover
 from server.exchange.sending import Carrier, Exchange
 from server.exchange.traffic import traffic
-from server.exchange.training import Assignment, Trained, Training
+from server.exchange.training import Training
 from server.grid.base import DirectGrid
 from server.record.checkpoints import Checkpoints
-from server.record.client_states import Keeping, Kept
 from server.record.keeper import Keeper
-from server.record.observers import Observer, Roll, Work
+from server.record.observers import Observer, Roll
 from server.record.resume import Resumed
 from server.record.state import RunState
 from server.selection.base import Selection

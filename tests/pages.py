@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import hothouse
-from hothouse.beforehand.check import check
-from hothouse.beforehand.preview import Preview
+from hothouse.inspect.check import check
+from hothouse.inspect.preview import Preview
 from hothouse.report.page import write_page
 from tests.common.test_sources import idx_bytes
 

@@ -13,7 +13,7 @@ import yaml
 from common.errors import InputError
 from common.scenario import load_scenario
 from common.scenario.document import read_document
-from hothouse.beforehand.reference import reference_text, schema_text
+from hothouse.inspect.reference import reference_text, schema_text
 from tests.conftest import REPOSITORY, shared_data
 
 SCENARIOS = sorted((REPOSITORY / "scenarios").rglob("*.yaml"))

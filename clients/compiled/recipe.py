@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clients.training.values import Values
+from clients.values import Values
 from common.losses import Loss
 from common.models import MLP
 from common.scenario.objective import loss_name

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.training.batches import steps_per_epoch
+from clients.batches import steps_per_epoch
 from clients.training.inputs import Augment, augmented
 from common import seeds
 from common.data.prepared import Indices, Shards

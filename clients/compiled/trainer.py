@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clients.batches import steps_of, steps_per_epoch
 from clients.compiled.library import Library
 from clients.compiled.recipe import Members, loss_members, network_members, optimizer_members, state_names
 from clients.compiled.seen import epochs
-from clients.training.batches import steps_of, steps_per_epoch
 from clients.training.inputs import Augment
 from clients.training.job import TrainedClients, TrainJob
 from clients.training.schedules import LearningRates
-from clients.training.values import Values
+from clients.values import Values
 from common import seeds
 from common.data.prepared import Indices, Shards
 from common.models import Weights

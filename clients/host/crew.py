@@ -17,9 +17,9 @@ from typing import Any
 
 from flwr.app import Context
 
-from clients.host.faults import Faults
-from clients.training.blocks import train_blocks
-from clients.training.pooled import train_pooled
+from clients.blocks.blocks import train_blocks
+from clients.blocks.faults import Faults
+from clients.blocks.pooled import train_pooled
 from common.data import Prepared
 from common.determinism import one_thread
 from common.messages import TrainOrder, TrainReply

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from clients.training.values import Values
+from clients.values import Values
 from common.extend.client import Number
 from common.models import Weights
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from clients.training.values import Values, descend
+from clients.values import Values, descend
 from common.extend.client import Number, along
 from common.models import Weights
 

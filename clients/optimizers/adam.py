@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from clients.training.values import Values
+from clients.values import Values
 from common.extend.client import Number, along
 from common.models import Weights
 

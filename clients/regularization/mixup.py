@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clients.training.batches import Batch
+from clients.batches import Batch
 from common import seeds
 from common.data.prepared import Indices
 

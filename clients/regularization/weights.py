@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from clients.regularization.budgets import l1_budget, l2_budget
-from clients.training.values import Values
+from clients.values import Values
 from common.extend.client import Number, StepHook, along
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.training.batches import Batch
+from clients.batches import Batch
 from clients.training.trainer import Stack, train_stack
 from common.data.prepared import Indices
 from common.models import Weights

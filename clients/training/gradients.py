@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from clients.batches import Batch
 from clients.regularization.weights import penalties
-from clients.training.batches import Batch
 from clients.training.inputs import fed
 from clients.training.trainer import Stack
-from clients.training.values import Values
+from clients.values import Values
 from common.extend.client import along
 from common.models import Weights
 

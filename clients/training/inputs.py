@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clients.augmentation import Pipeline
-from clients.training.batches import Batch
+from clients.batches import Batch
 from common import seeds
 from common.data.prepared import Indices
 from common.data.rows import Rows

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.host.basis import basis_of
 from clients.optimizers import Optimizer
-from clients.training.values import Values
+from clients.training.basis import basis_of
+from clients.values import Values
 from common.arrays import tensors
 from common.data.prepared import Indices, Prepared
 from common.messages import BUFFERS, TrainOrder

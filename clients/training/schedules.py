@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clients.training.values import Values
+from clients.values import Values
 from common.data.prepared import Indices
 from common.extend.client import Number
 from common.scenario.registry import implementation

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clients.batches import batches, steps_of, steps_per_epoch
 from clients.measuring.fit import training_losses
 from clients.regularization.dropout import Noise
 from clients.regularization.early_stopping import EarlyStopping
 from clients.regularization.mixup import Mixup
 from clients.regularization.weights import after_step, before_step
-from clients.training.batches import batches, steps_of, steps_per_epoch
 from clients.training.course import Course
 from clients.training.gradients import objective_gradients
 from clients.training.inputs import Augment

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from clients.regularization.weights import decay
 from clients.training.trainer import Stack
-from clients.training.values import Values
+from clients.values import Values
 from common.extend.client import Number
 from common.scenario.registry import implementation
 

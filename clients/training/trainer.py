@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from clients.batches import Batch
 from clients.optimizers import Optimizer
 from clients.regularization.dropout import Noise
 from clients.regularization.early_stopping import EarlyStopping
 from clients.regularization.mixup import Mixup
-from clients.training.batches import Batch
 from clients.training.inputs import Augment, fed
 from clients.training.schedules import LearningRates
 from common.data.rows import Rows

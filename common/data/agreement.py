@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.labels import Label
-from common.data.table import Column, Task, read_column
+from common.data.table import Column, read_column
+from common.tasks import Label, Task
 
 Numbers = NDArray[np.float64]
 """One number per raw feature, shape (features,)."""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import InputError
+from common.tasks import Label
 
-Label = str | int
 _DIGITS = re.compile(r"([0-9]{1,1000})")
 _WHOLE = re.compile(r"(0|-?[1-9]\d{0,999})(\.0+)?", re.ASCII)
 """Longer ones are texts: Python reads no number of more than 4,300 digits."""

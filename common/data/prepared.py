@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.data.agreement import TermRule
-from common.data.labels import Label
 from common.data.sums import SUMS, damaged
-from common.data.table import Column, Task, Texts, mapped, read_column
+from common.data.table import Column, Texts, mapped, read_column
 from common.errors import InputError
+from common.tasks import Label, Task
 
 Indices = NDArray[np.int64]
 

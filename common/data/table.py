@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.labels import Label, whole_number
+from common.data.labels import whole_number
 from common.data.numbers import MISSING, POINT
-
-Task = Literal["classification", "regression"]
+from common.tasks import Label, Task
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from common.data.agreement import Agreement
-    from common.data.table import Task
-    from common.models.outputs import Output
+    from common.tasks import Task
 
 Numbers = NDArray[np.float64]
 
@@ -45,14 +43,31 @@ Term = Numbers | OneHot
 """Numbers of each example: (examples,), (examples, targets) or (examples, classes)."""
 
 
+class Reading(Protocol):
+    """How a network's outputs are read."""
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are; 0 in a regression."""
+
+    def codes(self, z: Tensor) -> Tensor:
+        """The codes of the classes that are predicted."""
+
+    def scores(self, z: Tensor) -> Tensor:
+        """How much speaks for each class."""
+
+
 class Examples:
     """Examples that are measured: what a network says of them, and what is true."""
 
     def __init__(
-        self, z: Tensor, targets: Tensor, loss: dict[str, Tensor], output: Output, agreement: Agreement
+        self, z: Tensor, targets: Tensor, loss: dict[str, Tensor], output: Reading, target_scale: Numbers
     ) -> None:
-        """z (examples, width), targets (examples,) or (examples, targets), `loss` what `Loss.terms` gives."""
-        self._z, self._targets, self._output, self._agreement = z, targets, output, agreement
+        """z (examples, width), targets (examples,) or (examples, targets), `loss` what `Loss.terms` gives.
+
+        `target_scale` (targets,) is a regression's unit.
+        """
+        self._z, self._targets, self._output, self._target_scale = z, targets, output, target_scale
         self.loss = {name: term.double().numpy() for name, term in loss.items()}
         """The terms of the loss by name: `loss` and, where training minimizes another, `objective` and `weight`."""
         self.classes = output.classes
@@ -87,7 +102,7 @@ class Examples:
 
     @property
     def _scale(self) -> Tensor:
-        return self._z.new_tensor(self._agreement.target_scale).double()
+        return self._z.new_tensor(self._target_scale).double()
 
     def of_class(self, codes: NDArray[np.int64], counted: NDArray[np.bool_] | None = None) -> OneHot:
         """A 1 in the class of each example, or of those that are counted."""

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from common.data.agreement import Agreement
-from common.data.table import Task
 from common.scenario.model import Model
 from common.scenario.objective import OutputKind, output_kind
+from common.tasks import Task
 
 
 @dataclass(frozen=True)

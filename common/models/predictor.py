@@ -16,11 +16,11 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from common.data.agreement import Agreement
-from common.data.labels import Label
 from common.data.text import Featurizer
 from common.data.transform import Transform
 from common.models import DTYPES, MLP, bare
 from common.scenario.model import Model
+from common.tasks import Label
 
 
 class Predictor(nn.Module):

@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar
 from common.scenario.base import Part, key
 from common.scenario.registry import Family
 
-ACTIVATIONS = Family("activations", in_steps=True)
+ACTIVATIONS: Family[ActivationPart] = Family("activations", in_steps=True)
 
 
 class ActivationPart(Part):
     """What follows a hidden layer."""
 
-    family: ClassVar[Family] = ACTIVATIONS
+    family: ClassVar[Family[ActivationPart]] = ACTIVATIONS
 
     name: str = ""
 

@@ -31,7 +31,7 @@ class Part(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, serialize_by_alias=True)
-    family: ClassVar[Family]
+    family: ClassVar[Family[Any]]
     halves: ClassVar[Mapping[str, str]] = {}
     """Where what does the work is, as `module:attribute`."""
     compiled: ClassVar[Collection[str] | bool] = False

@@ -10,13 +10,13 @@ from typing import Annotated, ClassVar
 from common.scenario.base import Part, key
 from common.scenario.registry import Family
 
-INITIALIZATIONS = Family("initializations")
+INITIALIZATIONS: Family[InitializationPart] = Family("initializations")
 
 
 class InitializationPart(Part):
     """How weights are drawn."""
 
-    family: ClassVar[Family] = INITIALIZATIONS
+    family: ClassVar[Family[InitializationPart]] = INITIALIZATIONS
 
     name: str = ""
 

@@ -9,13 +9,13 @@ from pydantic import BeforeValidator, Field
 from common.scenario.base import Part, expecting, key
 from common.scenario.registry import Family
 
-LOSSES = Family("losses", in_steps=True)
+LOSSES: Family[LossPart] = Family("losses", in_steps=True)
 
 
 class LossPart(Part):
     """What training minimizes."""
 
-    family: ClassVar[Family] = LOSSES
+    family: ClassVar[Family[LossPart]] = LOSSES
 
     name: str = ""
 

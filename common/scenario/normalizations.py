@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar, Literal
 from common.scenario.base import Part, key
 from common.scenario.registry import Family
 
-NORMALIZATIONS = Family("normalizations", in_steps=True)
+NORMALIZATIONS: Family[NormalizationPart] = Family("normalizations", in_steps=True)
 
 
 class NormalizationPart(Part):
     """What normalizes a hidden layer."""
 
-    family: ClassVar[Family] = NORMALIZATIONS
+    family: ClassVar[Family[NormalizationPart]] = NORMALIZATIONS
 
     name: str = ""
 

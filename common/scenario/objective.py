@@ -11,8 +11,7 @@ from common.scenario.losses import Loss
 from common.scenario.model import Model
 
 if TYPE_CHECKING:
-    from common.data.labels import Label
-    from common.data.table import Task
+    from common.tasks import Label, Task
 
 OutputKind = Literal["softmax", "sigmoid", "linear"]
 

@@ -12,13 +12,13 @@ from pydantic import model_validator
 from common.scenario.base import Part, key, refuse
 from common.scenario.registry import Family
 
-OPTIMIZERS = Family("optimizers", in_steps=True)
+OPTIMIZERS: Family[OptimizerPart] = Family("optimizers", in_steps=True)
 
 
 class OptimizerPart(Part):
     """What optimizers have in common."""
 
-    family: ClassVar[Family] = OPTIMIZERS
+    family: ClassVar[Family[OptimizerPart]] = OPTIMIZERS
     linear: ClassVar[bool] = False
     """Whether the way it goes is a weighted sum of the gradients it is given."""
 

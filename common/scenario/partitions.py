@@ -9,13 +9,13 @@ from pydantic import Field
 from common.scenario.base import Part, key
 from common.scenario.registry import Family
 
-PARTITIONS = Family("partitions", "scheme")
+PARTITIONS: Family[PartitionPart] = Family("partitions", "scheme")
 
 
 class PartitionPart(Part):
     """How training rows are cut into shards."""
 
-    family: ClassVar[Family] = PARTITIONS
+    family: ClassVar[Family[PartitionPart]] = PARTITIONS
 
     scheme: str = ""
     leaves_over: ClassVar[str] = ""

@@ -13,19 +13,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 
-if TYPE_CHECKING:
-    from common.scenario.base import Part
+P = TypeVar("P", bound=BaseModel)
 
-FAMILIES: dict[str, Family] = {}
+FAMILIES: dict[str, Family[Any]] = {}
 """Every family, by its title."""
 
 
-class Family:
+class Family(Generic[P]):
     """Parts of which a scenario's key names one; as the annotation of a type, what such a key accepts.
 
     A part without options that are required may be given by its bare name: `fedavg` for `{name: fedavg}`.
@@ -40,17 +39,17 @@ class Family:
         """
         self.title, self.tag, self.in_steps = title, tag, in_steps
         self._declared_in = declared_in
-        self._parts: dict[str, type[Part]] = {}
+        self._parts: dict[str, type[P]] = {}
         FAMILIES[title] = self
 
     @property
-    def parts(self) -> Mapping[str, type[Part]]:
+    def parts(self) -> Mapping[str, type[P]]:
         """The parts by name."""
         if self._declared_in:
             import_module(self._declared_in)
         return self._parts
 
-    def add(self, name: str, part: type[Part]) -> None:
+    def add(self, name: str, part: type[P]) -> None:
         """Take in a part under a name. Raises ValueError for a name that is taken."""
         if name in self._parts:
             raise ValueError(f"{name} is one of the {self.title} already")
@@ -98,7 +97,13 @@ def _below(name: str, error: Any) -> InitErrorDetails:
     )
 
 
-def implementation(part: Part | type[Part], half: str = "runs") -> Any:
+class Declared(Protocol):
+    """A part, or its class."""
+
+    halves: ClassVar[Mapping[str, str]]
+
+
+def implementation(part: Declared | type[Declared], half: str = "runs") -> Any:
     """What does a part's work, by the text in its declaration. Raises LookupError where it declares no such half."""
     where = part.halves.get(half)
     if where is None:

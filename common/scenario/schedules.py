@@ -13,13 +13,13 @@ from common.scenario.registry import Family
 
 By = Literal["round", "step"]
 
-SCHEDULES = Family("schedules")
+SCHEDULES: Family[SchedulePart] = Family("schedules")
 
 
 class SchedulePart(Part):
     """A factor of the learning rate over rounds or steps."""
 
-    family: ClassVar[Family] = SCHEDULES
+    family: ClassVar[Family[SchedulePart]] = SCHEDULES
 
     name: str = ""
     by: By = key("What t counts: rounds of the run or steps of a client's round.", "round")

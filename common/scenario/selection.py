@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar
 from common.scenario.base import FilePath, Part, key
 from common.scenario.registry import Family
 
-SELECTIONS = Family("selections")
+SELECTIONS: Family[SelectionPart] = Family("selections")
 
 
 class SelectionPart(Part):
     """What rules of selection have in common."""
 
-    family: ClassVar[Family] = SELECTIONS
+    family: ClassVar[Family[SelectionPart]] = SELECTIONS
     looks: ClassVar[bool] = False
     """Whether it goes by what clients lose, which tells of their rows."""
     uniform: ClassVar[bool] = False

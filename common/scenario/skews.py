@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar
 from common.scenario.base import Part, key
 from common.scenario.registry import Family
 
-SKEWS = Family("skews", "kind")
+SKEWS: Family[SkewPart] = Family("skews", "kind")
 
 
 class SkewPart(Part):
     """How a client's rows differ."""
 
-    family: ClassVar[Family] = SKEWS
+    family: ClassVar[Family[SkewPart]] = SKEWS
 
     kind: str = ""
 

@@ -9,13 +9,13 @@ from pydantic import BeforeValidator, Field, model_validator
 from common.scenario.base import FilePath, Part, expecting, folder_or_name, key, refuse
 from common.scenario.registry import Family
 
-SOURCES = Family("sources", "kind")
+SOURCES: Family[SourcePart] = Family("sources", "kind")
 
 
 class SourcePart(Part):
     """Where rows come from."""
 
-    family: ClassVar[Family] = SOURCES
+    family: ClassVar[Family[SourcePart]] = SOURCES
 
     kind: str = ""
 

@@ -11,13 +11,13 @@ from common.scenario.model import Model
 from common.scenario.registry import Family
 from common.scenario.training import Training
 
-STRATEGIES = Family("strategies", declared_in="common.methods")
+STRATEGIES: Family[StrategyPart] = Family("strategies", declared_in="common.methods")
 
 
 class StrategyPart(Part):
     """What strategies have in common."""
 
-    family: ClassVar[Family] = STRATEGIES
+    family: ClassVar[Family[StrategyPart]] = STRATEGIES
     keeps_state: ClassVar[bool] = False
     """Whether clients keep something of their own from round to round, beside networks."""
     outcome: ClassVar[Literal["global", "own"]] = "global"

@@ -9,13 +9,13 @@ from pydantic import BeforeValidator, Field, ValidationInfo
 from common.scenario.base import FilePath, Part, absolute, key
 from common.scenario.registry import Family
 
-TRACKERS = Family("trackers", "kind")
+TRACKERS: Family[TrackerPart] = Family("trackers", "kind")
 
 
 class TrackerPart(Part):
     """Where a run's numbers go."""
 
-    family: ClassVar[Family] = TRACKERS
+    family: ClassVar[Family[TrackerPart]] = TRACKERS
 
     kind: str = ""
 

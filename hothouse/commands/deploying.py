@@ -19,7 +19,7 @@ def cut(
 ) -> None:
     """Cut a scenario's data for a deployment: each node's folder holds the rows of its own clients only."""
     from common.data.cut import cut as write
-    from hothouse.beforehand.check import check
+    from hothouse.inspect.check import check
 
     for folder in write(check(scenario, changes(sets, seed)).prepared, nodes, out):
         print(folder)

@@ -17,7 +17,7 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> Non
     """Check a scenario and its data: every mistake with its line, or a word on what it describes."""
     from common.data.agreement import in_words
     from common.scenario import expected_cohort
-    from hothouse.beforehand.check import check
+    from hothouse.inspect.check import check
 
     checked = check(scenario, changes(sets, seed))
     chosen, prepared, meta = checked.scenario, checked.prepared, checked.prepared.meta
@@ -54,8 +54,8 @@ def preview(
     out: Annotated[Path | None, typer.Option(help="The page; NAME-preview.html if left out.", metavar="FILE")] = None,
 ) -> None:
     """Show who has what before anything is trained: a table here, and a page to open in a browser."""
-    from hothouse.beforehand.check import check
-    from hothouse.beforehand.preview import Preview
+    from hothouse.inspect.check import check
+    from hothouse.inspect.preview import Preview
     from hothouse.report.page import write_page
 
     checked = check(scenario, changes(sets, seed))
@@ -71,7 +71,7 @@ def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of every key instead.")] = False,
 ) -> None:
     """Print the JSON Schema of scenarios, for editors."""
-    from hothouse.beforehand.reference import reference_text, schema_text
+    from hothouse.inspect.reference import reference_text, schema_text
 
     sys.stdout.write(reference_text() if markdown else schema_text())
 
@@ -85,7 +85,7 @@ def list_choices(
     from rich.markup import escape
     from rich.table import Table
 
-    from hothouse.beforehand.catalogue import catalogue
+    from hothouse.inspect.catalogue import catalogue
 
     found = catalogue()
     if kind is not None and kind not in found:

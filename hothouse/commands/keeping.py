@@ -18,7 +18,7 @@ def export(
     client: Client = None,
 ) -> None:
     """Write a finished run into one compressed file: weights, scenario, metrics, environment, model card."""
-    from hothouse.results.archive import export_run
+    from hothouse.archives.archive import export_run
 
     print(export_run(run_folder, out, onnx, client))
 
@@ -30,7 +30,7 @@ def import_archive(
     ] = None,
 ) -> None:
     """Check an archive and restore the run in it."""
-    from hothouse.results.archive import import_run
+    from hothouse.archives.archive import import_run
 
     print(import_run(archive, out).folder)
 
@@ -49,7 +49,7 @@ def predict(
 ) -> None:
     """Predict with a run's final model, or with a client's own."""
     from hothouse.results.predict import predict as predictions
-    from hothouse.results.result import load
+    from hothouse.running.finished import load
     from hothouse.writing import written
 
     run = load(run_folder)

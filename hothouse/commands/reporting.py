@@ -30,8 +30,8 @@ def lineage(
     """Tell where a competition's final model came from: its line back to round 0."""
     from rich.table import Table
 
-    from hothouse.report.records import read
     from hothouse.results.ancestry import lineage as ancestry
+    from hothouse.results.records import read
 
     line = ancestry(run_folder)
     if csv:
@@ -51,7 +51,7 @@ def lineage(
 
 def watch(run_folder: RunFolder, port: Port = None) -> None:
     """Serve a run's report on this machine until Ctrl-C, newer whenever the run gets on."""
-    from hothouse.report.records import read
+    from hothouse.results.records import read
     from hothouse.running.live import LivePage
 
     read(run_folder)

@@ -14,7 +14,7 @@ from rich.console import Console
 from common.errors import InputError, Interrupted, RunError, RunsFailed
 
 if TYPE_CHECKING:
-    from hothouse.results.result import Run
+    from hothouse.running.finished import Run
     from server.record.observers import Observer
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from common.errors import InputError
 from common.run_files import Entry
 from common.scenario.flat import flat
-from hothouse.report.records import Records, readable
+from hothouse.results.records import Records, readable
 
 _FREE = ("seed", "name", "checkpoints", "tracking")
 """Keys in which runs of a group may differ: they change no round."""

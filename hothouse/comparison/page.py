@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from hothouse.comparison.compare import Comparison, last_value
+from hothouse.comparison.compared import Compared, last_value
 from hothouse.comparison.groups import Group
 from hothouse.comparison.statistics import estimate
-from hothouse.comparison.tables import cells, difference_cells, headings, pair_cells, unit
+from hothouse.comparison.tables import as_csv, cells, difference_cells, headings, latex, markdown, pair_cells, unit
 from hothouse.report.curves import band, curves, line
 from hothouse.report.page import COLOURS, Figure, Page, code, details, facts, paragraph, side_by_side, table
-from hothouse.report.records import titled, words
+from hothouse.results.records import titled, words
 
 _MOST_POINTS = 300
 _LONGEST_TITLE = 60
 
 
-def comparison_page(comparison: Comparison) -> Page:
+def comparison_page(comparison: Compared) -> Page:
     """What each group reached, its curves, paired tests, and what differs."""
     metric, groups = comparison.metric, comparison.groups
     page = Page(_title(groups), _lead(comparison))
@@ -47,9 +47,9 @@ def comparison_page(comparison: Comparison) -> Page:
     page.section("The runs", *_runs(comparison))
     page.section(
         "For papers",
-        details("LaTeX", code(comparison.latex())),
-        details("Markdown", code(comparison.markdown())),
-        details("CSV", code(comparison.csv())),
+        details("LaTeX", code(latex(comparison))),
+        details("Markdown", code(markdown(comparison))),
+        details("CSV", code(as_csv(comparison))),
     )
     return page
 
@@ -70,13 +70,13 @@ def _title(groups: list[Group]) -> str:
     return labels if len(labels) <= _LONGEST_TITLE else f"{len(groups)} scenarios compared"
 
 
-def _lead(comparison: Comparison) -> str:
+def _lead(comparison: Compared) -> str:
     target = comparison.target
     how = "" if target.given else ", near the best scenario's mean"
     return paragraph(f"Scenarios compared by {words(comparison.metric)}. Target: {target.text()}{how}.")
 
 
-def _reached(comparison: Comparison) -> list[str]:
+def _reached(comparison: Compared) -> list[str]:
     told = paragraph("Means and 95% intervals over seeds; to the target, of the runs that reached it.")
     seeds = {seed for group in comparison.groups for seed in group.by_seed}
     numbers: list[tuple[str, Any]] = [
@@ -133,7 +133,7 @@ def _so_far(metrics: list[dict[str, Any]], what: str, rounds: list[int]) -> list
     return [total[number] for number in rounds]
 
 
-def _seeds(comparison: Comparison) -> Figure:
+def _seeds(comparison: Compared) -> Figure:
     every = sorted({seed for group in comparison.groups for seed in group.by_seed})
     axis = {"type": "category", "categoryorder": "array", "categoryarray": [str(seed) for seed in every]}
     traces = []
@@ -157,7 +157,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _runs(comparison: Comparison) -> list[str]:
+def _runs(comparison: Compared) -> list[str]:
     rows = [
         [group.label, seed, run.status, run.summary.get("rounds", 0), str(run.folder)]
         for group in comparison.groups

@@ -12,9 +12,9 @@ from typing import Any
 from rich.table import Table
 
 from common.metrics import more_is_better
-from hothouse.comparison.compare import Comparison, Row
+from hothouse.comparison.compared import Compared, Row
 from hothouse.comparison.statistics import Estimate
-from hothouse.report.records import words
+from hothouse.results.records import words
 
 _WIDE = 140
 """Columns of a terminal that the whole table needs."""
@@ -36,18 +36,18 @@ _SPECIAL = {
 }
 
 
-def headings(comparison: Comparison) -> list[str]:
+def headings(comparison: Compared) -> list[str]:
     """The columns of the table that people read; those that no group fills are left out."""
     return [heading for heading, _ in _columns(comparison)]
 
 
-def cells(comparison: Comparison, plus_minus: str = " ± ") -> list[list[str]]:
+def cells(comparison: Compared, plus_minus: str = " ± ") -> list[list[str]]:
     """The table that people read, row by row."""
     columns = _columns(comparison)
     return [[cell(row, plus_minus) for _, cell in columns] for row in comparison.rows]
 
 
-def pair_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+def pair_cells(comparison: Compared) -> tuple[list[str], list[list[str]]]:
     """The head and the rows of the paired tests."""
     head = ["pair", "seeds", "difference", "p (t-test)", "p (Holm)", "p (Wilcoxon)"]
     rows = [
@@ -62,7 +62,7 @@ def pair_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
-def difference_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+def difference_cells(comparison: Compared) -> tuple[list[str], list[list[str]]]:
     """The head and the rows of what differs between the scenarios."""
     rows = [
         [key, *("–" if key not in group.values else str(group.values[key]) for group in comparison.groups)]
@@ -71,7 +71,7 @@ def difference_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]
     return ["key", *(group.label for group in comparison.groups)], rows
 
 
-def terminal(comparison: Comparison, width: int) -> list[Table]:
+def terminal(comparison: Compared, width: int) -> list[Table]:
     """Tables for a terminal of `width` columns; on a narrow one the results are cut to what matters most."""
     wide = width >= _WIDE
     target = f"target {comparison.target.text()}"
@@ -88,14 +88,14 @@ def terminal(comparison: Comparison, width: int) -> list[Table]:
     return tables
 
 
-def markdown(comparison: Comparison) -> str:
+def markdown(comparison: Compared) -> str:
     """The table in Markdown."""
     head = headings(comparison)
     lines = [head, ["---"] + ["--:"] * (len(head) - 1), *cells(comparison)]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-def latex(comparison: Comparison) -> str:
+def latex(comparison: Compared) -> str:
     """The table in LaTeX, with the rules of booktabs; the best final value is bold."""
     best = _best(comparison)
     lines = [f"\\begin{{tabular}}{{l{'r' * (len(headings(comparison)) - 1)}}}", "\\toprule"]
@@ -109,7 +109,7 @@ def latex(comparison: Comparison) -> str:
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
 
-def as_csv(comparison: Comparison) -> str:
+def as_csv(comparison: Compared) -> str:
     """The table as CSV, each number in a column of its own."""
     rows = records(comparison)
     text = io.StringIO()
@@ -119,7 +119,7 @@ def as_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def records(comparison: Comparison) -> list[dict[str, Any]]:
+def records(comparison: Compared) -> list[dict[str, Any]]:
     """The table for programs: means and half widths, None where there is nothing."""
     metric, target = comparison.metric, comparison.target
     found = []
@@ -138,13 +138,13 @@ def records(comparison: Comparison) -> list[dict[str, Any]]:
     return found
 
 
-def unit(comparison: Comparison) -> tuple[str, float]:
+def unit(comparison: Compared) -> tuple[str, float]:
     """The unit that suits the comparison's bytes."""
     most = max(row.bytes.mean for row in comparison.rows)
     return next(((name, scale) for name, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if most >= scale), ("B", 1.0))
 
 
-def _columns(comparison: Comparison) -> list[tuple[str, Any]]:
+def _columns(comparison: Compared) -> list[tuple[str, Any]]:
     """Headings, and what makes a row's cell of each."""
     rows, (name, scale) = comparison.rows, unit(comparison)
 
@@ -180,7 +180,7 @@ def _numbers(name: str, value: Estimate | None) -> dict[str, float | None]:
     return {name: None if value is None else value.mean, f"{name}_half_width": half_width}
 
 
-def _best(comparison: Comparison) -> int | None:
+def _best(comparison: Compared) -> int | None:
     """The place of the complete scenario with the best final value."""
     sign = -1 if more_is_better(comparison.metric) else 1
     finals = [

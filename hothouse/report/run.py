@@ -6,8 +6,8 @@ from html import escape
 from pathlib import Path
 
 from hothouse.report.page import Page, write_page
-from hothouse.report.records import Records, read, readable
 from hothouse.report.sections import SECTIONS
+from hothouse.results.records import Records, read, readable
 
 _PILLS = {"complete": "good", "incomplete": "bad", "running": "wait"}
 

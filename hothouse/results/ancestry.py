@@ -9,11 +9,11 @@ import pandas as pd
 
 from common.errors import InputError
 from common.run_files import read_lines
-from hothouse.report.records import readable
-from hothouse.results.result import Run, load
+from hothouse.results.records import readable
+from hothouse.results.run_folder import RunFolder, run_folder
 
 
-def lineage(run: str | Path | Run) -> pd.DataFrame:
+def lineage(run: str | Path | RunFolder) -> pd.DataFrame:
     """The ancestry of a finished competition's global model, newest first: a row per round of its line.
 
     Columns: `round`; `client`, whose network it was (−2 for a champion that was kept); `score`, by the metric in the
@@ -25,12 +25,12 @@ def lineage(run: str | Path | Run) -> pd.DataFrame:
 
     Raises InputError for a run in which nothing competed.
     """
-    run = run if isinstance(run, Run) else load(run)
+    run = run if isinstance(run, RunFolder) else run_folder(run)
     with readable(run.folder):
         return pd.DataFrame(_rows(run))
 
 
-def _rows(run: Run) -> list[dict[str, Any]]:
+def _rows(run: RunFolder) -> list[dict[str, Any]]:
     ladder = [entry for entry in read_lines(run.folder / "ladder.jsonl") if entry["clients"]]
     if not ladder:
         raise InputError(f"{run.folder}: no networks competed in this run; federation.strategy: competition lets them")

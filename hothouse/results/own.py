@@ -14,14 +14,14 @@ from common.models import bare
 from common.models.predictor import Predictor
 from common.personal import own_arrays
 from common.scenario.strategy import StrategyPart
-from hothouse.report.records import readable
+from hothouse.results.records import readable
 from server.record.checkpoints import Loaded, latest
 
 if TYPE_CHECKING:
-    from hothouse.results.result import Run
+    from hothouse.results.run_folder import RunFolder
 
 
-def own_model(run: Run, client: int) -> Predictor:
+def own_model(run: RunFolder, client: int) -> Predictor:
     """The model of a client's own: the global one with what the client has kept in place.
 
     Raises InputError where the run's strategy leaves clients no model of their own, where there is no such client or it
@@ -43,7 +43,7 @@ def own_model(run: Run, client: int) -> Predictor:
         return _from(run.stored_model, strategy, loaded, client)
 
 
-def _last(run: Run) -> Loaded:
+def _last(run: RunFolder) -> Loaded:
     """The checkpoint of the run's last round."""
     loaded = latest(run.folder / "checkpoints", lambda path, reason: None)
     if loaded is None or loaded.state.round != run.summary["rounds"]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from common.data.labels import Label
 from common.errors import InputError
 from common.models.predictor import Predictor
+from common.tasks import Label
 from hothouse.results.given_rows import read_rows
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -22,10 +22,11 @@ from common.errors import InputError
 from common.run_files import is_taken
 from common.scenario import Scenario, load_scenario, located, single_run
 from common.settled import settled
-from hothouse.beforehand.hints import hints
-from hothouse.report.records import readable
+from hothouse.inspect.hints import hints
 from hothouse.report.run import write_report
-from hothouse.results.result import Run, load, recorded_scenario
+from hothouse.results.records import readable
+from hothouse.results.run_folder import recorded_scenario
+from hothouse.running.finished import Run, load
 from hothouse.running.logs import OWN, EventLog, Logs, captured
 from hothouse.running.notebook import NotebookProgress, in_notebook
 from hothouse.running.ray_cluster import ray_cluster

@@ -22,8 +22,8 @@ from typing import Any
 
 from common.errors import InputError
 from hothouse.report.page import Page, paragraph
-from hothouse.report.records import Records, readable
 from hothouse.report.run import run_page
+from hothouse.results.records import Records, readable
 from server.record.observers import Observer
 
 HOST = "127.0.0.1"

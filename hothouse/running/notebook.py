@@ -17,7 +17,7 @@ from server.record.observers import Observer
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor
-    from hothouse.results.result import Run
+    from hothouse.results.run_folder import RunFolder
 
 _SECONDS = 0.3
 """Between two pictures, so that a fast run does not flood the page."""
@@ -82,7 +82,7 @@ class NotebookProgress(Observer):
         self._picture.show(self._bar, now=True)
 
 
-def run_html(run: Run) -> str:
+def run_html(run: RunFolder) -> str:
     """A run in a few lines of HTML: how it ended, its last and its best round, its metric round by round."""
     summary = run.summary
     final, best = summary["final"], summary["best"] or {}
@@ -102,7 +102,7 @@ def run_html(run: Run) -> str:
     )
 
 
-def _curve(run: Run) -> str:
+def _curve(run: RunFolder) -> str:
     """The best-founded metric of the run by round, drawn as SVG."""
     columns = [f"{split}_{metric.name}" for split in ("test", "validation", "holdout") for metric in primaries()]
     name = next((column for column in columns if column in run.metrics), "train_loss")

@@ -17,10 +17,11 @@ from common.data.prepared import Indices
 from common.metrics import primaries
 from common.run_files import Metrics
 from common.wording import first_few
-from hothouse.report.records import FAIRNESS
-from hothouse.results.result import Run
+from hothouse.results.records import FAIRNESS
+from hothouse.results.run_folder import RunFolder
+from server.events import Work
 from server.record.journal import as_json
-from server.record.observers import Observer, Work
+from server.record.observers import Observer
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor
@@ -203,7 +204,7 @@ class JsonProgress(Observer):
         self._stream.flush()
 
 
-def result_table(run: Run) -> Table:
+def result_table(run: RunFolder) -> Table:
     """A short table of what came out: the last round, and the best one where it was judged."""
     final, best = run.summary["final"], run.summary["best"]
     table = Table(title=f"{run.summary['name']}: {run.summary['rounds']} rounds in {run.summary['seconds']:.1f} s")
@@ -221,7 +222,7 @@ def result_table(run: Run) -> Table:
     return table
 
 
-def privacy_lines(run: Run) -> list[str]:
+def privacy_lines(run: RunFolder) -> list[str]:
     """What a run with privacy promises of any one client, a line for each neighbouring relation."""
     return [
         f"Privacy: ε = {one['epsilon']:.4g} at δ = {one['delta']:g} for {one['meaning']} "
@@ -230,7 +231,7 @@ def privacy_lines(run: Run) -> list[str]:
     ]
 
 
-def fairness_table(run: Run) -> Table | None:
+def fairness_table(run: RunFolder) -> Table | None:
     """How evenly the clients are served in the last round, by the global model and by their own; None if unknown."""
     final = run.summary["final"]
     served = {"holdout": "global model", "personal": "own models"}

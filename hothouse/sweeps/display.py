@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.run_files import Metrics
-from hothouse.report.records import words
+from hothouse.results.records import words
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.watcher import Watcher

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from plotly.colors import sample_colorscale
 
 from hothouse.report.page import COLOURS, Figure
-from hothouse.report.records import words
+from hothouse.results.records import words
 from hothouse.sweeps.names import named_values, short_keys
 from hothouse.sweeps.result import RUNS, Sweep, history_of
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from common.data.table import Task
 from common.errors import InputError
 from common.metrics import more_is_better, pooled, primary
 from common.scenario import Scenario
+from common.tasks import Task
 
 
 @dataclass(frozen=True)

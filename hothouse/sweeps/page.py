@@ -10,7 +10,7 @@ from urllib.parse import quote
 from common.run_files import read_text
 from hothouse.report.numbers import MOST_ROWS
 from hothouse.report.page import Page, Raw, code, facts, paragraph, table
-from hothouse.report.records import titled, words
+from hothouse.results.records import titled, words
 from hothouse.sweeps.figures import importance_bars, parallel_coordinates, run_curves, slice_of, trials
 from hothouse.sweeps.importance import importance
 from hothouse.sweeps.names import short_keys, value_name

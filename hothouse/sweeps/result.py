@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from common.errors import InputError
 from common.run_files import Metrics, read_lines, read_metrics, read_object
 from common.scenario import Scenario
-from hothouse.results.result import Run, recorded_scenario
+from hothouse.results.run_folder import recorded_scenario
+from hothouse.running.finished import Run
 from hothouse.sweeps.goal import Goal
 
 if TYPE_CHECKING:

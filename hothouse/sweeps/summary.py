@@ -11,7 +11,7 @@ from rich.text import Text
 
 from common.metrics import primaries
 from hothouse.comparison.statistics import Estimate, estimate
-from hothouse.report.records import SPLITS, words
+from hothouse.results.records import SPLITS, words
 from hothouse.sweeps.names import short_keys, value_name
 from hothouse.sweeps.result import Sweep
 

@@ -17,7 +17,7 @@ from common.scenario import Scenario, dump_scenario
 from common.scenario.flat import flat
 from common.settled import settled
 from common.software import identity
-from hothouse.results.result import recorded_scenario
+from hothouse.results.run_folder import recorded_scenario
 from hothouse.running.launch import Engine, new_folder, processors
 from hothouse.running.notebook import in_notebook
 from hothouse.sweeps.execute import Job, Outcome

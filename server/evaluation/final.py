@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from common.data import Prepared
-from common.data.labels import Label
 from common.data.rows import open_rows
 from common.models import DTYPES
 from common.models.predictor import Predictor
-from server.record.journal import short
+from common.tasks import Label
+from common.wording import short
 
 _MISTAKES = 24
 _CONFUSIONS = 10_000

@@ -11,10 +11,10 @@ from flwr.app import ArrayRecord
 from common import messages
 from common.arrays import numbers, unpack
 from common.data.prepared import Indices
-from common.data.table import Task
 from common.extend.results import Block
 from common.messages import Records
 from common.metrics import Sums, finish
+from common.tasks import Task
 from server.exchange.sending import Exchange
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from common import messages
 from common.data.agreement import Agreement, Numbers, Vocabulary, sorted_columns, sorted_labels
-from common.data.labels import Label
 from common.data.median import DIGITS, Selection
 from common.data.moments import Moments, combined
 from common.data.prepared import Indices, Meta, Prepared
@@ -21,6 +20,7 @@ from common.data.text import agreed_vocabulary
 from common.errors import RunError
 from common.extend.results import Block
 from common.messages import Records
+from common.tasks import Label
 from common.wording import first_few
 from server.exchange.costs import looking
 from server.exchange.federation import Federation

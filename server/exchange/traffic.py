@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from common.arrays import numbers
 from common.run_files import Metrics
-
-if TYPE_CHECKING:
-    from server.exchange.training import Assignment, Trained
+from server.exchange.assignment import Assignment, Trained
 
 
 @dataclass

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from common import messages
 from common.arrays import Named, numbers, pack
 from common.data.agreement import Agreement
-from common.data.prepared import Indices
 from common.errors import InputError, RunError
 from common.extend.results import Block, BlockResult
-from common.extend.strategy import Instructions
-from common.messages import BUFFERS, InitialWeights, Records
+from common.messages import BUFFERS, Records
 from common.scenario import Scenario
 from common.settings import ClientSettings
+from server.exchange.assignment import Assignment, Trained
 from server.exchange.costs import training
 from server.exchange.federation import Federation
 from server.exchange.sending import Arrival, Exchange, Tell
@@ -26,40 +23,6 @@ from server.exchange.validation import Refused, Validator
 
 _LETTERS = 2000
 """How much of a reason is kept: a client may say what it likes."""
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """Who is to train in a round, and from what."""
-
-    round: int
-    cohort: Indices
-    """The clients' positions in the federation, ascending."""
-    parameters: Named
-    """Starting weights for all clients."""
-    instructions: Instructions
-    known: bool
-    """Whether every client has a start of its own, so that `parameters` need not be sent."""
-    starts: InitialWeights
-    """The own starting weights that some of the cohort have, by their places in it."""
-    versions: Indices
-    """For every client of the federation the version of its state to build on."""
-    without: dict[int, str]
-    """Blocks to leave out, and why: what a deadline excluded before a run was resumed stays excluded."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a round of training brought."""
-
-    results: list[BlockResult]
-    """The usable blocks, in block order."""
-    clients: Indices
-    """The ids of the clients that are in the results."""
-    losses: NDArray[np.float64]
-    """Each one's mean training loss, (clients,)."""
-    loss: float
-    """Their mean training loss, by rows; NaN where nobody took part."""
 
 
 class Training:

@@ -18,8 +18,8 @@ from flwr.supercore.task_identity import TaskIdentity
 from common.arrays import pack, unpack
 from common.data.prepared import Indices
 from common.messages import STATE, VERSIONS, Blocks, Content
+from server.events import Work
 from server.grid.states import ClientStates
-from server.record.observers import Work
 
 SERVER_NODE = 1
 """The id under which the server sends; nodes count from 2."""

@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save
 
 from common.arrays import Named
 from common.data.prepared import Indices
-from server.record.client_states import Kept
+from server.exchange.client_states import Kept
 from server.record.files import write_whole
 from server.record.state import RunState
 

@@ -9,9 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from server.record.files import write_whole
 
 Entry = dict[str, Any]
@@ -68,19 +65,6 @@ def as_json(value: Any, indent: int | None = None) -> str:
         return json.dumps(value, indent=indent, allow_nan=False)
     except ValueError:
         return json.dumps(_plain(value), indent=indent)
-
-
-def short(values: NDArray[Any]) -> list[float]:
-    """Numbers with six digits that count, which is what people and pictures can use."""
-    values = values.astype(np.float64)
-    with np.errstate(all="ignore"):
-        behind = 5 - np.floor(np.log10(np.abs(values)))
-    # Ten to the power of more is no exact number; zeros, infinities and NaN have no digits that count.
-    if ((behind >= 0) & (behind <= 22)).all():
-        scale = 10.0**behind
-        rounded: list[float] = (np.round(values * scale) / scale).tolist()
-        return rounded
-    return [float(f"{value:.6g}") for value in values.tolist()]
 
 
 def _plain(value: Any) -> Any:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from common.data.table import Task
 from common.metrics import primary
 from common.run_files import Metrics
 from common.scenario import Scenario
+from common.tasks import Task
+from server.exchange.client_states import Kept
 from server.record.checkpoints import BEST, Checkpoints, name_of
-from server.record.client_states import Kept
 from server.record.state import RunState
 
 

@@ -13,22 +13,11 @@ from common.data.agreement import Agreement
 from common.data.prepared import Indices
 from common.extend.leaderboard import Leaderboard
 from common.run_files import Metrics
+from server.events import Work
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor
     from server.exchange.federation import Federation
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a worker takes up or, once `seconds` are known, has done."""
-
-    worker: int
-    """Its number, counted from 0; one that takes a dead one's place has the dead one's."""
-    kind: str
-    """The message's type: train, evaluate, query.…"""
-    clients: int
-    seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from common.scenario.flat import flat
 from common.scenario.selection import Schedule
 from common.software import versions
 from server.evaluation.due import is_due
+from server.exchange.client_states import Kept
 from server.record.checkpoints import About, latest
-from server.record.client_states import Kept
 from server.record.state import RunState
 
 _FREE = ("name", "federation.rounds", "checkpoints.every", "checkpoints.keep", "checkpoints.best")

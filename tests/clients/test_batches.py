@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from clients.training import batches as module
-from clients.training.batches import batches, steps_of
+from clients import batches as module
+from clients.batches import batches, steps_of
 from common import seeds
 from common.scenario.training import Training
 

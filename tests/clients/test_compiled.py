@@ -20,10 +20,10 @@ import numpy as np
 import pytest
 import torch
 
+from clients.blocks.blocks import train_blocks
 from clients.compiled import recipe, trainer
 from clients.compiled.library import Library, library
-from clients.training.blocks import train_blocks
-from clients.training.values import Values
+from clients.values import Values
 from common import seeds
 from common.arrays import Named
 from common.data import Prepared

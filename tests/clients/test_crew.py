@@ -22,7 +22,7 @@ import numpy as np
 from pathlib import Path
 from flwr.app import Context, RecordDict
 from clients.host import crew
-from clients.host.faults import Faults
+from clients.blocks.faults import Faults
 from common.data import Prepared
 from tests.federations import scenario, train_order
 

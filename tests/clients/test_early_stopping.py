@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from clients.training.blocks import train_blocks
+from clients.blocks.blocks import train_blocks
 from common.arrays import Named
 from common.data import Prepared
 from common.scenario import Scenario

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from clients.augmentation import Pipeline
+from clients.batches import batches
+from clients.blocks.blocks import train_blocks
 from clients.compiled.library import library
 from clients.training import inputs as module
-from clients.training.batches import batches
-from clients.training.blocks import train_blocks
 from clients.training.inputs import Augment, fed
 from common import seeds
 from common.data import Prepared

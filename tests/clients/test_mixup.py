@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy.stats import beta, chisquare, kstest
 
+from clients.batches import Batch
 from clients.regularization.mixup import Mixup
-from clients.training.batches import Batch
 from tests.clients.test_truth import RAGGED, assert_close, one_each
 from tests.federations import federation, scenario, trained_alone
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from clients.blocks.blocks import train_blocks
 from clients.regularization.dropout import Noise
-from clients.training.blocks import train_blocks
 from common.data import Prepared
 from common.models import build
 from common.scenario.model import Model

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from clients.blocks.blocks import train_blocks
 from clients.compiled.library import library
-from clients.training.blocks import train_blocks
 from clients.training.stacks import stack_width
 from common.arrays import Named
 from common.data import Prepared

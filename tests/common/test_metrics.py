@@ -25,7 +25,7 @@ def classified(labels: int, kind: str) -> tuple[Sums, torch.Tensor, torch.Tensor
     torch.manual_seed(0)
     z, y = torch.randn(54, output.width, dtype=DTYPE).round(decimals=1), torch.randint(0, labels, (54,))
     terms = loss_for(Auto(), output, agreed, DTYPE).terms(z, y)
-    examples = Examples(z, y, terms, output, agreed)
+    examples = Examples(z, y, terms, output, agreed.target_scale)
     sums = group_sums(examples, GROUPS, 3, "classification")
     return sums | compared_sums(examples, GROUPS, 3, "classification"), z, y, output
 
@@ -66,7 +66,7 @@ def test_the_loss_is_the_plain_one_and_what_training_minimizes_is_the_objective(
     z, y = torch.randn(54, output.width, dtype=DTYPE), torch.randint(0, labels, (54,))
     weights = {"0": 3.0, "1": 0.5}
     spec: Loss = (CrossEntropy if kind == "softmax" else BinaryCrossEntropy)(label_smoothing=0.2, class_weights=weights)
-    examples = Examples(z, y, loss_for(spec, output, agreed, DTYPE).terms(z, y), output, agreed)
+    examples = Examples(z, y, loss_for(spec, output, agreed, DTYPE).terms(z, y), output, agreed.target_scale)
     whole = finish(total(group_sums(examples, GROUPS, 3, "classification")), "classification")
     assert np.isclose(whole["loss"][0], sk.log_loss(y, output.scores(z).numpy()))
     of_class = torch.tensor([3.0, 0.5, 1.0, 1.0], dtype=DTYPE)
@@ -87,7 +87,7 @@ def test_regression_is_measured_in_the_targets_own_unit() -> None:
     torch.manual_seed(0)
     z, y = torch.randn(54, 2, dtype=DTYPE), torch.randn(54, 2, dtype=DTYPE)
     terms = loss_for(Auto(), output, agreed, DTYPE).terms(z, y)
-    sums = group_sums(Examples(z, y, terms, output, agreed), GROUPS, 3, "regression")
+    sums = group_sums(Examples(z, y, terms, output, agreed.target_scale), GROUPS, 3, "regression")
     raw, truth = z.numpy() * scale + shift, y.numpy() * scale + shift
     whole = finish(total(sums), "regression")
     assert np.isclose(whole["mae"][0], sk.mean_absolute_error(truth, raw))
@@ -103,7 +103,7 @@ def test_a_group_without_rows_has_no_metrics() -> None:
     output = Output.of(Model(), agreed)
     nothing = torch.empty(0, 2)
     targets, loss = torch.empty(0, dtype=torch.int64), {"loss": nothing[:, 0]}
-    sums = group_sums(Examples(nothing, targets, loss, output, agreed), GROUPS[:0], 1, "classification")
+    sums = group_sums(Examples(nothing, targets, loss, output, agreed.target_scale), GROUPS[:0], 1, "classification")
     assert all(np.isnan(value[0]) for value in finish(sums, "classification").values())
 
 

@@ -20,7 +20,7 @@ from safetensors.numpy import load, save
 
 import hothouse
 from common.archives import digest
-from hothouse.results.archive import export_run, import_run
+from hothouse.archives.archive import export_run, import_run
 from tests.mutations import mutated
 from tests.resuming import measured
 
@@ -226,7 +226,7 @@ BOMBS: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
 _IMPORT = """
 import resource, sys
 from common.errors import InputError
-from hothouse.results.archive import import_run
+from hothouse.archives.archive import import_run
 
 # Seconds of a processor, not of a clock: a signal ends a process that takes more.
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))

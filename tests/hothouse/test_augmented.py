@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from clients.augmentation import Pipeline
-from clients.training.batches import batches
+from clients.batches import batches
 from clients.training.inputs import Augment, fed
 from common import seeds
 from common.data.rows import open_rows
-from hothouse.beforehand.augmented import Augmented
-from hothouse.beforehand.check import check
-from hothouse.report.side_by_side import changes
+from hothouse.inspect.augmented import Augmented
+from hothouse.inspect.check import check
+from hothouse.inspect.side_by_side import changes
 from tests.federations import agreement
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import clients.app
-import clients.training.engines
+import clients.blocks.engines
 import hothouse
 from clients.compiled.library import library
 from common.errors import InputError
@@ -22,7 +22,7 @@ SHORT = ["federation.rounds=3"]
 @pytest.fixture
 def not_built(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if there had been no compiler when Hothouse was installed."""
-    for module in (clients.app, clients.training.engines):
+    for module in (clients.app, clients.blocks.engines):
         monkeypatch.setattr(module, "library", lambda: None)
 
 

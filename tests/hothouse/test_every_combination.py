@@ -15,7 +15,7 @@ import hothouse
 from common.errors import InputError
 from common.scenario.losses import LOSSES
 from common.scenario.objective import check_objective, output_kind
-from hothouse.results.archive import export_run, import_run
+from hothouse.archives.archive import export_run, import_run
 from hothouse.results.predict import predict
 from tests.covering import pairwise
 from tests.federations import scenario

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import hothouse
-from hothouse.beforehand.check import check
+from hothouse.inspect.check import check
 from tests.command import command
 
 IRIS = {"source": {"kind": "sklearn", "name": "iris"}, "partition": {"scheme": "iid", "clients": 5}}

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from hothouse.beforehand.check import check
+from hothouse.inspect.check import check
 
 IRIS = "data: {source: {kind: sklearn, name: iris}}\n"
 DIGITS = "data:\n  source: {kind: sklearn}\n"

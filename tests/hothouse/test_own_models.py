@@ -10,7 +10,7 @@ import torch
 
 import hothouse
 from common.data import Prepared, prepare
-from hothouse.results.archive import export_run, import_run
+from hothouse.archives.archive import export_run, import_run
 from tests.command import command
 
 ROUNDS = 3

@@ -11,8 +11,8 @@ from rich.console import Console
 import hothouse
 from common.metrics.fairness import fairness
 from common.run_files import read_lines
-from hothouse.report.records import read
 from hothouse.report.run import run_page
+from hothouse.results.records import read
 from hothouse.running.progress import fairness_table
 
 

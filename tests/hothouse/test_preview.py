@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from common.data.statistics import effective_labels, gini, label_entropies
-from hothouse.beforehand.check import check
-from hothouse.beforehand.preview import Preview
+from hothouse.inspect.check import check
+from hothouse.inspect.preview import Preview
 from hothouse.report.images import data_uri
 from tests.browser import Browser
 

@@ -18,7 +18,8 @@ import pytest
 import hothouse
 from common.run_files import Metrics
 from hothouse.running.progress import WorkerLights
-from server.record.observers import Observer, Work
+from server.events import Work
+from server.record.observers import Observer
 from tests.command import command
 from tests.processes import HOTHOUSE
 
@@ -179,7 +180,7 @@ def test_a_clients_real_traceback_is_in_the_log(quickstart: Path, tmp_path: Path
     )
     log = (run.folder / "logs" / "run.log").read_text()
     assert "round 2: excluded clients=[3], reason=its training raised RuntimeError: a fault on purpose" in log
-    assert re.search(r'File ".*clients/host/faults\.py", line \d+, in _raise\n', log)
+    assert re.search(r'File ".*clients/blocks/faults\.py", line \d+, in _raise\n', log)
     assert log.count("Traceback") == 1, "the same mistake of another client needs no second one"
     reasons = [event["reason"] for event in run.events if event["event"] == "excluded"]
     assert reasons == ["its training raised RuntimeError: a fault on purpose"] * 2

@@ -13,12 +13,12 @@ import pytest
 
 from common.arrays import Named
 from common.data.prepared import Indices
+from server.exchange.client_states import Keeping, Kept
 from server.exchange.federation import Federation
 from server.exchange.sending import Exchange
 from server.grid.local import LocalGrid
 from server.grid.states import ClientStates
 from server.record.checkpoints import BEST, Checkpoints, Loaded, latest, name_of, write_whole
-from server.record.client_states import Keeping, Kept
 from server.record.state import RunState
 
 ABOUT = {"scenario": {"seed": 1}, "data": "abc", "versions": {"hothouse": "0"}}

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import hothouse
-from clients.training.blocks import train_blocks
+from clients.blocks.blocks import train_blocks
 from common.extend.leaderboard import CHAMPION
 from common.methods.competition.contest import Contest
 from common.methods.competition.layerwise import layerwise
 from common.methods.competition.means import best, top_k, weighted
 from common.methods.competition.options import Competition as Options
-from hothouse.beforehand.check import check
+from hothouse.inspect.check import check
 from server.record.checkpoints import latest
 from server.record.resume import read_lines
 from tests.federations import federation, scenario, train_order

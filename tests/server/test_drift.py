@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 import hothouse
-from clients.training.blocks import train_blocks
+from clients.blocks.blocks import train_blocks
 from common.data import Prepared
 from common.messages import TrainReply
 from common.methods.geometricmedian.server import weiszfeld

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from common.run_files import read_lines
-from server.record.journal import Journal, short
+from common.wording import short
+from server.record.journal import Journal
 
 ENTRIES = [{"round": number, "text": "ä" * number} for number in range(6)]
 

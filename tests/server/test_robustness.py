@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import hothouse
-from clients.host.faults import Faults
+from clients.blocks.faults import Faults
 from tests.conftest import shared_data
 from tests.strategies import sampled
 

@@ -7,13 +7,13 @@ from typing import ClassVar
 from common.scenario.base import Part, key
 from common.scenario.registry import Family
 
-AUGMENTATIONS = Family("augmentations", "kind")
+AUGMENTATIONS: Family[AugmentationPart] = Family("augmentations", "kind")
 
 
 class AugmentationPart(Part):
     """A step of augmentation."""
 
-    family: ClassVar[Family] = AUGMENTATIONS
+    family: ClassVar[Family[AugmentationPart]] = AUGMENTATIONS
 
     kind: str = ""
     probability: float = key(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hothouse.report.page import Page
-from hothouse.report.records import Records
 from hothouse.report.sections import (
     attendance,
     communication,
@@ -26,6 +25,7 @@ from hothouse.report.sections import (
     scenario,
     time,
 )
+from hothouse.results.records import Records
 
 Parts = Callable[[Page, Records], list[str]]
 

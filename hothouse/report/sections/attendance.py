@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hothouse.report.figures import COLOUR_BAR
 from hothouse.report.histogram import whole
 from hothouse.report.page import COLOURS, Page, side_by_side, table
-from hothouse.report.records import Records
+from hothouse.results.records import Records
 
 _MOST_CLIENTS, _MOST_COLUMNS, _MOST_MARKS, _MOST_LINES = 200, 300, 2000, 200
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from hothouse.report.curves import curves, line
 from hothouse.report.page import COLOURS, Page, facts, paragraph, side_by_side, size
-from hothouse.report.records import SPLITS, Records, titled, words
 from hothouse.report.sections.learning import COLOUR
+from hothouse.results.records import SPLITS, Records, titled, words
 
 
 def parts(page: Page, records: Records) -> list[str]:

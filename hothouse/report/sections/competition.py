@@ -7,9 +7,9 @@ from typing import Any
 
 from hothouse.report.curves import curves, line
 from hothouse.report.page import COLOURS, Page, details, facts, paragraph, side_by_side, table
-from hothouse.report.records import Records, words
 from hothouse.results.ancestry import line_back as line_of
 from hothouse.results.ancestry import winner
+from hothouse.results.records import Records, words
 
 _MOST_POINTS, _MOST_RUNGS = 5000, 30
 

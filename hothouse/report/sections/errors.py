@@ -9,7 +9,7 @@ import numpy as np
 from hothouse.report.curves import faded
 from hothouse.report.histogram import histogram
 from hothouse.report.page import COLOURS, Figure, Page, facts, paragraph, side_by_side, table
-from hothouse.report.records import Records
+from hothouse.results.records import Records
 
 MOST_OPAQUE = 0.65
 """How strong a cell's colour becomes: the number in it must be readable, dark on light and light on dark."""

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from hothouse.report.page import Page, details, facts, paragraph, shown, table
-from hothouse.report.records import Records
+from hothouse.results.records import Records
 
 _ORDINARY = ("checkpoint", "resumed")
 _MOST_LINES, _MOST_CLIENTS, _MOST_LETTERS = 200, 10, 300

@@ -10,7 +10,7 @@ import numpy as np
 from hothouse.report.curves import curves, line
 from hothouse.report.histogram import histogram
 from hothouse.report.page import COLOURS, Figure, Page, facts, paragraph, side_by_side, table
-from hothouse.report.records import FAIRNESS, Records, titled, words
+from hothouse.results.records import FAIRNESS, Records, titled, words
 
 _MOST_LINES = 200
 

@@ -9,7 +9,7 @@ import numpy as np
 from common.data.statistics import effective_labels, gini
 from hothouse.report.figures import label_map, shard_sizes, target_boxes
 from hothouse.report.page import Page, facts, paragraph, side_by_side, table
-from hothouse.report.records import Records
+from hothouse.results.records import Records
 
 _MOST_LINES = 200
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hothouse.report.page import Page, duration, facts, size
-from hothouse.report.records import SPLITS, Records, words
+from hothouse.results.records import SPLITS, Records, words
 
 
 def parts(page: Page, records: Records) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from hothouse.report.curves import band, curves, line
 from hothouse.report.page import COLOURS, Figure, Page, side_by_side, table
-from hothouse.report.records import SPLITS, Records, titled, words
+from hothouse.results.records import SPLITS, Records, titled, words
 
 _MOST_LINES = 200
 COLOUR = dict(zip(("test", "validation", "holdout", "train", "personal"), COLOURS, strict=False))

@@ -9,7 +9,7 @@ import numpy as np
 
 from hothouse.report.images import data_uri, is_image
 from hothouse.report.page import Page, paragraph, shown, table
-from hothouse.report.records import Records
+from hothouse.results.records import Records
 
 _MOST_COLUMNS = 12
 

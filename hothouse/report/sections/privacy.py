@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hothouse.report.curves import curves, line
 from hothouse.report.page import COLOURS, Page, paragraph, table
-from hothouse.report.records import Records
+from hothouse.results.records import Records
 from server.accounting import IN_WORDS
 
 _COVERED = (

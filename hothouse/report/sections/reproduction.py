@@ -5,7 +5,7 @@ from __future__ import annotations
 from shlex import quote
 
 from hothouse.report.page import Page, code, paragraph
-from hothouse.report.records import Records
+from hothouse.results.records import Records
 
 
 def parts(page: Page, records: Records) -> list[str]:

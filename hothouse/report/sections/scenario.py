@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hothouse.report.page import Page, code, facts
-from hothouse.report.records import Records
+from hothouse.results.records import Records
 
 
 def parts(page: Page, records: Records) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from hothouse.report.curves import curves, line
 from hothouse.report.figures import COLOUR_BAR
 from hothouse.report.page import COLOURS, Page, duration, facts, side_by_side, table
-from hothouse.report.records import Records
+from hothouse.results.records import Records
 
 _PHASES = ("training", "evaluation", "aggregation", "checkpoint")
 _MOST_BARS, _MOST_WORKERS_IN_LINES, _MOST_LINES = 400, 4, 200

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from html import escape
 from typing import Any
 
-from hothouse.beforehand.augmented import Seen
+from hothouse.inspect.augmented import Seen
 from hothouse.report.images import data_uri
 from hothouse.report.page import Raw, shown, table
 

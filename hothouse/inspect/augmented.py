@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from clients.augmentation import Pipeline
-from clients.training.batches import batches
+from clients.batches import batches
 from clients.training.inputs import row_keys
 from common import seeds
 from common.data import Prepared

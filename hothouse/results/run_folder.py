@@ -1,4 +1,4 @@
-"""A finished run, read back from its folder."""
+"""A run, read back from its folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunFolder:
     """What a run left in its folder; each part is read when it is asked for."""
 
     folder: Path
@@ -62,12 +62,6 @@ class Run:
             )
         return model
 
-    def own_model(self, client: int) -> Predictor:
-        """The own model of a client, where the strategy leaves it one. Raises InputError where there is none."""
-        from hothouse.results.own import own_model
-
-        return own_model(self, client)
-
     @cached_property
     def stored_model(self) -> Predictor:
         """What model.safetensors holds, trained or not."""
@@ -82,18 +76,6 @@ class Run:
         except ValueError as error:
             raise InputError(f"{path}: {error}") from None
 
-    def report(self, out: str | Path | None = None) -> Path:
-        """Write the report, by default as report.html into the run's folder; returns its path."""
-        from hothouse.report.run import write_report
-
-        return write_report(self.folder, out)
-
-    def _repr_html_(self) -> str:
-        """How it went, for notebooks."""
-        from hothouse.running.notebook import run_html
-
-        return run_html(self)
-
 
 def recorded_scenario(path: Path, overrides: Sequence[str] = ()) -> Scenario:
     """The scenario that a run or a sweep keeps in its folder, changed by KEY=VALUE `overrides`.
@@ -105,9 +87,9 @@ def recorded_scenario(path: Path, overrides: Sequence[str] = ()) -> Scenario:
     return load_scenario(path, overrides)
 
 
-def load(folder: str | Path) -> Run:
+def run_folder(folder: str | Path) -> RunFolder:
     """The run in a folder. Raises InputError where there is none."""
     folder = Path(folder)
     if not (folder / "summary.json").is_file():
         raise InputError(f"{folder}: expected a run's folder, found no summary.json there")
-    return Run(folder)
+    return RunFolder(folder)

@@ -16,8 +16,8 @@ from common.data import Prepared
 from common.data.prepared import Indices
 from common.data.statistics import effective_labels, gini, label_counts, label_entropies, target_percentiles
 from common.scenario import Scenario
-from hothouse.beforehand.augmented import Augmented, Seen
-from hothouse.report import side_by_side
+from hothouse.inspect import side_by_side
+from hothouse.inspect.augmented import Augmented, Seen
 from hothouse.report.figures import client_names, label_map, shard_sizes, target_boxes
 from hothouse.report.images import data_uri, is_image
 from hothouse.report.page import Page, code, facts, paragraph, table

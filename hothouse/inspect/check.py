@@ -13,7 +13,7 @@ from common.participation import read_participation
 from common.scenario import Scenario, load_scenario, located
 from common.scenario.selection import Schedule
 from common.settled import settled
-from hothouse.beforehand.hints import hints
+from hothouse.inspect.hints import hints
 from server.trackers import check_trackers
 
 

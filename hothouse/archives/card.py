@@ -8,10 +8,10 @@ from common.data.agreement import Agreement
 from common.models.predictor import Predictor
 from common.scenario import dump_scenario
 from common.wording import first_few
-from hothouse.results.result import Run
+from hothouse.results.run_folder import RunFolder
 
 
-def model_card(run: Run, model: Predictor) -> str:
+def model_card(run: RunFolder, model: Predictor) -> str:
     """A card for the run's final model, or a client's own, from what the run recorded."""
     scenario, summary = run.scenario, run.summary
     clients, agreed = summary["clients"], model.agreement

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from clients.host.faults import Faults
-from clients.training.blocks import train_blocks
+from clients.blocks.blocks import train_blocks
+from clients.blocks.faults import Faults
 from common.data.prepared import Indices, Prepared, Shards
 from common.messages import Blocks, TrainOrder, TrainReply
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.host.faults import Faults
-from clients.training.engines import trainer_for
+from clients.blocks.engines import trainer_for
+from clients.blocks.faults import Faults
 from clients.training.job import TrainedClients, TrainJob
 from clients.training.privacy import Clipping
 from common.arrays import Named

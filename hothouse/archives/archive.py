@@ -17,11 +17,12 @@ from common.archives import FORMAT, MANIFEST, MODEL, RECORDS, REQUIRED, check_co
 from common.errors import InputError
 from common.models.predictor import Predictor, to_bytes
 from common.run_files import is_taken
+from hothouse.archives.card import model_card
 from hothouse.report.page import write_page
-from hothouse.report.records import NO_RUN, Records
 from hothouse.report.run import run_page
-from hothouse.results.card import model_card
-from hothouse.results.result import Run, load
+from hothouse.results.records import NO_RUN, Records
+from hothouse.results.run_folder import RunFolder
+from hothouse.running.finished import Run, load
 from hothouse.writing import written
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -82,7 +83,7 @@ def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
         try:
             for name, content in contents.items():
                 (building / name).write_bytes(content)
-            _check(Run(building), archive, folder)
+            _check(RunFolder(building), archive, folder)
             building.replace(folder)
         finally:
             shutil.rmtree(building, ignore_errors=True)
@@ -91,7 +92,7 @@ def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
     return load(folder)
 
 
-def _check(run: Run, archive: Path, folder: Path) -> None:
+def _check(run: RunFolder, archive: Path, folder: Path) -> None:
     """Read all that came out of an archive, and write its report; it is to become `folder`.
 
     Raises InputError where it is no run.
@@ -106,7 +107,7 @@ def _check(run: Run, archive: Path, folder: Path) -> None:
         raise InputError(f"{archive}: what is in it is no run of Hothouse's ({told})") from None
 
 
-def _environment(run: Run) -> dict[str, Any]:
+def _environment(run: RunFolder) -> dict[str, Any]:
     """What the run ran on, as it recorded it, and what is installed here."""
     packages = {one.metadata["Name"]: one.version for one in distributions() if one.metadata["Name"]}
     return {

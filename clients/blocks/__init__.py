@@ -1,0 +1,1 @@
+"""Training blocks of clients: what a message asks, done by whichever trainer, summed where it was computed."""
