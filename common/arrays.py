@@ -11,6 +11,8 @@ import numpy as np
 from flwr.app import Array, ArrayRecord
 from numpy.typing import NDArray
 
+from common.compat.flower import fill, written_as
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -18,6 +20,7 @@ Named = dict[str, NDArray[Any]]
 """Named arrays: a model's parameters, say."""
 
 
+@written_as(Array)
 class LiveArray(Array):
     """A Flower Array that holds a NumPy array and serializes it only when its bytes are asked for.
 
@@ -51,10 +54,6 @@ class LiveArray(Array):
         return _live, (held if held.flags.c_contiguous else held.copy(),)
 
 
-# Over the network Flower writes the class's name before the bytes, and the other side looks it up.
-LiveArray.__qualname__ = Array.__qualname__
-
-
 def _live(array: NDArray[Any]) -> Array:
     return LiveArray(array)
 
@@ -68,8 +67,7 @@ def _name(dtype: np.dtype[Any]) -> str:
 def pack(arrays: Named) -> ArrayRecord:
     """Named arrays as a Flower record; the arrays must not be changed afterwards."""
     record = ArrayRecord()
-    # Flower would check every array's type as it joins.
-    record.__dict__["_data"].update({name: LiveArray(np.asarray(array)) for name, array in arrays.items()})
+    fill(record, {name: LiveArray(np.asarray(array)) for name, array in arrays.items()})
     return record
 
 

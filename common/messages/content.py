@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 
 from flwr.app import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
+from common.compat.flower import fill, written_as
+
 Records = Mapping[str, ArrayRecord | MetricRecord | ConfigRecord]
 """Records by name, as a message holds them."""
 
 
+@written_as(RecordDict)
 class Content(RecordDict):
     """A message's records, of types that are known to be right.
 
@@ -20,7 +23,7 @@ class Content(RecordDict):
 
     def __init__(self, records: Records) -> None:
         super().__init__()
-        self.__dict__["_data"].update(records)
+        fill(self, records)
 
     @property
     def array_records(self) -> dict[str, ArrayRecord]:  # type: ignore[override]
@@ -39,10 +42,6 @@ class Content(RecordDict):
 
     def __reduce__(self) -> tuple[Callable[[Records], Content], tuple[Records]]:
         return _content, (dict(self.items()),)
-
-
-# Over the network Flower writes the class's name, and the other side looks it up.
-Content.__qualname__ = RecordDict.__qualname__
 
 
 def _content(records: Records) -> Content:

@@ -18,18 +18,21 @@ from pathlib import Path
 from shutil import which
 from typing import NoReturn
 
-from flwr.supercore.constant import TaskType
-from flwr.supercore.superexec import run_superexec as superexec
-from flwr.supercore.superexec.executor import ExecutionSpec, LaunchResult, SubprocessExecutor
-from flwr.supernode.runtime.run_clientapp import run_clientapp
-
+from common.compat.flower_processes import (
+    CLIENT_APP_MODULE,
+    POLL_INTERVAL,
+    ExecutionSpec,
+    LaunchResult,
+    SubprocessExecutor,
+    TaskType,
+    run_clientapp,
+    serve_tasks,
+)
 from common.errors import InputError
 from hothouse.running.logs import Logs
 from hothouse.running.ray_session import RaySession
 
-IMPORTED = ("flwr.supernode.runtime.run_clientapp", "flwr.clientapp", "torch", "pydantic", "yaml", "safetensors.numpy")
-# How often a SuperExec looks for work, in seconds: once a second if nobody says otherwise.
-POLL_INTERVAL = "FLWR_SUPEREXEC_TASK_POLL_INTERVAL"
+IMPORTED = (CLIENT_APP_MODULE, "flwr.clientapp", "torch", "pydantic", "yaml", "safetensors.numpy")
 # Room for the messages of a round; a container has little shared memory.
 _STORE_BYTES = 100_000_000
 # Options that the SuperExec and the ClientApps would have to know of as well.
@@ -114,9 +117,8 @@ def with_node_config(options: Sequence[str], entry: str) -> list[str]:
 
 def serve_apps(address: str, supernode: int, workers: int) -> None:
     """Run a SuperExec for the SuperNode of this process id, which listens at `address`, until that one ends."""
-    setattr(superexec, "get_executor", lambda *_, **__: WarmExecutor())  # noqa: B010 (Flower exports no way to)
     with _ray_beside(workers):
-        superexec.run_superexec(address, insecure=True, parent_pid=supernode)
+        serve_tasks(address, supernode, WarmExecutor)
 
 
 @contextmanager

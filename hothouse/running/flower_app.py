@@ -14,9 +14,9 @@ from typing import Any
 
 from flwr.app import Context, RecordDict
 from flwr.app.user_config import UserConfig
-from flwr.common.config import flatten_dict, fuse_dicts, get_project_config, parse_config_args
 from flwr.serverapp import ServerApp
 
+from common.compat.flower_apps import flatten_dict, fuse_dicts, get_project_config, parse_config_args
 from common.errors import InputError, RunError
 from hothouse.running.guardian import run_guarded
 from hothouse.running.launch import processors

@@ -14,13 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.errors import RunError
+from common.compat.ray import LONGEST_SOCKET, LOOPBACK, on_loopback, read_token_anew
 
-_SOCKET = "/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.1"
-"""What Ray appends to a folder to name a socket."""
 _LONGEST_SOCKET = 107
-_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-"""Set to 0, Ray listens on loopback only, as it does on macOS to avoid questions of its firewall."""
 
 
 @contextmanager
@@ -33,21 +29,17 @@ def private_ray() -> Iterator[Path]:
     Raises RunError where the installed Ray offers no way to keep it on loopback.
     """
     import ray
-    from ray._private import ray_constants
 
-    if not hasattr(ray_constants, "ENABLE_RAY_CLUSTER"):
-        raise RunError("this version of Ray cannot be kept on loopback; install one that constraints.txt names")
     # As long as a token of Ray's own generator, and longer than the shortest that Ray accepts.
-    settings = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), _LOOPBACK: "0"}
+    settings = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), **LOOPBACK}
     before = {name: os.environ.get(name) for name in (*settings, "RAY_AUTH_TOKEN_PATH")}
-    clusters = ray_constants.ENABLE_RAY_CLUSTER
     folder = Path(tempfile.mkdtemp(prefix="hothouse-", dir=_base()))
     os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
     os.environ.update(settings)
-    ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment when Ray was imported
-    _reread()
     try:
-        yield folder
+        with on_loopback():
+            read_token_anew()
+            yield folder
     finally:
         # What still runs would write into the folder that goes.
         ray.shutdown()
@@ -56,23 +48,14 @@ def private_ray() -> Iterator[Path]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        ray_constants.ENABLE_RAY_CLUSTER = clusters
-        _reread()
+        read_token_anew()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _reread() -> None:
-    """Have Ray read the token and whether it is needed anew: it keeps what it found first."""
-    import ray._raylet as compiled  # without types
-
-    compiled.AuthenticationTokenLoader.instance().reset_cache()  # type: ignore[attr-defined]
-    compiled.Config.initialize("")  # type: ignore[attr-defined]
 
 
 def _base() -> Path:
     """The folder for temporary files, or the common one where its name is too long for Ray's sockets."""
     usual = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
-    longest = f"{usual}/hothouse-12345678/ray{_SOCKET}"
+    longest = f"{usual}/hothouse-12345678/ray{LONGEST_SOCKET}"
     # What every Unix has, whatever else is set.
     common = Path(os.sep, "tmp")
     return common if len(os.fsencode(longest)) > _LONGEST_SOCKET and os.access(common, os.W_OK) else usual

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import server
+from common.compat.ray import VITAL, job_config, system_config
 from common.errors import InputError, RunError
 from hothouse.running.guardian import Guardian, Process, command, descendants, end, look
 from hothouse.running.logs import Logs
@@ -143,11 +144,7 @@ class RaySession:
                         configure_logging=False,
                         job_config=driver_modules(),
                         _temp_dir=str(self._temporary / "ray"),
-                        _system_config={
-                            # Nobody looks at the history of tasks, which would grow with every round.
-                            "task_events_report_interval_ms": 0,
-                            "max_direct_call_object_size": _DIRECT,
-                        },
+                        _system_config=system_config(_DIRECT),
                     )
                 break
             except Exception as error:  # a bare Exception is what Ray raises on a machine that is too busy to start it
@@ -182,11 +179,8 @@ def keeping_signals() -> Iterator[None]:
 
 def driver_modules() -> Any:
     """A Ray JobConfig with which workers find the driver's own modules, and none that lie in the current folder."""
-    from ray.job_config import JobConfig
-
     home = str(Path(server.__file__).parents[1])
-    # Ray puts the current folder first on the path of a worker, unless the job is a client's.
-    return JobConfig(_client_job=True, _py_driver_sys_path=[] if home in site.getsitepackages() else [home])
+    return job_config([] if home in site.getsitepackages() else [home])
 
 
 def _not_started(error: Exception) -> RunError:
@@ -194,4 +188,4 @@ def _not_started(error: Exception) -> RunError:
 
 
 def _is_vital(process: Process) -> bool:
-    return Path(command(process.id).partition(" ")[0]).name in ("raylet", "gcs_server")
+    return Path(command(process.id).partition(" ")[0]).name in VITAL

@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 from flwr.app import ArrayRecord, Context, Message, RecordDict
 from flwr.app.user_config import UserConfig
 from flwr.serverapp import Grid
-from flwr.supercore.run import Run
-from flwr.supercore.task_identity import TaskIdentity
 
 from common.arrays import pack, unpack
+from common.compat.flower import Run, TaskIdentity, give_id
 from common.data.prepared import Indices
 from common.messages import STATE, VERSIONS, Blocks, Content
 from server.events import Work
@@ -85,7 +84,7 @@ class DirectGrid(Grid):
         for message in batch:
             if message.metadata.dst_node_id not in self._contexts:
                 raise ValueError(f"no node {message.metadata.dst_node_id}; there are {list(self._contexts)}")
-            message.metadata.__dict__["_message_id"] = str(next(self._next_id))
+            give_id(message, str(next(self._next_id)))
         self._send(batch)
         return [message.metadata.message_id for message in batch]
 

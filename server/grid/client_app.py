@@ -7,7 +7,8 @@ import traceback
 
 from flwr.app import Context, Error, Message
 from flwr.clientapp import ClientApp
-from flwr.common.constant import ErrorCode
+
+from common.compat.flower import ErrorCode
 
 
 def load_client_app(name: str) -> ClientApp:

@@ -24,6 +24,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from common.compat.ray import through_a_client
 from server.grid.machine import Machine
 from server.grid.peer import peer_user
 from server.grid.pool import Pool, WorkerDied, WorkerFailed, on_one_line
@@ -150,7 +151,7 @@ class Lines(Pool):
 
 def within_reach(workers: int) -> bool:
     """Whether so many workers can be on this machine, at the ends of lines."""
-    if sys.platform != "linux" or ray.util.client.ray.is_connected():
+    if sys.platform != "linux" or through_a_client():
         return False
     here = ray.get_runtime_context().get_node_id()
     (room,) = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["NodeID"] == here]

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from flwr.app import Error, Message
-from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
 
+from common.compat.flower import ErrorCode, give_id
 from common.errors import RunError
 
 _SHORTEST, _LONGEST = 0.01, 0.25
@@ -64,7 +64,8 @@ class PolledGrid:
                 self._homes[taken[0]] = message.metadata.dst_node_id
                 ids.append(taken[0])
                 continue
-            message.metadata.__dict__["_message_id"] = unsent = f"unsent-{time.monotonic_ns()}-{number}"
+            unsent = f"unsent-{time.monotonic_ns()}-{number}"
+            give_id(message, unsent)
             reason = "the SuperLink did not take the message: is it too large, or its node gone?"
             self._unsent[unsent] = Message(Error(ErrorCode.MESSAGE_UNAVAILABLE, reason), reply_to=message)
             ids.append(unsent)

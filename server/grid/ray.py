@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import ray
 from flwr.app import ArrayRecord, Error, Message
 from flwr.app.user_config import UserConfig
-from flwr.common.constant import ErrorCode
 
+from common.compat.flower import ErrorCode
+from common.compat.ray import never_began
 from common.errors import RunError
 from common.messages import Content
 from server.grid.base import DirectGrid
@@ -305,7 +306,7 @@ class RayGrid(DirectGrid):
 
         Raises RunError where it is hopeless: what went wrong would go wrong again.
         """
-        if error is not None and (hopeless or "raised in its creation task" in str(error)):
+        if error is not None and (hopeless or never_began(error)):
             raise RunError(f"a worker could not start: {on_one_line(error)}") from None
         self._pool.end(worker)
         self._start(worker.number)

@@ -11,8 +11,8 @@ from queue import Empty, SimpleQueue
 
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
-from flwr.supercore.run import Run
 
+from common.compat.flower import Run
 from server.grid.base import DirectGrid
 
 _SLICE_SECONDS = 0.01

@@ -11,8 +11,8 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from flwr.app import Context, Message, RecordDict
-from flwr.supercore.task_identity import TaskIdentity
 
+from common.compat.flower import TaskIdentity
 from common.messages import Content
 from server.grid.base import SERVER_NODE
 from server.grid.client_app import answer, load_client_app

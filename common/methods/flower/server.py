@@ -20,10 +20,10 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, Re
 from flwr.serverapp import Grid
 from flwr.serverapp import strategy as flwr
 from flwr.serverapp.strategy import Strategy as FlwrStrategy
-from flwr.supercore.run import Run
 from numpy.typing import NDArray
 
 from common.arrays import LiveArray, Named, pack
+from common.compat.flower import Run, fill
 from common.errors import RunError
 from common.extend.results import BlockResult
 from common.extend.strategy import Outcome, RoundStart, Strategy, StrategyContext, outcome_of, under_prefix
@@ -197,7 +197,7 @@ def _means(result: BlockResult) -> ArrayRecord:
     """The mean weights of the block's clients."""
     record = ArrayRecord()
     arrays = {name: _Mean(total, result.weight) for name, total in result.sums["parameters"].items()}
-    record.__dict__["_data"].update(arrays)
+    fill(record, arrays)
     return record
 
 
@@ -211,7 +211,7 @@ class _Loose(ArrayRecord):
     def of(cls, arrays: Named) -> _Loose:
         """These arrays."""
         record = cls()
-        record.__dict__["_data"].update(pack(arrays).items())
+        fill(record, pack(arrays))
         return record
 
     def to_numpy_ndarrays(self, *, keep_input: bool = True) -> list[NDArray[Any]]:
