@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from common.errors import InputError
-from server.record.files import write_whole
+from common.whole_files import write_whole
 
 
 def written(path: Path, content: bytes) -> Path:

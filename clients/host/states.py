@@ -6,10 +6,8 @@ host keeps these two, so a message that comes twice gives the same answer twice.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import tempfile
 import time
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from safetensors.numpy import load_file, save
 
 from common.arrays import Named
 from common.data.prepared import Indices
+from common.whole_files import write_whole
 
 _FORGOTTEN_DAYS = 30
 _NAME = re.compile(r"(\d+)-(\d+)\.safetensors")
@@ -59,7 +58,8 @@ class StateStore:
                 here.setdefault(int(named[1]), []).append(int(named[2]))
         rows = zip(clients.tolist(), committed.tolist(), versions.tolist(), strict=True)
         for row, (client, old, new) in enumerate(rows):
-            self._put(self._path(client, new), {name: np.array(array[row]) for name, array in states.items()})
+            own = {name: np.array(array[row]) for name, array in states.items()}
+            write_whole(self._path(client, new), save(own), at_once=False)
             for version in here.get(client, []):
                 if version != old and version < new:
                     self._path(client, version).unlink(missing_ok=True)
@@ -73,12 +73,3 @@ class StateStore:
 
     def _path(self, client: int, version: int) -> Path:
         return self._folder / f"{client}-{version}.safetensors"
-
-    def _put(self, path: Path, arrays: Named) -> None:
-        """Write a file that is either whole or not there."""
-        handle, beside = tempfile.mkstemp(prefix=".", dir=self._folder)
-        with os.fdopen(handle, "wb") as file:
-            file.write(save(arrays))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).rename(path)

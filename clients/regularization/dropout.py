@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -58,8 +57,3 @@ class Noise:
         lanes = seeds.bits(keys, rows * each).astype("<u8", copy=False).view("<u2")
         kept = lanes.reshape(len(keys), rows, each * 4)[:, :, :width] >= round(rate * 65536)
         return torch.from_numpy(kept).to(dtype).mul_(1 / (1 - rate))
-
-
-def is_noisy(model: Model) -> bool:
-    """Whether training drops anything."""
-    return bool(np.any([model.input_dropout, model.drop_connect, *model.dropouts]))

@@ -12,28 +12,19 @@ resume it.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import psutil
 
 _UNDER_WAY = "the run has not ended"
 """The reason that the summary of a run gives while it goes on."""
-
-
-class Process(NamedTuple):
-    """A process, told apart from a later one with the same id by when it started."""
-
-    id: int
-    parent: int
-    started: int
-    running: bool
 
 
 class Guardian:
@@ -48,11 +39,10 @@ class Guardian:
             start_new_session=True,
         )
 
-    def watch(self, processes: Iterable[Process | None]) -> None:
-        """Have these processes ended when the driver has; None stands for one that is gone."""
+    def watch(self, processes: Iterable[int]) -> None:
+        """Have the processes with these ids ended when the driver has."""
         for one in processes:
-            if one is not None:
-                self._tell({"process": [one.id, one.started]})
+            self._tell({"process": one})
 
     def remove(self, folder: Path) -> None:
         """Have a folder removed when the driver has ended."""
@@ -80,7 +70,7 @@ def run_guarded(command: Sequence[str], **options: Any) -> subprocess.CompletedP
     guardian = Guardian()
     try:
         with subprocess.Popen(command, **options) as process:
-            guardian.watch([look(process.pid)])
+            guardian.watch([process.pid])
             try:
                 out, errors = process.communicate()
             except BaseException:
@@ -91,52 +81,23 @@ def run_guarded(command: Sequence[str], **options: Any) -> subprocess.CompletedP
         guardian.dismiss()
 
 
-def look(process: int) -> Process | None:
-    """What /proc says of a process; None for one that is gone, or where there is no /proc."""
-    try:
-        fields = (Path("/proc") / str(process) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return Process(process, int(fields[1]), int(fields[19]), fields[0] != "Z")
-
-
-def descendants(ancestor: int) -> list[Process]:
-    """The processes below `ancestor`."""
-    every = [look(int(folder.name)) for folder in Path("/proc").glob("[0-9]*")]
-    children: dict[int, list[Process]] = {}
-    for process in every:
-        if process is not None:
-            children.setdefault(process.parent, []).append(process)
-    found, open_ids = [], [ancestor]
-    while open_ids:
-        below = children.get(open_ids.pop(), [])
-        found += below
-        open_ids += [process.id for process in below]
-    return found
-
-
-def command(process: int) -> str:
-    """A process's command line."""
-    try:
-        return (Path("/proc") / str(process) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def end(process: int, started: int) -> None:
-    """Kill a process, if it is still the one that started then."""
-    now = look(process)
-    if now is not None and now.started == started:
-        with suppress(OSError):
-            os.kill(process, signal.SIGKILL)
+def end(process: psutil.Process) -> None:
+    """Kill a process, if it is still the one that it was."""
+    with suppress(psutil.Error):
+        process.kill()
 
 
 def main() -> None:
     """Wait until the pipe closes, then end and remove what is left."""
-    told: list[dict[str, Any]] = [json.loads(line) for line in sys.stdin.buffer]
-    for line in told:
-        if "process" in line:
-            end(*line["process"])
+    told: list[dict[str, Any]] = []
+    watched: list[psutil.Process] = []
+    for text in sys.stdin.buffer:
+        told.append(json.loads(text))
+        # Looked up at once: a later process with the same id is another one.
+        with suppress(psutil.Error, KeyError):
+            watched.append(psutil.Process(told[-1]["process"]))
+    for process in watched:
+        end(process)
     for line in told:
         if "folder" in line:
             shutil.rmtree(line["folder"], ignore_errors=True)

@@ -8,14 +8,16 @@ import signal
 import site
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 import server
 from common.compat.ray import VITAL, job_config, system_config
 from common.errors import InputError, RunError
-from hothouse.running.guardian import Guardian, Process, command, descendants, end, look
+from hothouse.running.guardian import Guardian, end
 from hothouse.running.logs import Logs
 from hothouse.running.private_ray import private_ray
 
@@ -84,8 +86,8 @@ class RaySession:
         """
         self._workers, self._logs, self._verbose, self._store_bytes = workers, logs, verbose, store_bytes
         self._guardian = Guardian()
-        self._processes: list[Process] = []
-        self._vital: list[Process] = []
+        self._processes: list[psutil.Process] = []
+        self._vital: list[psutil.Process] = []
         with ExitStack() as opened:
             opened.callback(self._guardian.dismiss)
             try:
@@ -107,14 +109,14 @@ class RaySession:
 
     def alive(self) -> bool:
         """Whether the processes that Ray cannot do without are running."""
-        return all((now := look(one.id)) is not None and now.running for one in self._vital)
+        return all(map(_is_at_work, self._vital))
 
     def restart(self) -> None:
         """End what is left of Ray and start it anew; everything that was stored in it is gone."""
         import ray
 
         for process in self._processes:
-            end(process.id, process.started)
+            end(process)
         ray.shutdown()
         self._logs.take(self._folder)
         self._start()
@@ -131,7 +133,7 @@ class RaySession:
         import ray
 
         for left in reversed(range(_TRIES)):
-            before = {process.id for process in descendants(os.getpid())}
+            before = set(psutil.Process().children(recursive=True))
             try:
                 with keeping_signals():
                     context = ray.init(
@@ -150,7 +152,7 @@ class RaySession:
             except Exception as error:  # a bare Exception is what Ray raises on a machine that is too busy to start it
                 ray.shutdown()
                 for process in self._since(before):
-                    end(process.id, process.started)
+                    end(process)
                 logging.getLogger(__name__).warning("Ray could not be started: %s", error)
                 if not left:
                     raise _not_started(error) from error
@@ -158,12 +160,12 @@ class RaySession:
         self._folder = Path(context.address_info["session_dir"]) / "logs"
         self._processes = self._since(before)
         self._vital = [process for process in self._processes if _is_vital(process)]
-        self._guardian.watch(self._processes)
+        self._guardian.watch(process.pid for process in self._processes)
 
-    def _since(self, before: set[int]) -> list[Process]:
+    def _since(self, before: set[psutil.Process]) -> list[psutil.Process]:
         """Ray's processes below this one that were not there before."""
-        new = [process for process in descendants(os.getpid()) if process.id not in before]
-        return [process for process in new if "ray" in command(process.id)]
+        new = [process for process in psutil.Process().children(recursive=True) if process not in before]
+        return [process for process in new if "ray" in " ".join(_command(process))]
 
 
 @contextmanager
@@ -187,5 +189,18 @@ def _not_started(error: Exception) -> RunError:
     return RunError(f"Ray could not be started ({error}); --engine local runs without it")
 
 
-def _is_vital(process: Process) -> bool:
-    return Path(command(process.id).partition(" ")[0]).name in VITAL
+def _command(process: psutil.Process) -> list[str]:
+    """A process's command line; empty for one that is gone."""
+    with suppress(psutil.Error):
+        return list(process.cmdline())
+    return []
+
+
+def _is_vital(process: psutil.Process) -> bool:
+    return Path(next(iter(_command(process)), "")).name.partition(" ")[0] in VITAL
+
+
+def _is_at_work(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from common.errors import RunError
+from common.whole_files import write_whole
 from hothouse.sweeps.page import sweep_page
 from hothouse.sweeps.result import Sweep
-from server.record.files import write_whole
 
 TABLE, PAGE = "results.csv", "report.html"
 

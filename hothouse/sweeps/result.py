@@ -145,12 +145,5 @@ def is_sweep(folder: str | Path) -> bool:
     return (Path(folder) / SCENARIO).is_file()
 
 
-def load_sweep(folder: str | Path) -> Sweep:
-    """The sweep in a folder. Raises InputError where there is none."""
-    if not (Path(folder) / SUMMARY).is_file():
-        raise InputError(f"{folder}: expected a sweep's folder, found no {SUMMARY} there")
-    return Sweep(Path(folder))
-
-
 def _is_metric(name: str) -> bool:
     return name not in _HIDDEN and not name.endswith("seconds")

@@ -17,6 +17,7 @@ from common.scenario import Scenario, dump_scenario
 from common.scenario.flat import flat
 from common.settled import settled
 from common.software import identity
+from common.whole_files import write_whole
 from hothouse.results.run_folder import recorded_scenario
 from hothouse.running.launch import Engine, new_folder, processors
 from hothouse.running.notebook import in_notebook
@@ -41,7 +42,6 @@ from hothouse.sweeps.result import (
 )
 from hothouse.sweeps.search import Search, Trial
 from hothouse.sweeps.watcher import Watcher
-from server.record.files import write_whole
 from server.record.journal import Journal, as_json
 
 _WAIT = 0.5

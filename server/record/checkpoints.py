@@ -22,8 +22,8 @@ from safetensors.numpy import load_file, save
 
 from common.arrays import Named
 from common.data.prepared import Indices
+from common.whole_files import write_whole
 from server.exchange.client_states import Kept
-from server.record.files import write_whole
 from server.record.state import RunState
 
 _FIELDS = ("parameters", "buffers", "strategy", "selection")

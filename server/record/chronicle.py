@@ -29,12 +29,12 @@ from common.extend.leaderboard import Leaderboard
 from common.models.predictor import Predictor
 from common.run_files import Metrics, read_lines
 from common.scenario import Scenario
+from common.whole_files import write_whole
 from common.wording import short
 from server.evaluation.due import is_due
 from server.evaluation.final import final
 from server.events import Work
 from server.exchange.federation import Federation
-from server.record.files import write_whole
 from server.record.journal import Entry, Journal, as_json
 from server.record.observers import Observer, Roll
 from server.record.resume import Resumed

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from server.record.files import write_whole
+from common.whole_files import write_whole
 
 Entry = dict[str, Any]
 

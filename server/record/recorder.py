@@ -10,7 +10,7 @@ from common.errors import RunError
 from common.models.predictor import Predictor, to_bytes
 from common.run_files import Metrics
 from common.scenario import Scenario, dump_scenario
-from server.record.files import write_whole
+from common.whole_files import write_whole
 from server.record.journal import Journal, as_json
 from server.record.observers import Observer
 from server.record.resume import Resumed

@@ -9,7 +9,7 @@ from pathlib import Path
 from common.errors import InputError
 from common.run_files import Metrics
 from common.scenario.tracking import CsvTracking
-from server.record.files import write_whole
+from common.whole_files import write_whole
 from server.trackers.base import Tracked, Tracker
 from server.trackers.places import place_of
 

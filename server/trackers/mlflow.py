@@ -16,7 +16,7 @@ from filelock import FileLock
 from common.errors import InputError
 from common.run_files import Metrics
 from common.scenario.tracking import MlflowTracking
-from server.record.files import write_whole
+from common.whole_files import write_whole
 from server.trackers.base import Ending, Tracked, Tracker, measured
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from server.record.files import write_whole
+from common.whole_files import write_whole
 
 _NOTE = "tracking.json"
 """In a run's folder: who it is, and where that folder was then."""

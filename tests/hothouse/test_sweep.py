@@ -19,7 +19,7 @@ import yaml
 import hothouse
 from common.scenario import Scenario
 from hothouse.sweeps.execute import Outcome
-from hothouse.sweeps.result import load_sweep
+from hothouse.sweeps.result import Sweep
 from hothouse.sweeps.summary import lines
 from hothouse.sweeps.watcher import Watcher
 from tests.command import command
@@ -193,7 +193,7 @@ def test_a_kept_scenario_that_is_no_plain_file_is_not_read(straight: hothouse.Sw
     kept = next(copy.glob("runs/*/scenario.yaml"))
     uses: dict[Path, Callable[[], Any]] = {
         kept: lambda: hothouse.sweep(copy, engine="local"),
-        copy / "sweep.yaml": lambda: load_sweep(copy).scenario,
+        copy / "sweep.yaml": lambda: Sweep(copy).scenario,
     }
     for path, use in uses.items():
         path.unlink()
@@ -363,7 +363,7 @@ class TestOnRay:
         _, errors = running.communicate(timeout=60)
         assert running.returncode == 1
         assert errors == f"interrupted; {folder} is marked incomplete, `hothouse resume {folder}` goes on with it\n"
-        unfinished = [run for run in load_sweep(folder).runs.values() if run.summary["status"] != "complete"]
+        unfinished = [run for run in Sweep(folder).runs.values() if run.summary["status"] != "complete"]
         assert {run.summary["reason"] for run in unfinished} == {"interrupted"}
 
     @pytest.mark.parametrize("ended", [killed, interrupted], ids=["kill -9", "Ctrl-C"])
@@ -377,7 +377,7 @@ class TestOnRay:
         complete = finished_files(folder)
         again = command("resume", folder, "--workers", 2, "--quiet")
         assert again.returncode == 0, again.stderr
-        assert models(load_sweep(folder)) == models(calm)
+        assert models(Sweep(folder)) == models(calm)
         assert finished_files(folder).items() >= complete.items()
 
     def test_ray_itself_may_die(self, calm: hothouse.Sweep, written: Path, tmp_path: Path) -> None:
@@ -388,4 +388,4 @@ class TestOnRay:
             kill(process)
         running.join(180)
         assert running.exitcode == 0
-        assert models(load_sweep(folder)) == models(calm)
+        assert models(Sweep(folder)) == models(calm)

@@ -15,7 +15,7 @@ import hothouse
 from hothouse.sweeps.display import LiveSweep
 from hothouse.sweeps.execute import Outcome
 from hothouse.sweeps.goal import Goal
-from hothouse.sweeps.result import load_sweep
+from hothouse.sweeps.result import Sweep
 from hothouse.sweeps.summary import best_told, lines, results_table
 from tests.browser import Browser
 from tests.command import command
@@ -103,7 +103,7 @@ def test_who_is_left_of_failed_seeds_is_marked_and_comes_last(tmp_path: Path) ->
         if entry["run"] == worse["run"]:
             entry |= {"status": "failed", "reason": "it went astray"}
     (done.folder / "sweep.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in record))
-    sweep = load_sweep(done.folder)
+    sweep = Sweep(done.folder)
     first, second = lines(sweep)
     assert (first.values, first.whole) == (whole.values, True)
     assert (second.values[LR], second.whole) == (best, False)
