@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import hothouse
-from server.accounting import Mechanism
+from server.accounting import PrivacyMechanism
 
 NOISE = (None, 0.0, 0.5, 1.0, 2.0, 4.0)
 ROUNDS, DELTA = 40, 1e-5
@@ -42,8 +42,8 @@ def accuracy(data: dict[str, Any], clients: int, cohort: int, noise: float | Non
 
 def spent(clients: int, cohort: int, noise: float) -> list[str]:
     """The three ε."""
-    poisson = Mechanism(noise, DELTA, rate=cohort / clients).statements(ROUNDS)
-    fixed = Mechanism(noise, DELTA, secret=(cohort, clients)).statements(ROUNDS)
+    poisson = PrivacyMechanism(noise, DELTA, rate=cohort / clients).statements(ROUNDS)
+    fixed = PrivacyMechanism(noise, DELTA, secret=(cohort, clients)).statements(ROUNDS)
     return [f"{one.epsilon:.1f}" for one in (*poisson, *fixed)]
 
 

@@ -8,13 +8,13 @@ from flwr.clientapp import ClientApp
 
 from clients.blocks.faults import Faults
 from clients.compiled.library import library
-from clients.host.crew import train_with
-from clients.host.home import prepared as data_of
-from clients.host.home import states_folder
+from clients.host.block_workers import train_with
+from clients.host.data_location import prepared as data_of
+from clients.host.data_location import states_folder
 from clients.host.hosting import hosted
 from clients.host.states import StateStore
+from clients.measuring.running_statistics import block_statistics
 from clients.measuring.scoring import scores
-from clients.measuring.statistics import block_statistics
 from clients.measuring.summaries import block_labels, block_moments, block_terms, digit_counts
 from common import messages
 from common.arrays import pack, unpack

@@ -16,7 +16,7 @@ from common.compat.flower import fill, written_as
 if TYPE_CHECKING:
     from torch import Tensor
 
-Named = dict[str, NDArray[Any]]
+NamedArrays = dict[str, NDArray[Any]]
 """Named arrays: a model's parameters, say."""
 
 
@@ -64,25 +64,25 @@ def _name(dtype: np.dtype[Any]) -> str:
     return str(dtype)
 
 
-def pack(arrays: Named) -> ArrayRecord:
+def pack(arrays: NamedArrays) -> ArrayRecord:
     """Named arrays as a Flower record; the arrays must not be changed afterwards."""
     record = ArrayRecord()
     fill(record, {name: LiveArray(np.asarray(array)) for name, array in arrays.items()})
     return record
 
 
-def unpack(record: ArrayRecord) -> Named:
+def unpack(record: ArrayRecord) -> NamedArrays:
     """The named arrays in a Flower record; they may be read-only."""
     return {name: array.numpy() for name, array in record.items()}
 
 
-def tensors(arrays: Named) -> dict[str, Tensor]:
+def tensors(arrays: NamedArrays) -> dict[str, Tensor]:
     """Named arrays as PyTorch tensors of their own."""
     import torch
 
     return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 
-def numbers(arrays: Named) -> int:
+def numbers(arrays: NamedArrays) -> int:
     """The bytes that the arrays' numbers take."""
     return sum(array.nbytes for array in arrays.values())

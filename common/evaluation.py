@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.data.rows import Rows
 from common.losses import loss_for
 from common.metrics import Examples, Sums, compared_sums, group_sums
@@ -18,14 +18,14 @@ from common.settings import ClientSettings
 class Evaluator:
     """Measures models of a scenario."""
 
-    def __init__(self, settings: ClientSettings, agreement: Agreement) -> None:
-        self._agreement, self._settings = agreement, settings
-        self._network = blank(settings.model, agreement)
+    def __init__(self, settings: ClientSettings, data_spec: DataSpec) -> None:
+        self._agreement, self._settings = data_spec, settings
+        self._network = blank(settings.model, data_spec)
         self.size = sum(parameter.numel() for parameter in self._network.parameters())
         """How many parameters a model has."""
         self.dtype = DTYPES[settings.model.dtype]
-        self._loss = loss_for(settings.training.loss, self._network.output, agreement, self.dtype)
-        self._compares = agreement.task == "classification" and settings.evaluation.auc
+        self._loss = loss_for(settings.training.loss, self._network.output, data_spec, self.dtype)
+        self._compares = data_spec.task == "classification" and settings.evaluation.auc
 
     @torch.inference_mode()
     def sums(

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.models.outputs import Output
 from common.scenario.losses import LOSSES
 from common.scenario.losses import LossPart as Spec
@@ -111,11 +111,11 @@ def huber(spec: Any, output: Output, weights: Tensor | None) -> PerRow:
     return _of_difference(lambda h, y: F.huber_loss(h, y, reduction="none", delta=spec.delta))(spec, output, weights)
 
 
-def loss_for(spec: Spec, output: Output, agreement: Agreement, dtype: torch.dtype) -> Loss:
+def loss_for(spec: Spec, output: Output, data_spec: DataSpec, dtype: torch.dtype) -> Loss:
     """The loss of a scenario, for its output. Raises InputError where loss, output, task or labels do not fit."""
-    check_objective(spec, output.kind, output.task, agreement.labels)
+    check_objective(spec, output.kind, output.task, data_spec.labels)
     resolved: Any = spec if spec.name != "auto" else _Plain()
-    weights = _class_weights(getattr(resolved, "class_weights", None), agreement, dtype)
+    weights = _class_weights(getattr(resolved, "class_weights", None), data_spec, dtype)
     make = implementation(LOSSES.parts[loss_name(spec, output.kind, output.task)])
     altered = weights is not None or getattr(resolved, "label_smoothing", 0.0) > 0
     return Loss(make(resolved, output, weights), weights, make(_Plain(), output, None) if altered else None)
@@ -129,13 +129,13 @@ class _Plain:
 
 
 def _class_weights(
-    given: dict[str, float] | Literal["balanced"] | None, agreement: Agreement, dtype: torch.dtype
+    given: dict[str, float] | Literal["balanced"] | None, data_spec: DataSpec, dtype: torch.dtype
 ) -> Tensor | None:
     if not given:
         return None
     if given == "balanced":
-        return torch.tensor(balanced(agreement.label_counts), dtype=dtype)
-    return torch.tensor([given.get(str(label), 1.0) for label in agreement.labels], dtype=dtype)
+        return torch.tensor(balanced(data_spec.label_counts), dtype=dtype)
+    return torch.tensor([given.get(str(label), 1.0) for label in data_spec.labels], dtype=dtype)
 
 
 def balanced(counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -46,7 +46,7 @@ _TOO_MUCH = 200.0
 
 
 @dataclass(frozen=True)
-class Statement:
+class PrivacyStatement:
     """What a run, or a scenario, promises of any one client: (ε, δ)-differential privacy of the global weights."""
 
     relation: Relation
@@ -62,7 +62,7 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class Mechanism:
+class PrivacyMechanism:
     """What a round of a scenario releases: a sum of clipped changes with noise of z·C."""
 
     noise_multiplier: float
@@ -75,7 +75,7 @@ class Mechanism:
     """How many of how many clients take part, where they are drawn uniformly and in secret."""
 
     @classmethod
-    def of(cls, scenario: Scenario, clients: int) -> Mechanism:
+    def of(cls, scenario: Scenario, clients: int) -> PrivacyMechanism:
         """The mechanism of a scenario with privacy, for so many clients."""
         privacy, selection = scenario.federation.privacy, scenario.federation.selection
         assert privacy is not None
@@ -94,16 +94,16 @@ class Mechanism:
             for relation, bounds in self._bounds().items()
         }
 
-    def statements(self, releases: int) -> list[Statement]:
+    def statements(self, releases: int) -> list[PrivacyStatement]:
         """The tightest known ε after so many releases for each relation; takes about a second."""
         found = []
         for relation, quick in self.rounds(releases).items():
-            best = Statement(relation, quick, self.delta, "RDP")
+            best = PrivacyStatement(relation, quick, self.delta, "RDP")
             if quick <= _TOO_MUCH:
                 event, _ = self._bounds()[relation][0]
                 exact = _pld_epsilon(event, releases, self.delta)
                 if exact <= quick:
-                    best = Statement(relation, exact, self.delta, "PLD")
+                    best = PrivacyStatement(relation, exact, self.delta, "PLD")
             found.append(best)
         return found
 
@@ -133,7 +133,7 @@ def run_statements(scenario: Scenario, clients: int, releases: int) -> list[dict
         return []
     return [
         {**asdict(statement), "meaning": IN_WORDS[statement.relation]}
-        for statement in Mechanism.of(scenario, clients).statements(releases)
+        for statement in PrivacyMechanism.of(scenario, clients).statements(releases)
     ]
 
 

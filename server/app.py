@@ -16,12 +16,12 @@ from server.grid.base import DirectGrid
 from server.grid.polled import PolledGrid
 from server.orphan import end_with_parent
 from server.record.checkpoints import Checkpoints
-from server.record.chronicle import Chronicle
+from server.record.console import ConsoleObserver, reported
 from server.record.observers import Observer
 from server.record.recorder import Recorder
+from server.record.report_recorder import ReportRecorder
 from server.record.resume import Resumed, about, resume
 from server.record.run_log import logged
-from server.record.telling import Telling, reported
 from server.rounds import Rounds
 from server.trackers import check_trackers
 from server.trackers.base import Tracked
@@ -55,9 +55,9 @@ def build(
             if config.resume:
                 going_on = resume(folder, chosen, data, config.allow_changes)
         carrier = grid if isinstance(grid, DirectGrid) else PolledGrid(grid, config.nodes)
-        watching = [Telling(folder)] if observers is None else observers
+        watching = [ConsoleObserver(folder)] if observers is None else observers
         checkpoints = Checkpoints(folder / "checkpoints", chosen.checkpoints.keep, about(chosen, data))
-        recorder, chronicle = Recorder(folder, chosen, going_on), Chronicle(folder, chosen, data, going_on)
+        recorder, chronicle = Recorder(folder, chosen, going_on), ReportRecorder(folder, chosen, data, going_on)
         tracked = Tracked.of(folder, chosen, going_on)
         report = reported(folder, config.report if observers is None else "")
         log = logged(folder) if observers is None else nullcontext()

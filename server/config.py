@@ -23,9 +23,9 @@ from flwr.app.user_config import UserConfig
 
 from common.data import Prepared, opened, prepare
 from common.errors import InputError
+from common.resolve import resolve_scenario
 from common.run_files import is_taken
 from common.scenario import Scenario, load_scenario, located, single_run
-from common.settled import settled
 
 _PROJECT = Path(__file__).parents[1]
 
@@ -40,7 +40,7 @@ class RunConfig:
 
     def scenario(self) -> Scenario:
         """The scenario, ready to be run."""
-        return settled(single_run(self._given or load_scenario(self._file(), self._changes)))
+        return resolve_scenario(single_run(self._given or load_scenario(self._file(), self._changes)))
 
     def prepared(self, scenario: Scenario) -> Prepared:
         """The server's data: its own folder, or all that the scenario describes."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Work:
+class WorkerEvent:
     """What a worker takes up or, once `seconds` are known, has done."""
 
     worker: int

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import seeds
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.extend.results import Block, BlockResult, client_metrics, total
 from common.extend.strategy import (
     Instructions,
-    Outcome,
+    RoundOutcome,
     RoundStart,
     Strategy,
     StrategyContext,
@@ -25,12 +25,12 @@ from common.messages import PRIVACY
 from common.run_files import Metrics
 from common.scenario import expected_cohort
 from common.scenario.privacy import Privacy
-from server.accounting import Mechanism
+from server.accounting import PrivacyMechanism
 
 _INNER = "strategy."
 
 
-class Private(Strategy):
+class PrivateStrategy(Strategy):
     """Gives a strategy one result: the sum of all clients' weights, each change clipped by its client, and noise.
 
     Noise comes before the strategy, so that whatever it does with the mean spends no more privacy.
@@ -42,7 +42,7 @@ class Private(Strategy):
         # The state is the inner strategy's too, so there is none to begin with.
         self.options, self.context = options, context
         self._privacy, self._strategy = options, strategy
-        self._mechanism = Mechanism.of(context.scenario, len(context.clients))
+        self._mechanism = PrivacyMechanism.of(context.scenario, len(context.clients))
         self._own = {
             "clipping_norm": np.array(options.clipping_norm),
             "rounds": np.array(0),
@@ -50,12 +50,12 @@ class Private(Strategy):
         }
 
     @property
-    def state(self) -> Named:
+    def state(self) -> NamedArrays:
         """The clipping norm, from how many of its rounds each client's change was released, and the strategy's own."""
         return self._own | with_prefix(_INNER, self._strategy.state)
 
     @state.setter
-    def state(self, state: Named) -> None:
+    def state(self, state: NamedArrays) -> None:
         self._own = {name: array for name, array in state.items() if not name.startswith(_INNER)}
         self._strategy.state = under_prefix(_INNER, state)
 
@@ -66,7 +66,7 @@ class Private(Strategy):
         clipping = {"clipping_norm": np.array(norm), "local_noise": np.array(noise)}
         return replace(instructions, records=instructions.records | {PRIVACY: clipping})
 
-    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The strategy's outcome of the noisy mean, and what has been told of any client so far."""
         within = client_metrics(results, "unclipped")[0] if results else np.empty(0)
         outcome = self._strategy.aggregate(start, [self._noisy(start, results)])
@@ -145,10 +145,10 @@ class Private(Strategy):
         share = ((within - 0.5).sum() + noise) / size + 0.5
         return norm * float(np.exp(-adaptive.lr * (share - adaptive.quantile)))
 
-    def reported(self, weights: Named) -> Named:
+    def reported(self, weights: NamedArrays) -> NamedArrays:
         """The strategy's global model."""
         return self._strategy.reported(weights)
 
-    def candidates(self) -> Named:
+    def candidates(self) -> NamedArrays:
         """What the strategy offers."""
         return self._strategy.candidates()

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from common import seeds
-from common.arrays import Named, tensors
+from common.arrays import NamedArrays, tensors
 from common.data import Prepared
 from common.data.augmentable import needs_spread
 from common.data.prepared import Indices
 from common.errors import InputError
 from common.extend.leaderboard import Leaderboard
-from common.extend.strategy import Instructions, Outcome, RoundStart, Strategy, StrategyContext
+from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strategy, StrategyContext
 from common.messages import BUFFERS
 from common.models import build
 from common.models.predictor import Predictor
@@ -28,24 +28,24 @@ from common.scenario.registry import implementation
 from common.settings import ClientSettings
 from server.evaluation.due import is_due
 from server.evaluation.losses import TrainingLosses
-from server.evaluation.measuring import Evaluation, Measured
-from server.evaluation.scoring import TaskScorer
-from server.evaluation.statistics import Statistics
-from server.events import Work
-from server.exchange.agreement import agree
-from server.exchange.assignment import Assignment, Trained
-from server.exchange.client_states import Keeping, Kept
+from server.evaluation.measuring import Measured, RoundEvaluator
+from server.evaluation.running_statistics import RunningStatistics
+from server.evaluation.scoring import ScenarioScorer
+from server.events import WorkerEvent
+from server.exchange.assignment import Assignment, RoundResults
+from server.exchange.client_states import ClientState, ClientStateSync
+from server.exchange.data_spec import agree_on_data
 from server.exchange.federation import discover
 from server.exchange.sending import Carrier, Exchange
 from server.exchange.traffic import traffic
 from server.exchange.training import Training
 from server.grid.base import DirectGrid
+from server.record.checkpoint_policy import CheckpointPolicy
 from server.record.checkpoints import Checkpoints
-from server.record.keeper import Keeper
-from server.record.observers import Observer, Roll
+from server.record.observers import Observer, RoundReport
 from server.record.resume import Resumed
 from server.record.state import RunState
-from server.selection.base import Selection
+from server.selection.base import SelectionRule
 from server.trainer import choose
 
 
@@ -82,39 +82,43 @@ class Rounds:
         self._exchange = Exchange(grid, self._federation.nodes, prepared.key, self._tell)
         noisy = needs_spread(scenario.training.augmentation)
         weighed = getattr(scenario.training.loss, "class_weights", None) == "balanced"
-        agreement = agree(self._exchange, self._federation, scenario.federation.blocks, prepared, noisy, weighed)
+        data_spec = agree_on_data(
+            self._exchange, self._federation, scenario.federation.blocks, prepared, noisy, weighed
+        )
         trainer = choose(scenario, self._federation.compiled, self._resumed.trainer)
         if checkpoints is not None:
             checkpoints.belong_to(trainer=trainer.identity)
         self._notes += trainer.notes
         self._settled = {**trainer.facts, "data": prepared.meta.content}
-        self._agreement = agreement
+        self._agreement = data_spec
         self._settings = ClientSettings.of(scenario).trained_by(trainer.engine, trainer.fused)
-        self._network = build(scenario.model, agreement, scenario.seed)
-        self._training = Training(scenario, self._exchange, self._federation, agreement, self._settings, self._tell)
-        self._evaluate = Evaluation(scenario, prepared, agreement, self._federation, self._exchange, self._settings)
-        scorer = TaskScorer(scenario, prepared, agreement, self._federation, self._exchange)
+        self._network = build(scenario.model, data_spec, scenario.seed)
+        self._training = Training(scenario, self._exchange, self._federation, data_spec, self._settings, self._tell)
+        self._evaluate = RoundEvaluator(scenario, prepared, data_spec, self._federation, self._exchange, self._settings)
+        scorer = ScenarioScorer(scenario, prepared, data_spec, self._federation, self._exchange)
         sizes = self._federation.training_sizes
         self._losses = TrainingLosses(
             self._federation,
             self._exchange,
-            agreement,
+            data_spec,
             self._settings.model_dump_json(),
             scenario.federation.blocks,
         )
         context = StrategyContext(scenario, self._federation.clients, sizes, scorer, self._losses, self._drawn)
         rule = scenario.federation.selection
-        self._selection: Selection = implementation(rule)(rule, context, cohort)
+        self._selection: SelectionRule = implementation(rule)(rule, context, cohort)
         options = scenario.federation.strategy
         self._strategy: Strategy = implementation(options, "server")(options, context)
         if scenario.federation.privacy is not None:
             # Its accountants take a while to import.
-            from server.privacy import Private
+            from server.privacy import PrivateStrategy
 
-            self._strategy = Private(scenario.federation.privacy, context, self._strategy)
-        self._statistics = Statistics(self._network, self._settings, agreement, self._exchange)
-        self._keeping = Keeping(self._exchange, self._federation, scenario.federation.blocks)
-        self._keeper = Keeper(scenario, agreement.task, checkpoints, self._collect, self._tell, self._resumed.history)
+            self._strategy = PrivateStrategy(scenario.federation.privacy, context, self._strategy)
+        self._statistics = RunningStatistics(self._network, self._settings, data_spec, self._exchange)
+        self._keeping = ClientStateSync(self._exchange, self._federation, scenario.federation.blocks)
+        self._keeper = CheckpointPolicy(
+            scenario, data_spec.task, checkpoints, self._collect, self._tell, self._resumed.history
+        )
 
     def run(self) -> None:
         """All rounds that are left, and the final model.
@@ -159,7 +163,7 @@ class Rounds:
         self._tell_round(state.metrics, clock)
         return state
 
-    def _state(self, parameters: Named, buffers: Named, versions: Indices, metrics: Metrics) -> RunState:
+    def _state(self, parameters: NamedArrays, buffers: NamedArrays, versions: Indices, metrics: Metrics) -> RunState:
         """Where the run stands after the round."""
         # Copies: whatever becomes of the next round, this one's state stays what it is.
         strategy, selection = (
@@ -191,7 +195,7 @@ class Rounds:
         trained = self._training.round(assignment)
         clock.lap("training")
         empty = not trained.results and not self._strategy.steps_without_clients
-        outcome = Outcome({}) if empty else self._strategy.aggregate(start, trained.results)
+        outcome = RoundOutcome({}) if empty else self._strategy.aggregate(start, trained.results)
         for event, details in outcome.events:
             self._tell(event, details)
         parameters, buffers = before.parameters | outcome.parameters, outcome.buffers
@@ -254,10 +258,10 @@ class Rounds:
         without = self._resumed.excluded.get(start.number, {})
         return Assignment(start.number, start.cohort, parameters, instructions, known, initial, versions, without)
 
-    def _call(self, measured: Measured, trained: Trained | None = None, ladder: Leaderboard | None = None) -> None:
+    def _call(self, measured: Measured, trained: RoundResults | None = None, ladder: Leaderboard | None = None) -> None:
         """Tell what became of each client and, where networks competed, of each network."""
         nobody = np.empty(0, np.int64)
-        roll = Roll(
+        roll = RoundReport(
             round=self._round,
             clients=trained.clients if trained else nobody,
             train_loss=trained.losses if trained else nobody.astype(np.float64),
@@ -274,13 +278,13 @@ class Rounds:
         taken = self._exchange.traffic.taken()
         return taken.down + taken.up
 
-    def _drawn(self, number: int) -> Named:
+    def _drawn(self, number: int) -> NamedArrays:
         """Weights drawn as those of round 0 are."""
         network = deepcopy(self._network)
         network.initialize(seeds.torch_generator(self._scenario.seed, "init", number))
         return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
 
-    def _collect(self, state: RunState) -> Iterable[Kept]:
+    def _collect(self, state: RunState) -> Iterable[ClientState]:
         """What clients kept after the round, as a checkpoint needs it."""
         return self._keeping.collect(state.versions, state.parameters)
 
@@ -289,7 +293,7 @@ class Rounds:
         for observer in self._observers:
             observer.round_ended(timed)
 
-    def _tell_work(self, work: Work) -> None:
+    def _tell_work(self, work: WorkerEvent) -> None:
         for observer in self._observers:
             observer.worked(work)
 

@@ -14,7 +14,7 @@ _SEPARATE = "compiled without fused multiply-add"
 
 
 @dataclass(frozen=True)
-class Trainer:
+class TrainerChoice:
     """What was chosen, and why."""
 
     engine: Engine
@@ -28,7 +28,7 @@ class Trainer:
     """Events to tell."""
 
 
-def choose(scenario: Scenario, compiled: Compiled, before: str | None) -> Trainer:
+def choose(scenario: Scenario, compiled: Compiled, before: str | None) -> TrainerChoice:
     """The trainer of a run on hosts which all have the compiled trainer in this form, or do not have it.
 
     `before` is the identity of the trainer of the rounds that a resumed run has behind it. A processor with fused
@@ -54,4 +54,6 @@ def choose(scenario: Scenario, compiled: Compiled, before: str | None) -> Traine
     if beyond:
         facts["engine_reason"] = f"{beyond} needs it"
     missing = scenario.training.engine == "auto" and compiled == "none" and beyond is None
-    return Trainer(engine, fused, identity, facts, [("no compiled trainer", {"reason": NOT_BUILT})] if missing else [])
+    return TrainerChoice(
+        engine, fused, identity, facts, [("no compiled trainer", {"reason": NOT_BUILT})] if missing else []
+    )

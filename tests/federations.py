@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from common import messages, seeds
-from common.arrays import Named, pack
+from common.arrays import NamedArrays, pack
 from common.data import Prepared
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.data.prepared import Indices, Meta, Shards, write_shards
 from common.extend.leaderboard import Leaderboard
 from common.messages import Blocks, TrainOrder
@@ -73,16 +73,16 @@ def plain_meta(task: str, labels: list[str | int], features: int, targets: int) 
     )
 
 
-def agreement(
+def data_spec(
     task: str,
     features: int,
     labels: tuple[str | int, ...] = (),
     target_shift: tuple[float, ...] = (),
     target_scale: tuple[float, ...] = (),
     **changes: Any,
-) -> Agreement:
+) -> DataSpec:
     """An agreement that changes nothing but what is given."""
-    plain = Agreement(
+    plain = DataSpec(
         task=task,  # type: ignore[arg-type]
         row_shape=(features,),
         labels=labels,
@@ -98,10 +98,10 @@ def agreement(
     return replace(plain, **{name: np.array(value) for name, value in changes.items()})
 
 
-def agreed(prepared: Prepared) -> Agreement:
+def agreed(prepared: Prepared) -> DataSpec:
     """An agreement that changes nothing, for these rows."""
     targets = prepared.meta.targets
-    return agreement(prepared.meta.task, FEATURES, tuple(prepared.meta.labels), (0.0,) * targets, (1.0,) * targets)
+    return data_spec(prepared.meta.task, FEATURES, tuple(prepared.meta.labels), (0.0,) * targets, (1.0,) * targets)
 
 
 def scenario(**parts: Any) -> Scenario:
@@ -114,7 +114,7 @@ def starting_weights(chosen: Scenario, prepared: Prepared) -> MLP:
     return build(chosen.model, agreed(prepared), chosen.seed)
 
 
-def named(network: nn.Module) -> Named:
+def named(network: nn.Module) -> NamedArrays:
     """A network's parameters and buffers as arrays."""
     return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
 
@@ -123,8 +123,8 @@ def train_order(
     chosen: Scenario,
     prepared: Prepared,
     blocks: list[list[int]],
-    start: Named | None = None,
-    values: Named | None = None,
+    start: NamedArrays | None = None,
+    values: NamedArrays | None = None,
     round_number: int = 1,
 ) -> TrainOrder:
     """The order to train the clients in `blocks` from `start` (by default the scenario's own start)."""
@@ -184,10 +184,10 @@ def trained_alone(
     chosen: Scenario,
     prepared: Prepared,
     client: int,
-    start: Named | None = None,
+    start: NamedArrays | None = None,
     round_number: int = 1,
     enough: Callable[[nn.Module, int], bool] = lambda network, step: False,
-) -> tuple[Named, float]:
+) -> tuple[NamedArrays, float]:
     """One client trained by torch.nn and torch.optim on its batches; its weights and mean batch loss."""
     first = starting_weights(chosen, prepared)
     network = plain.Plain(chosen.model, FEATURES, first.output.width)

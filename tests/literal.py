@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data import Prepared
 from common.scenario import Scenario
 from server.grid.local import LocalGrid
@@ -49,11 +49,11 @@ class Literal:
     chosen: Scenario
     prepared: Prepared
 
-    def start(self) -> Named:
+    def start(self) -> NamedArrays:
         """The global weights before round 1."""
         return named(starting_weights(self.chosen, self.prepared))
 
-    def gradient(self, weights: Named, rows: NDArray[np.int64]) -> Named:
+    def gradient(self, weights: NamedArrays, rows: NDArray[np.int64]) -> NamedArrays:
         """∇F on these rows; running statistics in `weights` are moved in place."""
         network = self._network(weights)
         network.train()
@@ -64,12 +64,12 @@ class Literal:
                 weights[name] = buffer.numpy()
         return {name: parameter.grad.numpy() for name, parameter in network.named_parameters()}  # type: ignore[union-attr]
 
-    def loss(self, weights: Named, rows: NDArray[np.int64]) -> float:
+    def loss(self, weights: NamedArrays, rows: NDArray[np.int64]) -> float:
         """F on these rows, in use."""
         with torch.no_grad():
             return float(self._loss(self._network(weights).eval(), rows))
 
-    def _network(self, weights: Named) -> Plain:
+    def _network(self, weights: NamedArrays) -> Plain:
         network = Plain(self.chosen.model, FEATURES, len(self.prepared.meta.labels))
         network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()}, strict=False)
         return network
@@ -78,7 +78,7 @@ class Literal:
         return F.cross_entropy(network(torch.tensor(self.prepared.x[rows])), torch.tensor(self.prepared.y[rows]))
 
 
-def mean(models: list[Named], weights: list[int] | None = None) -> Named:
+def mean(models: list[NamedArrays], weights: list[int] | None = None) -> NamedArrays:
     """Σ wₖ θₖ / Σ wₖ, with equal weights if none are given."""
     return {name: np.average([model[name] for model in models], axis=0, weights=weights) for name in models[0]}
 
@@ -92,11 +92,11 @@ class Ran:
     rounds: Rounds
 
     @property
-    def weights(self) -> Named:
+    def weights(self) -> NamedArrays:
         """The final global model."""
         return named(self.watcher.model.network)
 
-    def kept(self, client: int, version: int) -> Named:
+    def kept(self, client: int, version: int) -> NamedArrays:
         """What a client has kept from a round."""
         states, _ = self.grid.states.get(np.array([client]), np.array([version]))
         return {name: array[0] for name, array in states.items()}
@@ -122,7 +122,7 @@ def last_rounds(size: int = COHORT) -> dict[int, int]:
     return {client: number for number in range(1, ROUNDS + 1) for client in cohort(number, size)}
 
 
-def assert_equal(found: Named, expected: Named, tolerance: float) -> None:
+def assert_equal(found: NamedArrays, expected: NamedArrays, tolerance: float) -> None:
     """Arrays are the same up to `tolerance`."""
     assert set(found) == set(expected)
     for name, array in expected.items():

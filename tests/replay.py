@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import hothouse
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data import Prepared
 from common.scenario import Scenario
 from server.grid.local import LocalGrid
@@ -23,7 +23,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def replayed(chosen: Scenario, parts: Path, nodes: int, out: Path) -> Named:
+def replayed(chosen: Scenario, parts: Path, nodes: int, out: Path) -> NamedArrays:
     """The model of a run on the nodes whose data is in `parts`, without the blocks that the run in `out` excluded."""
     left_out: dict[int, dict[int, str]] = {}
     for event in lines(out / "events.jsonl"):
@@ -36,7 +36,7 @@ def replayed(chosen: Scenario, parts: Path, nodes: int, out: Path) -> Named:
     return {name: tensor.numpy() for name, tensor in watcher.model.state_dict().items()}
 
 
-def assert_equal(run: hothouse.Run, weights: Named) -> None:
+def assert_equal(run: hothouse.Run, weights: NamedArrays) -> None:
     """The run's model has these weights, to the bit."""
     for name, tensor in run.model.state_dict().items():
         assert np.array_equal(tensor.numpy(), weights[name]), name

@@ -43,7 +43,7 @@ def _quantiles() -> Tensor:
     return scaled
 
 
-class Dice:
+class TextRandom:
     """Draws one after the other from one stream: value i is `seeds.bits(key, i)[-1]`."""
 
     def __init__(self, key: int) -> None:

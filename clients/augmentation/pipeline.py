@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clients.augmentation.chosen import Placed, on_some
-from clients.augmentation.draws import Dice
+from clients.augmentation.draws import TextRandom
 from clients.augmentation.images.stage import Images
 from clients.augmentation.tables.columns import Columns
-from clients.augmentation.tables.kin import Kin
+from clients.augmentation.tables.same_class import SameClassExamples
 from common import seeds
 from common.data.images import image_shape
 from common.data.prepared import Indices, Meta, Prepared
-from common.data.rows import Change
+from common.data.rows import RowChange
 from common.scenario.augmentation import Augmentation, TableAugmentation
 from common.scenario.augmentation.tables import Interpolation
 from common.scenario.registry import implementation
@@ -50,13 +50,13 @@ class Pipeline:
 
     @cached_property
     def _columns(self) -> Columns:
-        kin = Kin(self._prepared) if self._kin and self._prepared is not None else None
+        kin = SameClassExamples(self._prepared) if self._kin and self._prepared is not None else None
         return Columns.of(self._meta, self._spread, kin)
 
     def __bool__(self) -> bool:
         return bool(self._stages)
 
-    def change(self, keys: seeds.Streams, positions: Indices | None = None) -> Change:
+    def change(self, keys: seeds.Streams, positions: Indices | None = None) -> RowChange:
         """What the pipeline makes of rows, each drawing from its own stream; `positions` are theirs in the data."""
         places = np.zeros(len(keys), np.int64) if positions is None else positions
 
@@ -82,5 +82,5 @@ class Pipeline:
             assert isinstance(stage, Placed)
             hit, own = stage.chosen(keys)
             for at, key in zip(hit.tolist(), own.tolist(), strict=True):
-                texts[at] = implementation(stage.spec)(stage.spec, texts[at], Dice(key))
+                texts[at] = implementation(stage.spec)(stage.spec, texts[at], TextRandom(key))
         return texts

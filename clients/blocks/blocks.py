@@ -13,7 +13,7 @@ from clients.blocks.engines import trainer_for
 from clients.blocks.faults import Faults
 from clients.training.job import TrainedClients, TrainJob
 from clients.training.privacy import Clipping
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices, Prepared
 from common.messages import BUFFERS, PRIVACY, TrainOrder, TrainReply
 from common.models import Weights
@@ -40,7 +40,7 @@ class _Blocks:
         self.order, self.faults = order, faults
         self.job = TrainJob(prepared, order)
         self.trainer = trainer_for(self.job)
-        self.metrics: Named = {
+        self.metrics: NamedArrays = {
             name: np.zeros(len(order.blocks.clients)) for name in ("examples", "steps", "train_loss")
         }
         blocks = len(order.blocks.sizes)
@@ -48,7 +48,7 @@ class _Blocks:
         self.sums = {_WEIGHTS: torch.zeros(blocks, self.job.layout.size, dtype=self.job.dtype)}
         """Each block's weighted sums by kind, (blocks, numbers) each, and the weights behind them."""
         self.weights = np.zeros(blocks)
-        self.state: Named | None = None if order.fresh is None else {}
+        self.state: NamedArrays | None = None if order.fresh is None else {}
         self.excluded: dict[int, str] = {}
         self.each = self.job.strategy.each
         self.clipping = Clipping(order, self.job.basis.settings.seed) if PRIVACY in order.records else None
@@ -61,7 +61,7 @@ class _Blocks:
         for places in self.trainer.cut(self.order.blocks.slices()):
             for survivors, rows, weights in self._survivors(places):
                 self._add(self.block_of[survivors], rows, weights)
-        sums: dict[str, Named] = {}
+        sums: dict[str, NamedArrays] = {}
         for kind, totals in self.sums.items():
             sums |= self._named(kind, totals)
         return TrainReply(
@@ -74,7 +74,7 @@ class _Blocks:
             state=self.state,
         )
 
-    def _named(self, kind: str, flat: Tensor) -> dict[str, Named]:
+    def _named(self, kind: str, flat: Tensor) -> dict[str, NamedArrays]:
         """Flat rows by name: parameters and, where a row holds a network's whole weights, its buffers.
 
         What clients keep to themselves is left out.
@@ -165,7 +165,7 @@ class _Blocks:
                     flat[row], finite[row] = 0.0, 0
         return finite
 
-    def _keep(self, state: Named, places: Indices, kept: Weights) -> None:
+    def _keep(self, state: NamedArrays, places: Indices, kept: Weights) -> None:
         clients = len(self.order.blocks.clients)
         for name, tensor in kept.items():
             rows = state.setdefault(name, np.zeros((clients, *tensor.shape[1:]), tensor.numpy().dtype))

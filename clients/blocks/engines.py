@@ -5,7 +5,7 @@ from __future__ import annotations
 from clients.compiled.library import library
 from clients.compiled.trainer import CompiledTrainer
 from clients.training.job import Trainer, TrainJob
-from clients.training.stacks import TorchTrainer
+from clients.training.torch_trainer import TorchTrainer
 from common.errors import RunError
 from common.scenario.engines import NOT_BUILT, engine_for
 

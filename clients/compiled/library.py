@@ -59,7 +59,7 @@ _FIELDS: tuple[tuple[str, Kind], ...] = (
     ("taken", np.float64),
     ("losses", np.float64),
 )
-"""The members of `Work` in kernel/work.h: numbers, and arrays of a type (`x` of any)."""
+"""The members of `WorkerEvent` in kernel/work.h: numbers, and arrays of a type (`x` of any)."""
 
 _C_TYPES: dict[Any, Any] = {int: ctypes.c_int64, float: ctypes.c_double}
 
@@ -91,7 +91,7 @@ class Library:
         return self.lanes > _SEPARATE
 
     def train(self, values: dict[str, Any], fused: bool = True, lanes: int | None = None) -> None:
-        """Do what the members of `Work` say; arrays that are not given are NULL.
+        """Do what the members of `WorkerEvent` say; arrays that are not given are NULL.
 
         `fused` says whether a product and a sum may be rounded together, `lanes` overrides it with a width. Other
         threads run meanwhile. The caller answers for shapes and positions; types and layout are checked

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clients.batches import steps_of, steps_per_epoch
+from clients.compiled.augmented_epochs import epochs
+from clients.compiled.kernel_arguments import Members, loss_members, network_members, optimizer_members, state_names
 from clients.compiled.library import Library
-from clients.compiled.recipe import Members, loss_members, network_members, optimizer_members, state_names
-from clients.compiled.seen import epochs
 from clients.training.inputs import Augment
 from clients.training.job import TrainedClients, TrainJob
 from clients.training.schedules import LearningRates
@@ -33,7 +33,7 @@ class CompiledTrainer:
 
     def __init__(self, job: TrainJob, library: Library) -> None:
         self._job, self._order, self._basis, self._library = job, job.order, job.basis, library
-        network = network_members(job.basis.network, job.order.agreement.features)
+        network = network_members(job.basis.network, job.order.data_spec.features)
         self._common = network | loss_members(job.settings, job.basis.network, job.basis.loss)
         one_for_all = not len(job.order.starts.places) and not job.basis.kept
         self._shared_start = job.starting_weights(np.zeros(1, np.int64)) if one_for_all else None

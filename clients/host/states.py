@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.whole_files import write_whole
 
@@ -28,12 +28,12 @@ class StateStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, clients: Indices, versions: Indices) -> Named:
+    def read(self, clients: Indices, versions: Indices) -> NamedArrays:
         """These clients' states at these versions, (clients, *shape); zeros for version 0, which is none.
 
         Without any state there are no arrays. Raises KeyError for a version that is not here.
         """
-        found: Named = {}
+        found: NamedArrays = {}
         for row, (client, version) in enumerate(zip(clients.tolist(), versions.tolist(), strict=True)):
             if not version:
                 continue
@@ -44,7 +44,7 @@ class StateStore:
                 found.setdefault(name, np.zeros((len(clients), *array.shape), array.dtype))[row] = array
         return found
 
-    def write(self, clients: Indices, committed: Indices, versions: Indices, states: Named) -> None:
+    def write(self, clients: Indices, committed: Indices, versions: Indices, states: NamedArrays) -> None:
         """Keep the rows of `states` as these versions; others than they and the committed ones are dropped.
 
         A newer version than the one that is written stays: what is written came late.

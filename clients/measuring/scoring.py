@@ -36,8 +36,8 @@ class _Scoring:
     def __init__(self, prepared: Prepared, order: EvaluateOrder) -> None:
         self._prepared, self._order = prepared, order
         settings = read_settings(order.settings)
-        self._evaluator = Evaluator(settings, order.agreement)
-        self._rows = open_rows(prepared, order.agreement, self._evaluator.dtype)
+        self._evaluator = Evaluator(settings, order.data_spec)
+        self._rows = open_rows(prepared, order.data_spec, self._evaluator.dtype)
         self._models, self._kept = tensors(order.parameters), tensors(order.state)
         self._algorithm = client_algorithm(settings.strategy)
 

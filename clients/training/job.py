@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clients.optimizers import Optimizer
-from clients.training.basis import basis_of
+from clients.training.training_context import training_context
 from clients.values import Values
 from common.arrays import tensors
 from common.data.prepared import Indices, Prepared
@@ -62,7 +62,7 @@ class TrainJob:
 
     def __init__(self, prepared: Prepared, order: TrainOrder) -> None:
         self.order, self.prepared = order, prepared
-        self.basis = basis = basis_of(prepared, order.agreement, order.settings)
+        self.basis = basis = training_context(prepared, order.data_spec, order.settings)
         self.settings, self.training, self.strategy = basis.settings, basis.settings.training, basis.settings.strategy
         self.layout, self.dtype = basis.layout, basis.dtype
         self.kept = tensors(order.state)

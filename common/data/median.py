@@ -50,7 +50,7 @@ def medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(there.any(axis=0), np.nanmedian(filled, axis=0), np.nan)
 
 
-class Selection:
+class MedianSearch:
     """The search for the two middle numbers of columns with so many numbers each."""
 
     def __init__(self, numbers: NDArray[np.int64]) -> None:

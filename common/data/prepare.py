@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from common import seeds
 from common.data.augmentable import check_augmentation
 from common.data.cache import made_once
-from common.data.door import admit
 from common.data.images import image_shape
+from common.data.normalize import normalize_table
 from common.data.partitions import Cut
 from common.data.partitions.natural import client_names
 from common.data.prepared import META, Filling, Indices, Meta, Prepared, Scaling, Shards, TextForm, write_shards
-from common.data.skews import Change
+from common.data.skews import SkewRule
 from common.data.skews.owned import Owned
 from common.data.sources import SourceModule
 from common.data.table import Table, Texts, load_table, save_table, save_texts
@@ -80,7 +80,7 @@ def check_fits(scenario: Scenario, prepared: Prepared) -> None:
 def _read(folder: Path, data: Data, seed: int) -> None:
     try:
         source: SourceModule = implementation(data.source)
-        save_table(folder, admit(source.read(data.source, seed)))
+        save_table(folder, normalize_table(source.read(data.source, seed)))
     except MemoryError:
         raise InputError("the data does not fit into this machine's memory", "data.source") from None
 
@@ -204,7 +204,7 @@ def _skew(folder: Path, rows: Path, table: Table, shards: Shards, data: Data, se
     """Write rows of the run's own, changed client by client; test and validation rows stay as they are."""
     x, y, starts = np.array(table.x), np.array(table.y), shards.starts()
     for number, skew in enumerate(data.skew):
-        change: Change = implementation(skew)
+        change: SkewRule = implementation(skew)
         for client in range(len(shards.sizes)):
             mine = shards.rows[starts[client] : starts[client + 1]]
             owned = Owned(client, len(shards.sizes), seed, x[mine], y[mine], table)

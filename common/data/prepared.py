@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.agreement import TermRule
+from common.data.data_spec import TermRule
 from common.data.sums import SUMS, damaged
 from common.data.table import Column, Texts, mapped, read_column
 from common.errors import InputError

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.data.median import medians
 from common.data.moments import means
 from common.data.prepared import Indices, Prepared
@@ -20,13 +20,13 @@ from common.data.text import Featurizer
 from common.data.transform import Transform
 from common.errors import RunError
 
-Change = Callable[[Any], Any]
+RowChange = Callable[[Any], Any]
 """What becomes of raw rows, in the order asked for, before anything else is done with them: numbers
 (rows, raw features) or a list of texts, to as many of the same."""
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawRows:
     """Rows as they lie in the data, and how the network sees them: NaN filled, then (x − shift) / scale."""
 
     x: NDArray[Any]
@@ -43,7 +43,7 @@ class Rows(Protocol):
     features: int
     """Numbers that the network sees of a row."""
 
-    def inputs(self, rows: Tensor, fill: Tensor | None = None, change: Change | None = None) -> Tensor:
+    def inputs(self, rows: Tensor, fill: Tensor | None = None, change: RowChange | None = None) -> Tensor:
         """The features of `rows` (any shape of int64), shape (*rows, features).
 
         `fill`, of shape (len(rows), raw features), are the values that take gaps' places in each `rows[i]`.
@@ -58,29 +58,29 @@ class Rows(Protocol):
         """What takes gaps' places in these clients' rows, (clients, raw features), where that is their own."""
         ...
 
-    def raw(self) -> Raw | None:
+    def raw(self) -> RawRows | None:
         """The rows as they lie in the data, where the network sees number for number of them."""
         ...
 
 
 @lru_cache(maxsize=8)
-def open_rows(prepared: Prepared, agreement: Agreement, dtype: torch.dtype) -> Rows:
+def open_rows(prepared: Prepared, data_spec: DataSpec, dtype: torch.dtype) -> Rows:
     """The rows of a prepared folder, once for all who ask. Raises RunError where they are not as was agreed."""
-    if agreement.vocabulary is not None:
-        return TextRows(prepared, agreement, dtype)
-    return NumberRows(prepared, agreement, dtype)
+    if data_spec.vocabulary is not None:
+        return TextRows(prepared, data_spec, dtype)
+    return NumberRows(prepared, data_spec, dtype)
 
 
 class _Targets:
     """What all kinds of rows have in common."""
 
-    def __init__(self, prepared: Prepared, agreement: Agreement, dtype: torch.dtype) -> None:
-        self._y, self._dtype, self.features = torch.from_numpy(prepared.y), dtype, agreement.features
+    def __init__(self, prepared: Prepared, data_spec: DataSpec, dtype: torch.dtype) -> None:
+        self._y, self._dtype, self.features = torch.from_numpy(prepared.y), dtype, data_spec.features
         self._codes: Tensor | None = None
-        if agreement.task == "classification":
-            self._codes = _codes(prepared.meta.labels, agreement.labels, "labels")
-        self._target_shift = torch.tensor(agreement.target_shift, dtype=torch.float64)
-        self._target_scale = torch.tensor(agreement.target_scale, dtype=torch.float64)
+        if data_spec.task == "classification":
+            self._codes = _codes(prepared.meta.labels, data_spec.labels, "labels")
+        self._target_shift = torch.tensor(data_spec.target_shift, dtype=torch.float64)
+        self._target_scale = torch.tensor(data_spec.target_scale, dtype=torch.float64)
 
     def targets(self, rows: Tensor) -> Tensor:
         """Label codes of `rows`, int64 of shape rows, or scaled targets, shape (*rows, targets)."""
@@ -94,21 +94,21 @@ class _Targets:
 class NumberRows(_Targets):
     """Rows of numbers: images, tables."""
 
-    def __init__(self, prepared: Prepared, agreement: Agreement, dtype: torch.dtype) -> None:
-        super().__init__(prepared, agreement, dtype)
-        self._prepared, self._x, self._agreement = prepared, torch.from_numpy(prepared.x), agreement
-        if self._x.shape[1] != len(agreement.shift):
+    def __init__(self, prepared: Prepared, data_spec: DataSpec, dtype: torch.dtype) -> None:
+        super().__init__(prepared, data_spec, dtype)
+        self._prepared, self._x, self._agreement = prepared, torch.from_numpy(prepared.x), data_spec
+        if self._x.shape[1] != len(data_spec.shift):
             raise RunError(
-                f"rows have {self._x.shape[1]} features here, the federation agreed on {len(agreement.shift)}"
+                f"rows have {self._x.shape[1]} features here, the federation agreed on {len(data_spec.shift)}"
             )
-        self._transform = Transform(agreement, dtype)
+        self._transform = Transform(data_spec, dtype)
         self._recoded = [
             (index, _codes(mine.categories, agreed.categories, f"categories of {mine.name}"))
-            for index, (mine, agreed) in enumerate(zip(prepared.meta.columns, agreement.columns, strict=True))
+            for index, (mine, agreed) in enumerate(zip(prepared.meta.columns, data_spec.columns, strict=True))
             if mine.categories is not None and agreed.categories is not None and mine != agreed
         ]
 
-    def inputs(self, rows: Tensor, fill: Tensor | None = None, change: Change | None = None) -> Tensor:
+    def inputs(self, rows: Tensor, fill: Tensor | None = None, change: RowChange | None = None) -> Tensor:
         """The features of `rows` (any shape of int64), shape (*rows, features)."""
         x = self._x.index_select(0, rows.reshape(-1))
         if change is not None:
@@ -130,24 +130,24 @@ class NumberRows(_Targets):
         middle = medians if self._prepared.meta.filling == "median" else means
         return torch.from_numpy(np.stack([middle(own.astype(np.float64)) for own in rows]))
 
-    def raw(self) -> Raw | None:
+    def raw(self) -> RawRows | None:
         """The rows as they lie in the data, where the network sees number for number of them."""
         if self._recoded or not self._transform.by_number:
             return None
-        return Raw(self._prepared.x, *self._transform.parts())
+        return RawRows(self._prepared.x, *self._transform.parts())
 
 
 class TextRows(_Targets):
     """Rows of text, turned into numbers by the agreed vocabulary."""
 
-    def __init__(self, prepared: Prepared, agreement: Agreement, dtype: torch.dtype) -> None:
-        super().__init__(prepared, agreement, dtype)
-        assert agreement.vocabulary is not None
-        self.featurizer = Featurizer(agreement.vocabulary)
+    def __init__(self, prepared: Prepared, data_spec: DataSpec, dtype: torch.dtype) -> None:
+        super().__init__(prepared, data_spec, dtype)
+        assert data_spec.vocabulary is not None
+        self.featurizer = Featurizer(data_spec.vocabulary)
         self.texts = prepared.texts
         self._features = self.featurizer.cached(prepared)
 
-    def inputs(self, rows: Tensor, fill: Tensor | None = None, change: Change | None = None) -> Tensor:
+    def inputs(self, rows: Tensor, fill: Tensor | None = None, change: RowChange | None = None) -> Tensor:
         """The features of `rows` (any shape of int64), shape (*rows, features)."""
         places = rows.reshape(-1).numpy()
         found = self._features[places].toarray()
@@ -164,7 +164,7 @@ class TextRows(_Targets):
         """Texts have no gaps."""
         return None
 
-    def raw(self) -> Raw | None:
+    def raw(self) -> RawRows | None:
         """Texts are no numbers."""
         return None
 

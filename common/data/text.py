@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.data.agreement import TermRule, Vocabulary
 from common.data.cache import made_once
+from common.data.data_spec import TermRule, Vocabulary
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 
 
 class Transform(nn.Module):
@@ -22,21 +22,21 @@ class Transform(nn.Module):
     scale: Tensor
     fill: Tensor
 
-    def __init__(self, agreement: Agreement, dtype: torch.dtype) -> None:
+    def __init__(self, data_spec: DataSpec, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
         for name in ("shift", "scale", "fill"):
-            self.register_buffer(name, torch.tensor(getattr(agreement, name), dtype=torch.float64))
-        self._shifted, self._scaled = bool(agreement.shift.any()), bool((agreement.scale != 1).any())
-        self._filled = bool((agreement.fill == agreement.fill).any())
+            self.register_buffer(name, torch.tensor(getattr(data_spec, name), dtype=torch.float64))
+        self._shifted, self._scaled = bool(data_spec.shift.any()), bool((data_spec.scale != 1).any())
+        self._filled = bool((data_spec.fill == data_spec.fill).any())
         self._categories = [
             (index, len(column.categories))
-            for index, column in enumerate(agreement.columns)
+            for index, column in enumerate(data_spec.columns)
             if column.categories is not None
         ]
         spread_out = {index for index, _ in self._categories}
-        self._numeric = [index for index in range(len(agreement.shift)) if index not in spread_out]
-        self._indicators = list(agreement.indicators)
+        self._numeric = [index for index in range(len(data_spec.shift)) if index not in spread_out]
+        self._indicators = list(data_spec.indicators)
 
     def forward(self, raw: Tensor, fill: Tensor | None = None) -> Tensor:
         """Raw rows (…, raw features) → (…, features); categories are codes into the agreed ones, NaN a gap.

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.models import MLP, Weights
 from common.scenario.registry import implementation
@@ -96,7 +96,7 @@ class SummedStepSize(Protocol):
 class ClientContext:
     """What a stack's clients were sent and have kept, in the stack's order."""
 
-    records: Mapping[str, Named]
+    records: Mapping[str, NamedArrays]
     """Named arrays for all clients, such as a control variate."""
     own: Mapping[str, Weights]
     """Named arrays of each client, (stack, *shape)."""

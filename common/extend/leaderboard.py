@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 
 CHAMPION = -2
@@ -48,7 +48,7 @@ class Leaderboard:
     adopts: Indices
     """The client whose weights each network goes on with: its own id, the winner's, of a mean the one with the largest
     share. (rungs,)"""
-    settings: Named = field(default_factory=dict)
+    settings: NamedArrays = field(default_factory=dict)
     """The settings that were each network's own, (rungs,)."""
     reported: int | None = None
     """The client whose network is the global model, as it scores better than what is spread; else that is."""

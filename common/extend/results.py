@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.messages import BUFFERS
 
@@ -36,11 +36,11 @@ class BlockResult:
     block: Block
     weight: float
     """What the clients behind the sums count for in all: their training rows, mostly."""
-    sums: dict[str, Named]
+    sums: dict[str, NamedArrays]
     """Named weighted sums: {"parameters": {name: Σ rows·θ}}, and what else the method sends."""
-    rows: dict[str, Named]
+    rows: dict[str, NamedArrays]
     """Named arrays of each of the block's clients, for strategies that need each: (clients, *shape)."""
-    metrics: Named
+    metrics: NamedArrays
     """Numbers of each of the block's clients, (clients,)."""
     excluded: dict[int, str]
     """Clients that are in no sum, and why."""
@@ -54,7 +54,7 @@ class BlockResult:
         return took_part
 
 
-def total(results: list[BlockResult], kind: str = "parameters") -> Named:
+def total(results: list[BlockResult], kind: str = "parameters") -> NamedArrays:
     """The weighted sum over all clients of the results, added up in block order."""
     totals = {name: array.copy() for name, array in results[0].sums[kind].items()}
     for result in results[1:]:
@@ -63,7 +63,7 @@ def total(results: list[BlockResult], kind: str = "parameters") -> Named:
     return totals
 
 
-def mean(results: list[BlockResult], kind: str = "parameters") -> Named:
+def mean(results: list[BlockResult], kind: str = "parameters") -> NamedArrays:
     """The weighted mean over all clients of the results, added up in block order."""
     weight = sum(result.weight for result in results)
     return {name: array / array.dtype.type(weight) for name, array in total(results, kind).items()}
@@ -74,7 +74,7 @@ def client_metrics(results: list[BlockResult], *names: str) -> list[NDArray[Any]
     return [np.concatenate([result.metrics[name][result.took_part] for result in results]) for name in names]
 
 
-def client_weights(results: list[BlockResult]) -> Named:
+def client_weights(results: list[BlockResult]) -> NamedArrays:
     """The parameters and buffers of each client that took part, in block order: (clients, *shape)."""
     return {
         name: np.concatenate([result.rows[kind][name][result.took_part] for result in results])

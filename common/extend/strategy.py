@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.extend.leaderboard import Leaderboard
 from common.extend.results import BlockResult
@@ -28,10 +28,10 @@ class ModelScorer(Protocol):
     metric: str
     more_is_better: bool
 
-    def by_server(self, models: Named) -> Scores:
+    def by_server(self, models: NamedArrays) -> Scores:
         """Scores on the server's validation rows: models (models, *shape)."""
 
-    def by_clients(self, models: Named, judges: Indices) -> Scores:
+    def by_clients(self, models: NamedArrays, judges: Indices) -> Scores:
         """Pooled scores on the held-out rows of the clients at the positions `judges`."""
 
 
@@ -57,9 +57,9 @@ class StrategyContext:
     sizes: Indices
     """Their training rows, (clients,)."""
     scorer: ModelScorer
-    losses: Callable[[Named, Indices], ClientLosses]
+    losses: Callable[[NamedArrays, Indices], ClientLosses]
     """Asks the clients at the given positions for their losses with weights, parameters and buffers."""
-    draw: Callable[[int], Named]
+    draw: Callable[[int], NamedArrays]
     """Weights, parameters and buffers, drawn as the scenario's are, once more for each number."""
 
     @property
@@ -74,9 +74,9 @@ class RoundStart:
 
     number: int
     """Counted from 1."""
-    parameters: Named
+    parameters: NamedArrays
     """The global weights."""
-    buffers: Named
+    buffers: NamedArrays
     """The running statistics that go with them."""
     cohort: Indices
     """The positions, ascending, of the clients that are to train."""
@@ -88,13 +88,13 @@ class RoundStart:
 class Instructions:
     """What the clients of a round are sent beside their settings."""
 
-    parameters: Named | None = None
+    parameters: NamedArrays | None = None
     """Starting weights for all clients; None for the global ones."""
-    records: dict[str, Named] = field(default_factory=dict)
+    records: dict[str, NamedArrays] = field(default_factory=dict)
     """Further named arrays for all clients, such as a control variate."""
-    own: dict[str, Named] = field(default_factory=dict)
+    own: dict[str, NamedArrays] = field(default_factory=dict)
     """Further named arrays of each client: (cohort, *shape)."""
-    values: Named = field(default_factory=dict)
+    values: NamedArrays = field(default_factory=dict)
     """Settings that differ between clients, by dotted key: (cohort,)."""
 
 
@@ -109,12 +109,12 @@ class Adoption:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RoundOutcome:
     """What a round comes to."""
 
-    parameters: Named
+    parameters: NamedArrays
     """The next global weights; those that are left out stay as they are."""
-    buffers: Named | None = None
+    buffers: NamedArrays | None = None
     """The running statistics that go with them; None to find them by the rule of the normalization."""
     metrics: Metrics = field(default_factory=dict)
     """What joins the round's line in metrics.jsonl."""
@@ -126,11 +126,11 @@ class Outcome:
     """What events.jsonl is to say of the round: an event and its details each."""
 
 
-def outcome_of(weights: Named, parameters: Iterable[str], **more: Any) -> Outcome:
+def outcome_of(weights: NamedArrays, parameters: Iterable[str], **more: Any) -> RoundOutcome:
     """The outcome of aggregating whole networks: `weights` has parameters and, under any other name, buffers."""
     named = set(parameters)
     buffers = {name: array for name, array in weights.items() if name not in named}
-    return Outcome({name: array for name, array in weights.items() if name in named}, buffers or None, **more)
+    return RoundOutcome({name: array for name, array in weights.items() if name in named}, buffers or None, **more)
 
 
 class Strategy(ABC):
@@ -146,7 +146,7 @@ class Strategy(ABC):
 
     def __init__(self, options: Any, context: StrategyContext) -> None:
         self.options, self.context = options, context
-        self.state: Named = {}
+        self.state: NamedArrays = {}
         """Named arrays, empty before round 1."""
 
     def instruct(self, start: RoundStart) -> Instructions:
@@ -154,10 +154,10 @@ class Strategy(ABC):
         return Instructions()
 
     @abstractmethod
-    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The outcome of the blocks' results, which come in block order and have weight."""
 
-    def reported(self, weights: Named) -> Named:
+    def reported(self, weights: NamedArrays) -> NamedArrays:
         """The global model that is measured and saved, given the global weights, parameters and buffers."""
         return weights
 
@@ -165,16 +165,16 @@ class Strategy(ABC):
         """The weights that clients, by their positions, go on with in place of what they are sent or have kept."""
         return InitialWeights()
 
-    def candidates(self) -> Named:
+    def candidates(self) -> NamedArrays:
         """Models from which each client may choose its own when it is measured: (models, *shape), buffers too."""
         return {}
 
 
-def with_prefix(prefix: str, arrays: Named) -> Named:
+def with_prefix(prefix: str, arrays: NamedArrays) -> NamedArrays:
     """The arrays under names that begin with `prefix`."""
     return {prefix + name: array for name, array in arrays.items()}
 
 
-def under_prefix(prefix: str, arrays: Named) -> Named:
+def under_prefix(prefix: str, arrays: NamedArrays) -> NamedArrays:
     """Those of the arrays whose names begin with `prefix`, without that beginning."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

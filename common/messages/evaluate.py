@@ -9,11 +9,11 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
-from common.arrays import Named, pack, unpack
-from common.data.agreement import Agreement
-from common.messages.agreement import read_agreement, write_agreement
+from common.arrays import NamedArrays, pack, unpack
+from common.data.data_spec import DataSpec
 from common.messages.blocks import Blocks
 from common.messages.content import Content
+from common.messages.data_spec import read_data_spec, write_data_spec
 from common.messages.initial_weights import InitialWeights
 from common.messages.train import STATE, VERSIONS
 from common.metrics import Sums
@@ -25,13 +25,13 @@ Which = Literal["holdout", "training"]
 
 
 def evaluate_records(
-    settings: str, agreement: Agreement, parameters: Named, personal: bool = False, rows: Which = "holdout"
+    settings: str, data_spec: DataSpec, parameters: NamedArrays, personal: bool = False, rows: Which = "holdout"
 ) -> dict[str, ArrayRecord | ConfigRecord]:
     """The records that all evaluate messages of a round have in common; `parameters` are (models, *shape).
 
     With `personal`, the first of the models is the global one, and each client's own is to be measured too.
     """
-    numbers, words = write_agreement(agreement)
+    numbers, words = write_data_spec(data_spec)
     return {
         "config": ConfigRecord({"settings": settings, "personal": personal, "rows": rows}),
         "agreement": numbers,
@@ -46,13 +46,13 @@ class EvaluateOrder:
 
     blocks: Blocks
     settings: str
-    agreement: Agreement
-    parameters: Named
+    data_spec: DataSpec
+    parameters: NamedArrays
     """The models' weights, (models, *shape)."""
     rows: Which = "holdout"
     personal: bool = False
     """Whether to measure the global model, the first of `parameters`, and after it each client's own."""
-    state: Named = field(default_factory=dict)
+    state: NamedArrays = field(default_factory=dict)
     """What each client has kept: (clients, *shape), zeros where it has kept nothing yet."""
     fresh: NDArray[np.bool_] | None = None
     """Which clients have kept nothing yet, shape (clients,); None where it does not matter."""
@@ -66,7 +66,7 @@ class EvaluateOrder:
         return cls(
             blocks=Blocks.read(records["blocks"]),
             settings=str(config["settings"]),
-            agreement=read_agreement(records["agreement"], content.config_records["agreement.words"]),
+            data_spec=read_data_spec(records["agreement"], content.config_records["agreement.words"]),
             parameters=unpack(records["parameters"]),
             rows=cast(Which, config["rows"]),
             personal=bool(config["personal"]),

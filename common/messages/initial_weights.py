@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from flwr.app import ArrayRecord, RecordDict
 
-from common.arrays import Named, pack, unpack
+from common.arrays import NamedArrays, pack, unpack
 from common.data.prepared import Indices
 
 _WHO, _WEIGHTS = "starting", "starts"
@@ -19,7 +19,7 @@ class InitialWeights:
 
     places: Indices = field(default_factory=lambda: np.empty(0, np.int64))
     """Who they are: their places among all clients that are spoken of, ascending."""
-    weights: Named = field(default_factory=dict)
+    weights: NamedArrays = field(default_factory=dict)
     """Parameters and buffers, (places, *shape)."""
 
     def among(self, places: Indices) -> InitialWeights:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.messages.blocks import Blocks
 from common.messages.train import TrainOrder, TrainReply
 
@@ -35,7 +35,7 @@ def together(blocks: Blocks, replies: list[TrainReply]) -> TrainReply:
 
 
 def _part(order: TrainOrder, block: int, places: slice) -> TrainOrder:
-    def own(arrays: Named) -> Named:
+    def own(arrays: NamedArrays) -> NamedArrays:
         return {name: array[places] for name, array in arrays.items()}
 
     return replace(
@@ -49,7 +49,7 @@ def _part(order: TrainOrder, block: int, places: slice) -> TrainOrder:
     )
 
 
-def _joined(arrays: list[Named], lengths: list[int]) -> Named:
+def _joined(arrays: list[NamedArrays], lengths: list[int]) -> NamedArrays:
     """Arrays by name, one part after the other; a part without one has zeros: none of its clients could be trained."""
     like = {name: array for part in arrays for name, array in part.items()}
     empty = {name: np.zeros((1, *array.shape[1:]), array.dtype) for name, array in like.items()}

@@ -8,11 +8,11 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
-from common.arrays import Named, pack, unpack
-from common.data.agreement import Agreement
-from common.messages.agreement import read_agreement, write_agreement
+from common.arrays import NamedArrays, pack, unpack
+from common.data.data_spec import DataSpec
 from common.messages.blocks import Blocks
 from common.messages.content import Content
+from common.messages.data_spec import read_data_spec, write_data_spec
 from common.messages.initial_weights import InitialWeights
 
 TRAIN = "train"
@@ -38,12 +38,12 @@ _REPLY = {"blocks", "weights", "metrics", "config", "excluded"}
 def train_records(
     round_number: int,
     settings: str,
-    agreement: Agreement,
+    data_spec: DataSpec,
     parameters: ArrayRecord,
-    records: dict[str, Named],
+    records: dict[str, NamedArrays],
 ) -> dict[str, ArrayRecord | ConfigRecord]:
     """The records that all train messages of a round have in common; `parameters` are (*shape), for all clients."""
-    numbers, words = write_agreement(agreement)
+    numbers, words = write_data_spec(data_spec)
     return {
         "config": ConfigRecord({"round": round_number, "settings": settings}),
         "agreement": numbers,
@@ -53,7 +53,7 @@ def train_records(
     }
 
 
-def own_records(starts: InitialWeights, values: Named, own: dict[str, Named]) -> dict[str, ArrayRecord]:
+def own_records(starts: InitialWeights, values: NamedArrays, own: dict[str, NamedArrays]) -> dict[str, ArrayRecord]:
     """The records of one message's clients, in the message's order.
 
     `starts` are for some of them, `values` their own settings by dotted key, (clients,), `own` further records of
@@ -70,18 +70,18 @@ class TrainOrder:
     blocks: Blocks
     settings: str
     """The JSON of `common.settings.ClientSettings`."""
-    agreement: Agreement
-    parameters: Named
+    data_spec: DataSpec
+    parameters: NamedArrays
     """Starting weights for all clients, (*shape)."""
     starts: InitialWeights = field(default_factory=InitialWeights)
     """What some of them start from in place of these, and of what they kept."""
-    records: dict[str, Named] = field(default_factory=dict)
+    records: dict[str, NamedArrays] = field(default_factory=dict)
     """Further named arrays for all clients, such as a control variate."""
-    own: dict[str, Named] = field(default_factory=dict)
+    own: dict[str, NamedArrays] = field(default_factory=dict)
     """Further named arrays of each client, (clients, *shape)."""
-    values: Named = field(default_factory=dict)
+    values: NamedArrays = field(default_factory=dict)
     """Settings that differ between clients, by dotted key, each of shape (clients,)."""
-    state: Named = field(default_factory=dict)
+    state: NamedArrays = field(default_factory=dict)
     """What each client kept from its last round: (clients, *shape), zeros where it has kept nothing yet."""
     fresh: NDArray[np.bool_] | None = None
     """Which clients have kept nothing yet, shape (clients,); None where clients keep nothing at all."""
@@ -95,7 +95,7 @@ class TrainOrder:
             round=int(config["round"]),  # type: ignore[arg-type]
             blocks=Blocks.read(records["blocks"]),
             settings=str(config["settings"]),
-            agreement=read_agreement(records["agreement"], content.config_records["agreement.words"]),
+            data_spec=read_data_spec(records["agreement"], content.config_records["agreement.words"]),
             parameters=unpack(records["parameters"]),
             starts=InitialWeights.read(content),
             records={name[len(_RECORD) :]: unpack(records[name]) for name in records if name.startswith(_RECORD)},
@@ -113,15 +113,15 @@ class TrainReply:
     blocks: Blocks
     weights: NDArray[np.float64]
     """The total weight behind each block's sums: its clients' training rows, shape (blocks,)."""
-    sums: dict[str, Named] = field(default_factory=dict)
+    sums: dict[str, NamedArrays] = field(default_factory=dict)
     """Named weighted sums over each block's clients: (blocks, *shape)."""
-    rows: dict[str, Named] = field(default_factory=dict)
+    rows: dict[str, NamedArrays] = field(default_factory=dict)
     """Named arrays of each client: (clients, *shape), for strategies that look at each."""
-    metrics: Named = field(default_factory=dict)
+    metrics: NamedArrays = field(default_factory=dict)
     """Numbers of each client, each of shape (clients,)."""
     excluded: dict[int, str] = field(default_factory=dict)
     """Clients whose training failed, and why; they are in no sum."""
-    state: Named | None = None
+    state: NamedArrays | None = None
     """What each client keeps for its next round: (clients, *shape). Stays with the grid or the host; None where
     clients keep nothing at all."""
     round: int = 0

@@ -10,7 +10,7 @@ import numpy as np
 from common.metrics.base import Examples, Metric, Numbers, Sums, Term
 
 
-class Loss(Metric, name="loss", tasks=("classification", "regression")):
+class LossMetric(Metric, name="loss", tasks=("classification", "regression")):
     """The plain loss, without label smoothing and class weights."""
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:
@@ -22,7 +22,7 @@ class Loss(Metric, name="loss", tasks=("classification", "regression")):
         return np.asarray(sums["loss"] / sums["rows"])
 
 
-class Objective(Metric, name="objective", tasks=("classification", "regression")):
+class ObjectiveMetric(Metric, name="objective", tasks=("classification", "regression")):
     """The loss with label smoothing and class weights, where training minimizes that."""
 
     needs: ClassVar[str] = "objective"

@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 
 from common import seeds
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.models.layout import Layout, Weights
 from common.models.mlp import DTYPES, MLP, Step
 from common.models.outputs import Output
@@ -16,9 +16,9 @@ from common.scenario.model import Model
 __all__ = ["DTYPES", "MLP", "Layout", "Output", "Step", "Weights", "bare", "blank", "build"]
 
 
-def build(spec: Model, agreement: Agreement, seed: int) -> MLP:
+def build(spec: Model, data_spec: DataSpec, seed: int) -> MLP:
     """The scenario's network for rows as they were agreed, its weights drawn from `seed`."""
-    network = bare(spec, agreement)
+    network = bare(spec, data_spec)
     # Not to_empty(), which takes seconds to import what it needs.
     room = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in network.state_dict().items()}
     network.load_state_dict(room, assign=True)
@@ -26,15 +26,15 @@ def build(spec: Model, agreement: Agreement, seed: int) -> MLP:
     return network
 
 
-def bare(spec: Model, agreement: Agreement) -> MLP:
+def bare(spec: Model, data_spec: DataSpec) -> MLP:
     """A new network without memory for its weights, which are to be assigned (PyTorch's device `meta`)."""
     with torch.device("meta"):
-        return MLP(spec, agreement.features, Output.of(spec, agreement))
+        return MLP(spec, data_spec.features, Output.of(spec, data_spec))
 
 
-def blank(spec: Model, agreement: Agreement) -> MLP:
+def blank(spec: Model, data_spec: DataSpec) -> MLP:
     """The same network without weights of its own, for `forward_stack`; one for all who ask."""
-    return _blank(spec, agreement.features, Output.of(spec, agreement))
+    return _blank(spec, data_spec.features, Output.of(spec, data_spec))
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.scenario.model import Model
 from common.scenario.objective import OutputKind, output_kind
 from common.tasks import Task
@@ -25,12 +25,12 @@ class Output:
     """How many classes there are; 0 for a regression."""
 
     @classmethod
-    def of(cls, model: Model, agreement: Agreement) -> Output:
+    def of(cls, model: Model, data_spec: DataSpec) -> Output:
         """The output that a scenario's model has for what was agreed."""
-        kind = output_kind(model, agreement.task)
-        classes = len(agreement.labels)
-        single = agreement.task == "classification" and kind == "sigmoid" and classes == 2
-        return cls(kind, agreement.task, 1 if single else agreement.outputs, classes)
+        kind = output_kind(model, data_spec.task)
+        classes = len(data_spec.labels)
+        single = data_spec.task == "classification" and kind == "sigmoid" and classes == 2
+        return cls(kind, data_spec.task, 1 if single else data_spec.outputs, classes)
 
     def activated(self, z: Tensor) -> Tensor:
         """h(z): probabilities, shares or numbers, (…, width) → (…, width)."""

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.data.text import Featurizer
 from common.data.transform import Transform
 from common.models import DTYPES, MLP, bare
@@ -31,7 +31,7 @@ class Predictor(nn.Module):
     """
 
     network: MLP
-    agreement: Agreement
+    data_spec: DataSpec
     inputs: Transform
     output_shift: Tensor
     output_scale: Tensor
@@ -40,7 +40,7 @@ class Predictor(nn.Module):
         self,
         network: MLP,
         spec: Model,
-        agreement: Agreement,
+        data_spec: DataSpec,
         untrained: Iterable[str] = (),
         client: int | None = None,
     ) -> None:
@@ -49,11 +49,11 @@ class Predictor(nn.Module):
         `client` is whose own model it is; None for the global one.
         """
         super().__init__()
-        self.network, self.spec, self.agreement = network, spec, agreement
+        self.network, self.spec, self.data_spec = network, spec, data_spec
         self.untrained, self.client = tuple(untrained), client
-        self.inputs = Transform(agreement, DTYPES[spec.dtype])
-        self.register_buffer("output_shift", torch.tensor(agreement.target_shift, dtype=torch.float64))
-        self.register_buffer("output_scale", torch.tensor(agreement.target_scale, dtype=torch.float64))
+        self.inputs = Transform(data_spec, DTYPES[spec.dtype])
+        self.register_buffer("output_shift", torch.tensor(data_spec.target_shift, dtype=torch.float64))
+        self.register_buffer("output_scale", torch.tensor(data_spec.target_scale, dtype=torch.float64))
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows (…, raw features) of any numeric type → logits (…, classes) or numbers (…, targets).
@@ -62,38 +62,38 @@ class Predictor(nn.Module):
         A categorical column holds codes into the agreement's categories, NaN is a missing value. Rows of text
         are given as `features` of them.
         """
-        seen = x.to(self.inputs.dtype) if self.agreement.vocabulary is not None else self.inputs(x)
+        seen = x.to(self.inputs.dtype) if self.data_spec.vocabulary is not None else self.inputs(x)
         outputs: Tensor = self.network(seen)
-        if self.agreement.task == "regression":
+        if self.data_spec.task == "regression":
             outputs = outputs * self.output_scale + self.output_shift
         return outputs
 
     def features(self, texts: Sequence[str]) -> Tensor:
         """The features of texts, (texts, features): what `forward` takes for a model of texts."""
-        if self.agreement.vocabulary is None:
+        if self.data_spec.vocabulary is None:
             raise ValueError("this model takes rows of numbers, not texts")
-        return torch.from_numpy(Featurizer(self.agreement.vocabulary).features(texts).toarray())
+        return torch.from_numpy(Featurizer(self.data_spec.vocabulary).features(texts).toarray())
 
     @torch.inference_mode()
     def predict(self, rows: Tensor | Sequence[str]) -> list[Label] | Tensor:
         """The labels of rows (rows, raw features) or of texts, or their targets (rows, targets)."""
         outputs: Tensor = self(rows if isinstance(rows, Tensor) else self.features(rows))
-        if self.agreement.task == "regression":
+        if self.data_spec.task == "regression":
             return outputs
-        return [self.agreement.labels[code] for code in self.network.output.codes(outputs).tolist()]
+        return [self.data_spec.labels[code] for code in self.network.output.codes(outputs).tolist()]
 
 
 def to_bytes(model: Predictor) -> bytes:
     """The model as a safetensors file; equal models give equal bytes."""
     about = {
         "model": model.spec.model_dump(mode="json", exclude={"from_"}),
-        "agreement": model.agreement.words(),
+        "agreement": model.data_spec.words(),
         "untrained": model.untrained,
         "client": model.client,
     }
     tensors = {f"network.{name}": tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     # In float64, so that the agreement is the same to the last bit when it is read.
-    agreed = {f"agreement.{name}": torch.from_numpy(np.array(a)) for name, a in model.agreement.arrays().items()}
+    agreed = {f"agreement.{name}": torch.from_numpy(np.array(a)) for name, a in model.data_spec.arrays().items()}
     # A single entry: safetensors writes several in no fixed order.
     return save(tensors | agreed, metadata={"hothouse": json.dumps(about, sort_keys=True)})
 
@@ -129,11 +129,11 @@ def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:
         {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
         for prefix in ("agreement.", "network.")
     )
-    agreement = Agreement.of(about["agreement"], {name: tensor.numpy() for name, tensor in agreed.items()})
+    data_spec = DataSpec.of(about["agreement"], {name: tensor.numpy() for name, tensor in agreed.items()})
     # A header of a few bytes can claim a network of any size: nothing is made before the shapes are compared.
     if len(spec.layers) >= len(weights):
         raise ValueError(f"{len(spec.layers)} layers, but only {len(weights)} arrays of weights")
-    network = bare(spec, agreement)
+    network = bare(spec, data_spec)
     expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
@@ -143,7 +143,7 @@ def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:
             raise ValueError(f"{name} has numbers that are infinite or not a number (NaN)")
     network.load_state_dict(weights, assign=True)
     untrained, client = tuple(map(str, about.get("untrained", ()))), about.get("client")
-    return Predictor(network, spec, agreement, untrained, client if isinstance(client, int) else None).eval()
+    return Predictor(network, spec, data_spec, untrained, client if isinstance(client, int) else None).eval()
 
 
 def _told(array: tuple[tuple[int, ...], torch.dtype] | None) -> str:

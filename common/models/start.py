@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.archives import read_archive
-from common.arrays import Named
-from common.data.agreement import Agreement
+from common.arrays import NamedArrays
+from common.data.data_spec import DataSpec
 from common.errors import InputError
 from common.models.predictor import Predictor, load_model, read_model
 from common.scenario import Scenario
@@ -39,7 +39,9 @@ def with_earlier_shape(scenario: Scenario, path: str) -> Scenario:
     return scenario.model_copy(update={"model": model})
 
 
-def starting_weights(scenario: Scenario, fresh: Named, agreement: Agreement) -> tuple[Named, list[str]] | None:
+def starting_weights(
+    scenario: Scenario, fresh: NamedArrays, data_spec: DataSpec
+) -> tuple[NamedArrays, list[str]] | None:
     """The weights and running statistics to start from, and what of them is new; None where a scenario names none.
 
     The earlier model's inputs and outputs are matched by their names: columns, categories, terms and labels may stand
@@ -50,9 +52,9 @@ def starting_weights(scenario: Scenario, fresh: Named, agreement: Agreement) -> 
     if scenario.model.from_ is None:
         return None
     earlier = _earlier(scenario.model.from_)
-    inputs, new_inputs = _matched(_inputs(earlier.agreement), _inputs(agreement), "inputs")
+    inputs, new_inputs = _matched(_inputs(earlier.data_spec), _inputs(data_spec), "inputs")
     width = earlier.network.output.width
-    outputs, new_outputs = _matched(_outputs(earlier.agreement, width), _outputs(agreement, width), "classes")
+    outputs, new_outputs = _matched(_outputs(earlier.data_spec, width), _outputs(data_spec, width), "classes")
     last = f"layers.{len(earlier.spec.layers)}"
     weights = {}
     for name, tensor in earlier.network.state_dict().items():
@@ -69,7 +71,7 @@ Unit = tuple[str, ...]
 """What an input or an output of a network stands for."""
 
 
-def _inputs(agreed: Agreement) -> list[Unit]:
+def _inputs(agreed: DataSpec) -> list[Unit]:
     """What the network's inputs stand for, in the order of `common.data.transform`."""
     if agreed.vocabulary is not None:
         words = agreed.vocabulary
@@ -84,7 +86,7 @@ def _inputs(agreed: Agreement) -> list[Unit]:
     return [*found, *(("missing", columns[place].name) for place in agreed.indicators)]
 
 
-def _outputs(agreed: Agreement, width: int) -> list[Unit]:
+def _outputs(agreed: DataSpec, width: int) -> list[Unit]:
     """What a network's `width` outputs stand for; a single one for two classes stands for both, in their order."""
     if agreed.task == "regression":
         return [("target", str(place)) for place in range(agreed.outputs)]

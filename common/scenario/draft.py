@@ -19,14 +19,14 @@ from common.scenario.shipped import found
 
 
 @dataclass(frozen=True)
-class Change:
+class DraftChange:
     """A value for a key, and where it came from, for messages."""
 
     value: Any
     origin: str
 
 
-Changes = Mapping[str, Change]
+DraftChanges = Mapping[str, DraftChange]
 """Changes by dotted key."""
 
 
@@ -56,7 +56,7 @@ class Draft:
         except RecursionError:
             raise InputError(f"{self.document.name}: nested too deeply") from None
 
-    def changed(self, changes: Changes, without: Sequence[str] = ()) -> Draft:
+    def changed(self, changes: DraftChanges, without: Sequence[str] = ()) -> Draft:
         """The draft with other values at some keys, and without some of the keys at its top.
 
         A change below another one is made after it. Raises InputError where there is no such place.

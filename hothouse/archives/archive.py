@@ -20,7 +20,7 @@ from common.run_files import is_taken
 from hothouse.archives.card import model_card
 from hothouse.report.page import write_page
 from hothouse.report.run import run_page
-from hothouse.results.records import NO_RUN, Records
+from hothouse.results.records import NO_RUN, RunRecords
 from hothouse.results.run_folder import RunFolder
 from hothouse.running.finished import Run, load
 from hothouse.writing import written
@@ -98,7 +98,7 @@ def _check(run: RunFolder, archive: Path, folder: Path) -> None:
     Raises InputError where it is no run.
     """
     try:
-        page = write_page(run_page(Records(run.folder, folder)), run.folder / "report.html")
+        page = write_page(run_page(RunRecords(run.folder, folder)), run.folder / "report.html")
         parts = [run.scenario, run.stored_model, run.summary["versions"], page]
         if run.metrics.empty or not all(parts):
             raise ValueError("it has no rounds")
@@ -120,7 +120,7 @@ def _environment(run: RunFolder) -> dict[str, Any]:
 def _onnx(model: Predictor) -> bytes:
     """The model as ONNX: `rows` (any number, features) in, `outputs` out; rows that are shifted are of float64.
 
-    What training learned about reading is in its metadata, under `hothouse.agreement` as JSON: the columns in the order
+    What training learned about reading is in its metadata, under `hothouse.data_spec` as JSON: the columns in the order
     of `rows`, their categories in the order of their codes, how numbers are written and what stands for a missing one
     (NaN in `rows`), the labels in the order of `outputs`, the terms that `rows` of a model of texts count.
     """
@@ -132,10 +132,10 @@ def _onnx(model: Predictor) -> bytes:
         raise InputError("--onnx needs the package onnx: pip install 'hothouse[onnx]'") from None
     import torch
 
-    words = model.agreement.vocabulary
-    width = len(model.agreement.shift) if words is None else words.width
+    words = model.data_spec.vocabulary
+    width = len(model.data_spec.shift) if words is None else words.width
     # As training read them: an offset may be larger than what float32 can hold beside the differences.
-    rows = torch.float64 if words is None and model.agreement.shift.any() else model.inputs.dtype
+    rows = torch.float64 if words is None and model.data_spec.shift.any() else model.inputs.dtype
     axes = {"rows": {0: "rows"}, "outputs": {0: "rows"}}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -151,6 +151,6 @@ def _onnx(model: Predictor) -> bytes:
         )
         exported = onnx.load(path)
     entry = exported.metadata_props.add()
-    entry.key, entry.value = "hothouse.agreement", json.dumps(model.agreement.words(), sort_keys=True)
+    entry.key, entry.value = "hothouse.agreement", json.dumps(model.data_spec.words(), sort_keys=True)
     content: bytes = exported.SerializeToString()
     return content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.models.predictor import Predictor
 from common.scenario import dump_scenario
 from common.wording import first_few
@@ -14,7 +14,7 @@ from hothouse.results.run_folder import RunFolder
 def model_card(run: RunFolder, model: Predictor) -> str:
     """A card for the run's final model, or a client's own, from what the run recorded."""
     scenario, summary = run.scenario, run.summary
-    clients, agreed = summary["clients"], model.agreement
+    clients, agreed = summary["clients"], model.data_spec
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
     source = scenario.data.source.model_dump()
     what = " ".join(str(source[name]) for name in ("kind", "name") if name in source)
@@ -77,7 +77,7 @@ def _whose(model: Predictor) -> str:
     return ""
 
 
-def _inputs(agreed: Agreement) -> str:
+def _inputs(agreed: DataSpec) -> str:
     if agreed.vocabulary is not None:
         return f"texts, as {agreed.vocabulary.features} of {agreed.vocabulary.width} terms"
     if agreed.columns and len(agreed.row_shape) == 1:

@@ -15,7 +15,7 @@ from hothouse.commands.options import ScenarioFile, Seed, Set, changes
 
 def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> None:
     """Check a scenario and its data: every mistake with its line, or a word on what it describes."""
-    from common.data.agreement import in_words
+    from common.data.data_spec import in_words
     from common.scenario import expected_cohort
     from hothouse.inspect.check import check
 
@@ -38,10 +38,10 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> Non
         f"{int(prepared.training_sizes.sum()):,} rows to train on, {len(prepared.test):,} to test on"
     )
     if chosen.federation.privacy is not None and not runs:
-        from server.accounting import Mechanism
+        from server.accounting import PrivacyMechanism
 
         rounds = chosen.federation.rounds
-        for statement in Mechanism.of(chosen, clients).statements(rounds):
+        for statement in PrivacyMechanism.of(chosen, clients).statements(rounds):
             print(f"privacy: after {rounds} rounds {statement.in_words()}")
     for hint in checked.hints:
         print(f"hint: {hint}")

@@ -23,11 +23,11 @@ def shown_run(
     quiet: bool, json_lines: bool, live: bool, port: int | None
 ) -> Iterator[tuple[list[Observer], Callable[[Run], None]]]:
     """Who watches a run, and what shows its result, for the way in which the user wants to see it."""
-    from hothouse.running.progress import Home
+    from hothouse.running.progress import RunFolderObserver
 
     with ExitStack() as after:
         progress, show = _progress(quiet, json_lines, after)
-        home = Home()
+        home = RunFolderObserver()
         observers: list[Observer] = [progress, home]
         if live:
             from hothouse.running.live import LivePage
@@ -83,7 +83,7 @@ def _progress(quiet: bool, json_lines: bool, after: ExitStack) -> tuple[Observer
 def shown_sweep(source: Path, quiet: bool, json_lines: bool, **options: Any) -> None:
     """Begin or go on with a sweep, shown in the way in which the user wants to see it."""
     from hothouse.sweeps.display import JsonSweep, LiveSweep
-    from hothouse.sweeps.leave import PAGE
+    from hothouse.sweeps.outputs import PAGE
     from hothouse.sweeps.summary import best_told, results_table
     from hothouse.sweeps.sweep import sweep as launch
     from hothouse.sweeps.watcher import Watcher

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from common.metrics import more_is_better
 from hothouse.comparison.groups import Group, Groups, differing
 from hothouse.comparison.statistics import Estimate, Paired, estimate, paired
-from hothouse.results.records import Records
+from hothouse.results.records import RunRecords
 
 if TYPE_CHECKING:
     pass
@@ -117,7 +117,7 @@ class Compared:
         """The scenario's dotted keys that tell the groups apart."""
         return differing(self.groups)
 
-    def _last(self, run: Records) -> float:
+    def _last(self, run: RunRecords) -> float:
         return last_value(run, self.metric)
 
     def _row(self, group: Group) -> Row:
@@ -143,7 +143,7 @@ class Compared:
         )
 
 
-def last_value(run: Records, metric: str) -> float:
+def last_value(run: RunRecords, metric: str) -> float:
     """A run's metric after the last round that measured it; NaN where that is no finite number, or none did."""
     measured = [line[metric] for line in run.metrics if metric in line]
     return math.nan if not measured or measured[-1] is None else float(measured[-1])
@@ -154,7 +154,7 @@ def _how_far(group: Group) -> str:
     return f"after round {rounds[0]}" + (f" to {rounds[-1]}" if len(rounds) > 1 else "")
 
 
-def when_reached(run: Records, target: Target) -> Reached | None:
+def when_reached(run: RunRecords, target: Target) -> Reached | None:
     """The first round after which the target was reached, and what it had cost; None where it never was."""
     bytes_, seconds = 0.0, 0.0
     for line in run.metrics:

@@ -12,7 +12,7 @@ from typing import Any
 from common.errors import InputError
 from common.run_files import Entry
 from common.scenario.flat import flat
-from hothouse.results.records import Records, readable
+from hothouse.results.records import RunRecords, readable
 
 _FREE = ("seed", "name", "checkpoints", "tracking")
 """Keys in which runs of a group may differ: they change no round."""
@@ -27,11 +27,11 @@ class Group:
     label: str
     values: dict[str, Any]
     """The scenario's keys, dotted, without those that may differ."""
-    runs: list[Records]
+    runs: list[RunRecords]
     """One for each seed, in the order of seeds."""
 
     @property
-    def by_seed(self) -> dict[int, Records]:
+    def by_seed(self) -> dict[int, RunRecords]:
         """The runs by their seeds."""
         return {int(run.scenario["seed"]): run for run in self.runs}
 
@@ -60,12 +60,12 @@ class Groups:
     """Folders, and why they do not count."""
 
 
-def find_runs(given: Iterable[str | Path]) -> list[Records]:
+def find_runs(given: Iterable[str | Path]) -> list[RunRecords]:
     """The runs in folders, in folders of runs and in patterns such as `runs/mine-*`, each once, in that order.
 
     Raises InputError for something that leads to no run.
     """
-    found: dict[Path, Records] = {}
+    found: dict[Path, RunRecords] = {}
     for one in given:
         # Path.glob takes no absolute pattern.
         folders = [Path(one)] if Path(one).exists() else list(map(Path, sorted(glob.glob(str(one)))))  # noqa: PTH207
@@ -76,13 +76,13 @@ def find_runs(given: Iterable[str | Path]) -> list[Records]:
     return list(found.values())
 
 
-def grouped(runs: Sequence[Records]) -> Groups:
+def grouped(runs: Sequence[RunRecords]) -> Groups:
     """Runs in groups, in the order in which each group's first run is given.
 
     Of a group with complete runs the incomplete ones are left out; of runs with the same seed, which are the
     same bits, all but the first. Runs that measured nothing are left out.
     """
-    kinds: dict[str, list[Records]] = {}
+    kinds: dict[str, list[RunRecords]] = {}
     left_out: list[tuple[Path, str]] = []
     for run in runs:
         with readable(run.folder):
@@ -95,7 +95,7 @@ def grouped(runs: Sequence[Records]) -> Groups:
     for members in kinds.values():
         complete = [run for run in members if run.status == "complete"]
         left_out += [(run.folder, f"it is {run.status}") for run in members if complete and run not in complete]
-        seeds: dict[int, Records] = {}
+        seeds: dict[int, RunRecords] = {}
         for run in complete or members:
             if run.scenario["seed"] in seeds:
                 left_out.append((run.folder, f"it repeats {seeds[run.scenario['seed']].folder}"))
@@ -120,7 +120,7 @@ def _kind(scenario: Entry) -> Entry:
     return {key: value for key, value in scenario.items() if key not in _FREE}
 
 
-def _check(run: Records) -> None:
+def _check(run: RunRecords) -> None:
     """Look at what a comparison reads of a run. Raises what reading something else raises."""
     _ = run.status, int(run.scenario["seed"]), str(run.scenario["name"])
     _ = [(line["bytes_down"] + line["bytes_up"], line["seconds"] + 0) for line in run.metrics]
@@ -132,18 +132,18 @@ def _check(run: Records) -> None:
             raise ValueError(f"{part} has other values than numbers")
 
 
-def _ground(run: Records) -> dict[str, str]:
+def _ground(run: RunRecords) -> dict[str, str]:
     """What a run stands on besides its scenario: the content of its data and the software, as far as they are known."""
     software = run.summary.get("versions", {}).get("hothouse")
     known = {"content of the data": run.summary.get("data"), "software": software}
     return {name: str(value) for name, value in known.items() if value}
 
 
-def _runs_in(folder: Path) -> list[Records]:
+def _runs_in(folder: Path) -> list[RunRecords]:
     """The run that a folder is, or the runs below it."""
     if _is_run(folder):
-        return [Records(folder)]
-    return [Records(path.parent) for path in sorted(folder.rglob("summary.json")) if _is_run(path.parent)]
+        return [RunRecords(folder)]
+    return [RunRecords(path.parent) for path in sorted(folder.rglob("summary.json")) if _is_run(path.parent)]
 
 
 def _is_run(folder: Path) -> bool:

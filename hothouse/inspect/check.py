@@ -10,9 +10,9 @@ from typing import Any
 from common.data import Prepared, prepare
 from common.data.augmentable import augmentation_hints
 from common.participation import read_participation
+from common.resolve import resolve_scenario
 from common.scenario import Scenario, load_scenario, located
 from common.scenario.selection import Schedule
-from common.settled import settled
 from hothouse.inspect.hints import hints
 from server.trackers import check_trackers
 
@@ -30,7 +30,7 @@ class Checked:
 def check(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Checked:
     """The scenario and its data, checked. Raises InputError: a line for each mistake, with its place."""
     with located(source, overrides):
-        scenario = settled(load_scenario(source, overrides))
+        scenario = resolve_scenario(load_scenario(source, overrides))
         check_trackers(scenario)
         if isinstance(scenario.federation.selection, Schedule):
             read_participation(Path(scenario.federation.selection.path))

@@ -13,8 +13,8 @@ from rich.table import Table as TerminalTable
 
 from common import seeds
 from common.data import Prepared
+from common.data.column_statistics import effective_labels, gini, label_counts, label_entropies, target_percentiles
 from common.data.prepared import Indices
-from common.data.statistics import effective_labels, gini, label_counts, label_entropies, target_percentiles
 from common.scenario import Scenario
 from hothouse.inspect import side_by_side
 from hothouse.inspect.augmented import Augmented, Seen

@@ -10,7 +10,7 @@ from typing import Any
 
 from hothouse.inspect.augmented import Seen
 from hothouse.report.images import data_uri
-from hothouse.report.page import Raw, shown, table
+from hothouse.report.page import Html, shown, table
 
 _PIECES = re.compile(r"\s+|\w+|[^\w\s]")
 _MOST_CHARACTERS = 300
@@ -20,8 +20,8 @@ _AS_IT_IS = "as\u00a0it\u00a0is"
 def pictures(seen: Sequence[Seen], answers: Sequence[str], shape: list[int], limits: tuple[float, float]) -> str:
     """Images: one line each, the original first."""
 
-    def picture(pixels: Any, words: str) -> Raw:
-        return Raw(f'<img alt="{escape(words)}" src="{data_uri(pixels, shape, limits)}">')
+    def picture(pixels: Any, words: str) -> Html:
+        return Html(f'<img alt="{escape(words)}" src="{data_uri(pixels, shape, limits)}">')
 
     lines = [
         [
@@ -37,7 +37,7 @@ def pictures(seen: Sequence[Seen], answers: Sequence[str], shape: list[int], lim
 def texts(seen: Sequence[Seen], answers: Sequence[str]) -> str:
     """Texts: what is new is marked, what is gone struck through."""
     lines = [
-        [answer, one.before[:_MOST_CHARACTERS], *(Raw(changes(one.before, after)) for after in one.after)]
+        [answer, one.before[:_MOST_CHARACTERS], *(Html(changes(one.before, after)) for after in one.after)]
         for one, answer in zip(seen, answers, strict=True)
     ]
     return table(_head(seen), lines)
@@ -51,7 +51,7 @@ def numbers(seen: Sequence[Seen], answers: Sequence[str], names: list[str], cell
         lines.append([answer, _AS_IT_IS, *before])
         for n, after in enumerate(one.after, 1):
             marked = [
-                new if new == old else Raw(f"<mark>{escape(shown(new))}</mark>")
+                new if new == old else Html(f"<mark>{escape(shown(new))}</mark>")
                 for old, new in zip(before, cells(after), strict=True)
             ]
             lines.append(["", f"round\u00a0{n}", *marked])

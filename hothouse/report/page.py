@@ -212,13 +212,13 @@ def _is_number(value: Any) -> bool:
 
 
 def _cell(value: Any, right: bool) -> str:
-    if isinstance(value, Raw):
+    if isinstance(value, Html):
         return f"<td>{value.html}</td>"
     return f"<td{_RIGHT if right or _is_number(value) else ''}>{escape(shown(value))}</td>"
 
 
 @dataclass(frozen=True)
-class Raw:
+class Html:
     """HTML to be put into a table's cell as it is."""
 
     html: str

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hothouse.report.page import Page, write_page
 from hothouse.report.sections import SECTIONS
-from hothouse.results.records import Records, read, readable
+from hothouse.results.records import RunRecords, read, readable
 
 _PILLS = {"complete": "good", "incomplete": "bad", "running": "wait"}
 
@@ -23,7 +23,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     return write_page(page, Path(out) if out is not None else records.folder / "report.html")
 
 
-def run_page(records: Records) -> Page:
+def run_page(records: RunRecords) -> Page:
     """The page of a run, whether it has ended or not."""
     page = Page(str(records.scenario.get("name", records.folder.name)), _lead(records))
     for heading, parts in SECTIONS:
@@ -33,7 +33,7 @@ def run_page(records: Records) -> Page:
     return page
 
 
-def _lead(records: Records) -> str:
+def _lead(records: RunRecords) -> str:
     """What was run, and how it ended."""
     scenario, summary, status = records.scenario, records.summary, records.status
     federation, data = scenario["federation"], scenario["data"]

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from common.data.agreement import Agreement
-from common.data.door import faults, plain_numbers
+from common.data.data_spec import DataSpec
 from common.data.images import image_shape
+from common.data.normalize import faults, plain_numbers
 from common.data.numbers import MISSING, number
 from common.data.numpy_files import read_npy, read_npz
 from common.data.sources.files import csv_rows, lines_of
@@ -30,7 +30,7 @@ _ARRAYS = ("x", "x_test", "x_train")
 _SEPARATORS = ",;\t|"
 
 
-class Given(NamedTuple):
+class InputRows(NamedTuple):
     """Rows that a user gives, as the model takes them."""
 
     rows: Tensor
@@ -38,19 +38,19 @@ class Given(NamedTuple):
     """What each row is called, where it has a file of its own."""
 
 
-def read_rows(path: Path, model: Predictor) -> Given:
+def read_rows(path: Path, model: Predictor) -> InputRows:
     """The rows in a file, or in a folder of pictures.
 
     Raises InputError for a file that cannot be read, for one without rows, and for rows of other shape or of numbers
     that the model has no use for.
     """
-    agreed, kind = model.agreement, path.suffix.lower()
+    agreed, kind = model.data_spec, path.suffix.lower()
     if path.is_dir() or kind in suffixes():
         return _pictures(path, agreed)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if agreed.vocabulary is not None:
-        return Given(model.features(_texts(path)))
+        return InputRows(model.features(_texts(path)))
     by_name = bool(agreed.columns) and len(agreed.row_shape) == 1
     rows: NDArray[np.generic]
     if kind == ".csv":
@@ -64,10 +64,10 @@ def read_rows(path: Path, model: Predictor) -> Given:
         raise InputError(f"{path}: expected rows of {width} numbers, found {rows[0].size} of type {rows.dtype}")
     rows = plain_numbers(rows.reshape(len(rows), -1))
     _check(path, rows, agreed)
-    return Given(torch.from_numpy(rows))
+    return InputRows(torch.from_numpy(rows))
 
 
-def _pictures(path: Path, agreed: Agreement) -> Given:
+def _pictures(path: Path, agreed: DataSpec) -> InputRows:
     """The picture in a file, or the pictures in a folder, sorted by name, read as training reads pictures."""
     shape = image_shape(agreed.row_shape)
     colors = {1: "grey", 3: "rgb"}
@@ -79,10 +79,10 @@ def _pictures(path: Path, agreed: Agreement) -> Given:
         raise InputError(f"{path}: no picture there")
     reader, size = Pictures(), (shape.width, shape.height)
     read = [reader.read(file, str(file), colors[shape.channels], size).reshape(-1) for file in files]
-    return Given(torch.from_numpy(np.stack(read)), [file.name for file in files])
+    return InputRows(torch.from_numpy(np.stack(read)), [file.name for file in files])
 
 
-def _check(path: Path, rows: NDArray[np.generic], agreed: Agreement) -> None:
+def _check(path: Path, rows: NDArray[np.generic], agreed: DataSpec) -> None:
     odd, _ = faults(rows)
     if odd is not None:
         raise InputError(f"{path}: row {odd[0]}, column {_name(agreed, odd[1])}: {rows[odd]:g} is no usable number")
@@ -97,7 +97,7 @@ def _check(path: Path, rows: NDArray[np.generic], agreed: Agreement) -> None:
             )
 
 
-def _name(agreed: Agreement, column: int) -> str:
+def _name(agreed: DataSpec, column: int) -> str:
     return agreed.columns[column].name if agreed.columns else str(column)
 
 
@@ -150,7 +150,7 @@ def _numbers(path: Path) -> NDArray[np.float64]:
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(rows[0]) if rows else 0)
 
 
-def _table(path: Path, agreed: Agreement) -> NDArray[np.float64]:
+def _table(path: Path, agreed: DataSpec) -> NDArray[np.float64]:
     """The model's columns, found by name; categories as codes, NaN for what is missing or was never seen."""
     wanted = [column.name for column in agreed.columns]
 

@@ -15,7 +15,7 @@ from common.models.predictor import Predictor
 from common.personal import own_arrays
 from common.scenario.strategy import StrategyPart
 from hothouse.results.records import readable
-from server.record.checkpoints import Loaded, latest
+from server.record.checkpoints import LoadedCheckpoint, latest
 
 if TYPE_CHECKING:
     from hothouse.results.run_folder import RunFolder
@@ -43,7 +43,7 @@ def own_model(run: RunFolder, client: int) -> Predictor:
         return _from(run.stored_model, strategy, loaded, client)
 
 
-def _last(run: RunFolder) -> Loaded:
+def _last(run: RunFolder) -> LoadedCheckpoint:
     """The checkpoint of the run's last round."""
     loaded = latest(run.folder / "checkpoints", lambda path, reason: None)
     if loaded is None or loaded.state.round != run.summary["rounds"]:
@@ -54,7 +54,7 @@ def _last(run: RunFolder) -> Loaded:
     return loaded
 
 
-def _from(shared: Predictor, strategy: StrategyPart, loaded: Loaded, client: int) -> Predictor:
+def _from(shared: Predictor, strategy: StrategyPart, loaded: LoadedCheckpoint, client: int) -> Predictor:
     """The model of the client at a place, from what the global one and the checkpoint have."""
     for kept in loaded.kept():
         at = np.flatnonzero(kept.places == client)
@@ -64,9 +64,9 @@ def _from(shared: Predictor, strategy: StrategyPart, loaded: Loaded, client: int
         arrays = loaded.state.parameters | loaded.state.buffers
         models = {name: torch.from_numpy(array)[None] for name, array in arrays.items()}
         weights = client_algorithm(strategy).own_model(models, own, _no_losses)
-        network = bare(shared.spec, shared.agreement)
+        network = bare(shared.spec, shared.data_spec)
         network.load_state_dict({name: tensor[0] for name, tensor in weights.items()}, assign=True)
-        return Predictor(network, shared.spec, shared.agreement, client=client).eval()
+        return Predictor(network, shared.spec, shared.data_spec, client=client).eval()
     raise InputError(f"client {client} has no model of its own: it never took part in a round")
 
 

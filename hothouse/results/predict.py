@@ -33,7 +33,7 @@ def predict(model: Predictor, data: str | Path, safe: bool = False) -> tuple[str
     Raises InputError for a file that cannot be read, for rows that are not what the model takes, and for one whose
     outputs are no finite numbers.
     """
-    agreed, given = model.agreement, read_rows(Path(data), model)
+    agreed, given = model.data_spec, read_rows(Path(data), model)
     with torch.inference_mode():
         outputs = model(given.rows)
     odd = (~outputs.isfinite()).flatten(1).any(dim=1).nonzero()

@@ -57,7 +57,7 @@ def readable(folder: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Records:
+class RunRecords:
     """A run's files, read when they are asked for; what is not there yet is empty."""
 
     folder: Path
@@ -164,9 +164,9 @@ class Records:
         return dict(zip(self.federation.get("shown", []), names, strict=False))
 
 
-def read(folder: str | Path) -> Records:
+def read(folder: str | Path) -> RunRecords:
     """The records in a run's folder. Raises InputError where there is none."""
     folder = Path(folder)
     if not (folder / "summary.json").is_file() or not (folder / "scenario.yaml").is_file():
         raise InputError(f"{folder}: expected a run's folder, found no summary.json there")
-    return Records(folder)
+    return RunRecords(folder)

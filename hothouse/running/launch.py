@@ -19,9 +19,9 @@ from flwr.app.user_config import UserConfig
 
 from common.data import Prepared, prepare
 from common.errors import InputError
+from common.resolve import resolve_scenario
 from common.run_files import is_taken
 from common.scenario import Scenario, load_scenario, located, single_run
-from common.settled import settled
 from hothouse.inspect.hints import hints
 from hothouse.report.run import write_report
 from hothouse.results.records import readable
@@ -72,7 +72,7 @@ def run(
     if isinstance(scenario, Scenario):
         scenario = scenario.model_dump(mode="json", exclude_none=True)
     with located(scenario, changes):
-        chosen = settled(single_run(load_scenario(scenario, changes)))
+        chosen = resolve_scenario(single_run(load_scenario(scenario, changes)))
         where = Where(workers, engine, ray_address)
         return _launch(chosen, where, observers, node_config, verbose, lambda: new_folder(chosen.name, out))
 

@@ -23,7 +23,7 @@ from typing import Any
 from common.errors import InputError
 from hothouse.report.page import Page, paragraph
 from hothouse.report.run import run_page
-from hothouse.results.records import Records, readable
+from hothouse.results.records import RunRecords, readable
 from server.record.observers import Observer
 
 HOST = "127.0.0.1"
@@ -122,7 +122,7 @@ class _Feed:
         """The page as it is now."""
         try:
             with readable(self._folder):
-                records = Records(self._folder)
+                records = RunRecords(self._folder)
                 if records.summary and (self._folder / "scenario.yaml").is_file():
                     return run_page(records)
             told = "Waiting for the run to begin …"
@@ -151,7 +151,7 @@ class _Feed:
     def _encoded(self) -> str:
         state = self.page().state()
         with suppress(InputError):
-            state["ended"] = Records(self._folder).status != "running"
+            state["ended"] = RunRecords(self._folder).status != "running"
         return json.dumps(state, allow_nan=False, separators=(",", ":"))
 
 

@@ -12,14 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from common.data.agreement import Agreement, in_words
+from common.data.data_spec import DataSpec, in_words
 from common.data.prepared import Indices
 from common.metrics import primaries
 from common.run_files import Metrics
 from common.wording import first_few
 from hothouse.results.records import FAIRNESS
 from hothouse.results.run_folder import RunFolder
-from server.events import Work
+from server.events import WorkerEvent
 from server.record.journal import as_json
 from server.record.observers import Observer
 
@@ -59,9 +59,9 @@ class LiveProgress(Observer):
         """Remember what is about to run."""
         self._rounds, self._parameters = rounds, parameters
 
-    def agreed(self, federation: Federation, agreement: Agreement) -> None:
+    def agreed(self, federation: Federation, data_spec: DataSpec) -> None:
         """Show what is about to run, and on what."""
-        sizes, learned = federation.training_sizes, in_words(agreement.task, agreement.labels, agreement.outputs)
+        sizes, learned = federation.training_sizes, in_words(data_spec.task, data_spec.labels, data_spec.outputs)
         self._console.print(
             f"{len(sizes):,} clients with {int(sizes.sum()):,} rows to train on, {learned}, "
             f"a model of {self._parameters:,} parameters, {self._rounds} rounds",
@@ -75,7 +75,7 @@ class LiveProgress(Observer):
         """Show how many clients are about to train."""
         self._workers.expect(len(cohort))
 
-    def worked(self, work: Work) -> None:
+    def worked(self, work: WorkerEvent) -> None:
         """Show what a worker does."""
         self._workers.worked(work)
 
@@ -143,7 +143,7 @@ class WorkerLights:
         self._cohort, self._done = cohort, 0
         self._doing = dict.fromkeys(self._doing, "")
 
-    def worked(self, work: Work) -> None:
+    def worked(self, work: WorkerEvent) -> None:
         """A worker takes something up, or is done with it."""
         self._doing[work.worker] = work.kind if work.seconds is None else ""
         if work.seconds is not None and work.kind == "train":
@@ -166,7 +166,7 @@ class WorkerLights:
         return line
 
 
-class Home(Observer):
+class RunFolderObserver(Observer):
     """Remembers where the run's folder is, for what is said when the run breaks off."""
 
     def __init__(self) -> None:

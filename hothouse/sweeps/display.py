@@ -15,7 +15,7 @@ from rich.text import Text
 
 from common.run_files import Metrics
 from hothouse.results.records import words
-from hothouse.sweeps.execute import Outcome
+from hothouse.sweeps.execute import RunOutcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.watcher import Watcher
 from server.record.journal import as_json
@@ -31,7 +31,7 @@ class LiveSweep(Watcher):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
-        self._recent: deque[tuple[str, Outcome, Metrics]] = deque(maxlen=_RECENT)
+        self._recent: deque[tuple[str, RunOutcome, Metrics]] = deque(maxlen=_RECENT)
         self._live: Live | None = None
         self._begun_here = False
 
@@ -51,7 +51,7 @@ class LiveSweep(Watcher):
         self._begun_here = True
         super().run_started(name, folder, rounds)
 
-    def run_ended(self, name: str, outcome: Outcome, metrics: Metrics) -> None:
+    def run_ended(self, name: str, outcome: RunOutcome, metrics: Metrics) -> None:
         """Show how it ended."""
         news = name in self.running or outcome.status == "failed"
         super().run_ended(name, outcome, metrics)
@@ -120,7 +120,7 @@ class JsonSweep(Watcher):
         super().run_started(name, folder, rounds)
         self._write(event="run started", run=name, folder=str(folder))
 
-    def run_ended(self, name: str, outcome: Outcome, metrics: Metrics) -> None:
+    def run_ended(self, name: str, outcome: RunOutcome, metrics: Metrics) -> None:
         """Say how a run ended."""
         super().run_ended(name, outcome, metrics)
         left = self.seconds_left()

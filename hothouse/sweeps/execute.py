@@ -40,14 +40,14 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How a run ended, and why where it is not complete."""
 
     status: Status
     reason: str = ""
 
 
-def execute(job: Job, stopped: Callable[[], bool] = lambda: False) -> Outcome:
+def execute(job: Job, stopped: Callable[[], bool] = lambda: False) -> RunOutcome:
     """Do the run, or what is left of it; `stopped` is asked after every round whether to leave it at that.
 
     Nothing that happens to a run is raised, for it must not happen to the others.
@@ -58,16 +58,16 @@ def execute(job: Job, stopped: Callable[[], bool] = lambda: False) -> Outcome:
     try:
         _go_on(job, observers)
     except Pruned as error:
-        return Outcome("pruned", str(error))
+        return RunOutcome("pruned", str(error))
     except (InputError, RunError) as error:
-        return Outcome("failed", str(error))
+        return RunOutcome("failed", str(error))
     except KeyboardInterrupt:
-        return Outcome("interrupted")
+        return RunOutcome("interrupted")
     except Exception as error:
         job.folder.mkdir(parents=True, exist_ok=True)
         (job.folder / "failure.log").write_text(traceback.format_exc())
-        return Outcome("failed", f"{type(error).__name__}: {error}; {job.folder / 'failure.log'} has the traceback")
-    return Outcome("complete")
+        return RunOutcome("failed", f"{type(error).__name__}: {error}; {job.folder / 'failure.log'} has the traceback")
+    return RunOutcome("complete")
 
 
 class Stop(Observer):

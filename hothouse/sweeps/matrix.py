@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from common.run_files import Metrics
-from hothouse.sweeps.execute import Outcome
+from hothouse.sweeps.execute import RunOutcome
 from hothouse.sweeps.plan import Plan
 from hothouse.sweeps.search import Trial
 
@@ -19,5 +19,5 @@ class Matrix:
         point = next(self._points, None)
         return None if point is None else Trial(point, None)
 
-    def ended(self, name: str, outcome: Outcome, history: list[Metrics]) -> None:
+    def ended(self, name: str, outcome: RunOutcome, history: list[Metrics]) -> None:
         """Nothing follows from how a run ended."""

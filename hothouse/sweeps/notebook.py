@@ -8,7 +8,7 @@ from rich.table import Table
 from common.run_files import Metrics
 from hothouse.running.notebook import Picture
 from hothouse.sweeps.display import LiveSweep
-from hothouse.sweeps.execute import Outcome
+from hothouse.sweeps.execute import RunOutcome
 
 
 class NotebookSweep(LiveSweep):
@@ -18,7 +18,7 @@ class NotebookSweep(LiveSweep):
         super().__init__(Console(quiet=True))
         self._picture = Picture()
 
-    def run_ended(self, name: str, outcome: Outcome, metrics: Metrics) -> None:
+    def run_ended(self, name: str, outcome: RunOutcome, metrics: Metrics) -> None:
         """Show how a run ended."""
         super().run_ended(name, outcome, metrics)
         self._draw()

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from common.run_files import read_text
 from hothouse.report.numbers import MOST_ROWS
-from hothouse.report.page import Page, Raw, code, facts, paragraph, table
+from hothouse.report.page import Html, Page, code, facts, paragraph, table
 from hothouse.results.records import titled, words
 from hothouse.sweeps.figures import importance_bars, parallel_coordinates, run_curves, slice_of, trials
 from hothouse.sweeps.importance import importance
@@ -132,9 +132,9 @@ def _cell(value: Any) -> Any:
     return value if isinstance(value, int | float) else value_name(value)
 
 
-def _link(sweep: Sweep, name: str) -> Raw:
+def _link(sweep: Sweep, name: str) -> Html:
     folder = sweep.folder / RUNS / name
     if not folder.is_dir():
-        return Raw(escape(name))
+        return Html(escape(name))
     inside = "report.html" if (folder / "report.html").is_file() else ""
-    return Raw(f'<a href="{RUNS}/{quote(name)}/{inside}">{escape(name)}</a>')
+    return Html(f'<a href="{RUNS}/{quote(name)}/{inside}">{escape(name)}</a>')

@@ -11,7 +11,7 @@ from typing import Any
 
 from common.errors import InputError
 from common.scenario import Scenario
-from common.scenario.draft import Change, Draft, copied
+from common.scenario.draft import Draft, DraftChange, copied
 from common.scenario.mistakes import Mistake
 from hothouse.sweeps.names import folder_name, named_values, short_keys, value_name
 
@@ -116,7 +116,7 @@ class Plan:
 
     def changed(self, values: Mapping[str, Any]) -> Draft:
         """The draft of the run with these values."""
-        changes = {key: Change(copied(value), self._origin(key, value)) for key, value in values.items()}
+        changes = {key: DraftChange(copied(value), self._origin(key, value)) for key, value in values.items()}
         return self.draft.changed(changes, without=_OWN)
 
     def _origin(self, key: str, value: Any) -> str:

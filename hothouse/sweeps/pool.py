@@ -14,17 +14,17 @@ from typing import Any, Protocol
 
 from hothouse.running.logs import captured
 from hothouse.running.ray_session import RaySession, ray_session
-from hothouse.sweeps.execute import Job, Outcome, execute
+from hothouse.sweeps.execute import Job, RunOutcome, execute
 
 _MOST_TRIES = 3
 """A run whose process died so often has failed: it may be what kills it."""
 _LEAVE_SECONDS = 20.0
 """How long runs are given to save what they have when the sweep is interrupted."""
 
-Done = list[tuple[Job, Outcome]]
+Done = list[tuple[Job, RunOutcome]]
 
 
-class Pool(Protocol):
+class RunPool(Protocol):
     """Takes jobs while it has room, and gives back how they ended."""
 
     def has_room(self) -> bool:
@@ -84,7 +84,7 @@ class RunWorker:
         os.environ["HOTHOUSE_CACHE"] = cache
         self._stopped = threading.Event()
 
-    def execute(self, job: Job) -> Outcome:
+    def execute(self, job: Job) -> RunOutcome:
         """Do a run."""
         return execute(job, self._stopped.is_set)
 
@@ -192,7 +192,7 @@ class RayPool:
                 self._start(task)
             else:
                 detail = " ".join(str(error).split())
-                self._ended.append((task.job, Outcome("failed", f"its process died {task.tries} times: {detail}")))
+                self._ended.append((task.job, RunOutcome("failed", f"its process died {task.tries} times: {detail}")))
             return
         del self._running[reference]
         self._idle.append(actor)

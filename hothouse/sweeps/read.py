@@ -9,10 +9,10 @@ from typing import Any
 
 from common.data import Prepared, prepare
 from common.errors import InputError
+from common.resolve import resolve_scenario
 from common.scenario import Scenario
 from common.scenario.draft import Draft, copied, read_draft
 from common.scenario.mistakes import Mistake
-from common.settled import settled
 from hothouse.sweeps.goal import Goal, goal_of
 from hothouse.sweeps.plan import Plan
 from server.trackers import check_trackers
@@ -47,7 +47,7 @@ def ready(plan: Plan) -> Goal | None:
         done.add(needs)
         try:
             check_trackers(scenario)
-            prepared = prepare(settled(scenario))
+            prepared = prepare(resolve_scenario(scenario))
         except InputError as error:
             raise draft.located(error) from None
         first = first or prepared

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from common import seeds
 from common.run_files import Metrics
 from common.scenario.sweep import Space
-from hothouse.sweeps.execute import Outcome
+from hothouse.sweeps.execute import RunOutcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.names import named_values
 from hothouse.sweeps.plan import Plan, Point
@@ -66,7 +66,7 @@ class Search:
         self._numbers[point.name] = number
         return Trial(point, self._rule(point, seen))
 
-    def ended(self, name: str, outcome: Outcome, history: list[Metrics]) -> None:
+    def ended(self, name: str, outcome: RunOutcome, history: list[Metrics]) -> None:
         """Note how the trial of this name ended; `history` are its rounds."""
         number = self._numbers[name]
         curve = {entry["round"]: value for entry in history if (value := self._goal.value(entry)) is not None}

@@ -20,7 +20,7 @@ _LINES = 20
 
 
 @dataclass(frozen=True)
-class Line:
+class SummaryLine:
     """A combination of values."""
 
     values: dict[str, Any]
@@ -41,7 +41,7 @@ def summary_metrics(sweep: Sweep) -> list[str]:
     return [*first, *(name for name in names if name not in first)] or ["train_loss"]
 
 
-def lines(sweep: Sweep) -> list[Line]:
+def lines(sweep: Sweep) -> list[SummaryLine]:
     """The combinations in their order; where there is something to judge by, the best first.
 
     Those of which not every seed has finished come after all others: who is left of them may be the lucky ones.
@@ -59,7 +59,7 @@ def lines(sweep: Sweep) -> list[Line]:
         finished = [row for row in group if row["status"] == "complete"]
         values = {name: [row[name] for row in finished if _finite(row.get(name))] for name in metrics}
         found.append(
-            Line(
+            SummaryLine(
                 values={key: group[0][key] for key in keys},
                 statuses=[row["status"] for row in group],
                 metrics={name: estimate(found) for name, found in values.items() if found},
@@ -71,14 +71,14 @@ def lines(sweep: Sweep) -> list[Line]:
         return found
     worst = -math.inf if goal.maximize else math.inf
 
-    def merit(line: Line) -> tuple[bool, float]:
+    def merit(line: SummaryLine) -> tuple[bool, float]:
         value = line.metrics[goal.metric].mean if goal.metric in line.metrics else worst
         return not line.whole, -value if goal.maximize else value
 
     return sorted(found, key=merit)
 
 
-def told(line: Line, metric: str) -> str:
+def told(line: SummaryLine, metric: str) -> str:
     """A metric's mean over the seeds and its interval; empty where no run is complete."""
     return line.metrics[metric].text() if metric in line.metrics else ""
 

@@ -13,21 +13,21 @@ from filelock import FileLock, Timeout
 from common.data import prepare
 from common.data.cache import cache_folder
 from common.errors import InputError
+from common.resolve import resolve_scenario
 from common.scenario import Scenario, dump_scenario
 from common.scenario.flat import flat
-from common.settled import settled
 from common.software import identity
 from common.whole_files import write_whole
 from hothouse.results.run_folder import recorded_scenario
 from hothouse.running.launch import Engine, new_folder, processors
 from hothouse.running.notebook import in_notebook
-from hothouse.sweeps.execute import Job, Outcome
+from hothouse.sweeps.execute import Job, RunOutcome
 from hothouse.sweeps.goal import Goal
-from hothouse.sweeps.leave import leave
 from hothouse.sweeps.matrix import Matrix
 from hothouse.sweeps.notebook import NotebookSweep
+from hothouse.sweeps.outputs import leave
 from hothouse.sweeps.plan import Plan
-from hothouse.sweeps.pool import LocalPool, Pool, RayPool
+from hothouse.sweeps.pool import LocalPool, RayPool, RunPool
 from hothouse.sweeps.read import read_plan, ready
 from hothouse.sweeps.result import (
     RECORD,
@@ -101,7 +101,14 @@ class _Start:
     """One start of a sweep."""
 
     def __init__(
-        self, plan: Plan, goal: Goal | None, home: Path, pool: Pool, watcher: Watcher, workers: int, allow_changes: bool
+        self,
+        plan: Plan,
+        goal: Goal | None,
+        home: Path,
+        pool: RunPool,
+        watcher: Watcher,
+        workers: int,
+        allow_changes: bool,
     ) -> None:
         """`workers` is how many each run has."""
         self._plan, self._goal, self._home, self._pool, self._watcher = plan, goal, home, pool, watcher
@@ -142,7 +149,7 @@ class _Start:
         """Begin a run; False where there is nothing to do."""
         name, scenario = trial.point.name, trial.point.scenario
         self._values[name] = trial.point.values
-        outcome = Outcome("failed", trial.point.refusal) if scenario is None else self._known(name)
+        outcome = RunOutcome("failed", trial.point.refusal) if scenario is None else self._known(name)
         if outcome is not None or scenario is None:
             assert outcome is not None
             self._end(name, outcome)
@@ -153,19 +160,19 @@ class _Start:
         self._watcher.run_started(name, job.folder, scenario.federation.rounds)
         return True
 
-    def _known(self, name: str) -> Outcome | None:
+    def _known(self, name: str) -> RunOutcome | None:
         """How a run ended before this start; None where it is still to be done.
 
         What failed in a matrix is tried again. In a search later trials were chosen by it.
         """
         if summary_of(self._home / RUNS / name).get("status") == "complete":
-            return Outcome("complete")
+            return RunOutcome("complete")
         entry = self._latest.get(name, {})
         if self._plan.scenario.search and entry.get("status") in _FINAL:
-            return Outcome(entry["status"], entry.get("reason", ""))
+            return RunOutcome(entry["status"], entry.get("reason", ""))
         return None
 
-    def _end(self, name: str, outcome: Outcome) -> None:
+    def _end(self, name: str, outcome: RunOutcome) -> None:
         history = history_of(self._home / RUNS / name)
         if self._latest.get(name, {}).get("status") != outcome.status:
             self._note(name, outcome.status, outcome.reason)
@@ -223,7 +230,7 @@ def _check_ground(home: Path) -> None:
         scenario = recorded_scenario(folder / "scenario.yaml")
         needs = f"{scenario.seed} {scenario.data!r}"
         if needs not in keys:
-            keys[needs] = prepare(settled(scenario)).meta.content
+            keys[needs] = prepare(resolve_scenario(scenario)).meta.content
         if summary.get("data", keys[needs]) != keys[needs]:
             changed.setdefault("on data that has changed since", []).append(folder.name)
     if changed:
@@ -250,7 +257,7 @@ def _held(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _pool(engine: Engine, workers: int, at_once: int, home: Path, watcher: Watcher) -> Iterator[Pool]:
+def _pool(engine: Engine, workers: int, at_once: int, home: Path, watcher: Watcher) -> Iterator[RunPool]:
     if engine == "local":
         yield LocalPool(watcher.tick)
     else:

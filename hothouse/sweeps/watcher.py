@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from common.run_files import Metrics
-from hothouse.sweeps.execute import Outcome
+from hothouse.sweeps.execute import RunOutcome
 from hothouse.sweeps.goal import Goal
 
 _TAIL = 8192
@@ -17,7 +17,7 @@ _TAIL = 8192
 
 
 @dataclass
-class Under:
+class ActiveRun:
     """A run that is under way."""
 
     folder: Path
@@ -42,8 +42,8 @@ class Watcher:
     rounds: int = 0
     """Rounds of all runs together."""
     goal: Goal | None = None
-    ended: dict[str, Outcome] = field(default_factory=dict)
-    running: dict[str, Under] = field(default_factory=dict)
+    ended: dict[str, RunOutcome] = field(default_factory=dict)
+    running: dict[str, ActiveRun] = field(default_factory=dict)
     _begun: float = field(default_factory=time.monotonic)
     _rounds_before: int = 0
     _rounds_here: int = 0
@@ -57,9 +57,9 @@ class Watcher:
         """A run begins, or goes on."""
         first = int(last_line(folder / "metrics.jsonl").get("round", 0))
         self._rounds_before += first
-        self.running[name] = Under(folder, rounds, time.monotonic(), first)
+        self.running[name] = ActiveRun(folder, rounds, time.monotonic(), first)
 
-    def run_ended(self, name: str, outcome: Outcome, metrics: Metrics) -> None:
+    def run_ended(self, name: str, outcome: RunOutcome, metrics: Metrics) -> None:
         """A run is over, `metrics` its last round; one that was over before was not started again."""
         under = self.running.pop(name, None)
         if under is None:

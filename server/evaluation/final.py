@@ -46,11 +46,11 @@ def final(model: Predictor, prepared: Prepared, batch_size: int) -> Found | None
     outputs, targets = _answers(model, prepared, positions, batch_size)
     told = {"split": split, "rows": len(positions), "row_shape": list(prepared.meta.row_shape)}
     told["columns"] = [column.name for column in prepared.meta.columns]
-    if model.agreement.task == "classification":
+    if model.data_spec.task == "classification":
         codes, score = targets[:, 0].astype(np.int64), model.network.output.score_name
-        found, worst, answers = _classified(outputs, codes, model.agreement.labels, score)
+        found, worst, answers = _classified(outputs, codes, model.data_spec.labels, score)
     else:
-        found, worst, answers = _regressed(outputs, targets, model.agreement.target_scale)
+        found, worst, answers = _regressed(outputs, targets, model.data_spec.target_scale)
     mistakes = [
         {**answer, **_row(prepared, int(positions[place]))} for place, answer in zip(worst, answers, strict=True)
     ]
@@ -61,8 +61,8 @@ def _answers(
     model: Predictor, prepared: Prepared, positions: NDArray[np.int64], batch_size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Outputs and targets of rows: scores and codes, or numbers in the target's own unit."""
-    agreement, classifies = model.agreement, model.agreement.task == "classification"
-    rows = open_rows(prepared, agreement, DTYPES[model.spec.dtype])
+    data_spec, classifies = model.data_spec, model.data_spec.task == "classification"
+    rows = open_rows(prepared, data_spec, DTYPES[model.spec.dtype])
     outputs, targets = [], []
     for start in range(0, len(positions), batch_size):
         chosen = torch.from_numpy(positions[start : start + batch_size])

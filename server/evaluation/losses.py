@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import messages
-from common.arrays import Named
-from common.data.agreement import Agreement
+from common.arrays import NamedArrays
+from common.data.data_spec import DataSpec
 from common.data.prepared import Indices
 from common.metrics import mean_objective
 from server.evaluation.scores import ask_scores
@@ -31,12 +31,12 @@ class TrainingLosses:
     """Asks clients for the objective on their training rows; they tell sums."""
 
     def __init__(
-        self, federation: Federation, exchange: Exchange, agreement: Agreement, settings: str, blocks: int
+        self, federation: Federation, exchange: Exchange, data_spec: DataSpec, settings: str, blocks: int
     ) -> None:
         self._federation, self._exchange, self._blocks = federation, exchange, blocks
-        self._agreement, self._settings = agreement, settings
+        self._agreement, self._settings = data_spec, settings
 
-    def __call__(self, weights: Named, positions: Indices) -> Losses:
+    def __call__(self, weights: NamedArrays, positions: Indices) -> Losses:
         """The losses of the clients at `positions` of the federation; `weights` are parameters and buffers."""
         one = {name: array[None] for name, array in weights.items()}
         shared = messages.evaluate_records(self._settings, self._agreement, one, rows="training")

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import messages
-from common.arrays import Named, pack, tensors
+from common.arrays import NamedArrays, pack, tensors
 from common.data import Prepared
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.data.prepared import Indices
 from common.data.rows import open_rows
 from common.evaluation import Evaluator
@@ -41,29 +41,31 @@ class Measured:
     """What each of them found of its own model, where clients come to models of their own."""
 
 
-class Evaluation:
+class RoundEvaluator:
     """Everything that is measured after a round."""
 
     def __init__(
         self,
         scenario: Scenario,
         prepared: Prepared,
-        agreement: Agreement,
+        data_spec: DataSpec,
         federation: Federation,
         exchange: Exchange,
         settings: ClientSettings,
     ) -> None:
-        self._agreement, self._exchange, self._settings = agreement, exchange, settings
+        self._agreement, self._exchange, self._settings = data_spec, exchange, settings
         self._settings_text = settings.model_dump_json()
-        self._evaluator = Evaluator(settings, agreement)
-        self._rows = open_rows(prepared, agreement, self._evaluator.dtype)
+        self._evaluator = Evaluator(settings, data_spec)
+        self._rows = open_rows(prepared, data_spec, self._evaluator.dtype)
         self._splits = {"test": prepared.test, "validation": prepared.validation}
         self._holding = np.flatnonzero(federation.holdout_sizes)
         self._rows_held = federation.holdout_sizes[self._holding]
         costs = looking(self._evaluator.size, self._rows_held)
         self._holders = federation.cut(self._holding, scenario.federation.blocks, costs) if len(self._holding) else []
 
-    def __call__(self, weights: Named, versions: Indices, candidates: Named, starts: InitialWeights) -> Measured:
+    def __call__(
+        self, weights: NamedArrays, versions: Indices, candidates: NamedArrays, starts: InitialWeights
+    ) -> Measured:
         """A model's metrics: pooled, over the clients, and client by client; `weights` are parameters and buffers.
 
         `versions` has for every client of the federation the version of its state, `candidates` are the models that
@@ -88,13 +90,13 @@ class Evaluation:
             measured |= self._named(split, total(sums)) | self._spread(split, of_clients[split])
         return Measured(measured, holders, **of_clients)
 
-    def _central(self, weights: Named, positions: NDArray[np.int64]) -> Sums:
+    def _central(self, weights: NamedArrays, positions: NDArray[np.int64]) -> Sums:
         one = {name: tensor[None] for name, tensor in tensors(weights).items()}
         (sums,) = self._evaluator.sums(one, self._rows, positions, np.array([len(positions)]))
         return sums
 
     def _on_clients(
-        self, weights: Named, versions: Indices, candidates: Named, starts: InitialWeights
+        self, weights: NamedArrays, versions: Indices, candidates: NamedArrays, starts: InitialWeights
     ) -> tuple[Indices, list[Sums]]:
         """The ids of the clients that answered, and for each model the sums over each one's held-out rows."""
         models = {name: array[None] for name, array in weights.items()}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from common import messages
-from common.arrays import Named, tensors
+from common.arrays import NamedArrays, tensors
 from common.data import Prepared
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.data.prepared import Indices
 from common.data.rows import open_rows
 from common.errors import InputError, RunError
@@ -24,26 +24,26 @@ from server.exchange.sending import Exchange
 _MODELS_AT_ONCE = 16
 
 
-class TaskScorer:
+class ScenarioScorer:
     """Scores models by what the strategy says, else by the task's metric; errors with their sign turned."""
 
     def __init__(
         self,
         scenario: Scenario,
         prepared: Prepared,
-        agreement: Agreement,
+        data_spec: DataSpec,
         federation: Federation,
         exchange: Exchange,
     ) -> None:
-        self._scenario, self._agreement, self._federation, self._exchange = scenario, agreement, federation, exchange
+        self._scenario, self._agreement, self._federation, self._exchange = scenario, data_spec, federation, exchange
         settings = ClientSettings.of(scenario)
         self._settings = settings.model_dump_json()
-        self._evaluator = Evaluator(settings, agreement)
-        self._rows, self._validation = open_rows(prepared, agreement, self._evaluator.dtype), prepared.validation
-        self.metric = scenario.federation.strategy.judged_by or primary(agreement.task).name
+        self._evaluator = Evaluator(settings, data_spec)
+        self._rows, self._validation = open_rows(prepared, data_spec, self._evaluator.dtype), prepared.validation
+        self.metric = scenario.federation.strategy.judged_by or primary(data_spec.task).name
         self.more_is_better = METRICS[self.metric].more_is_better
 
-    def by_server(self, models: Named) -> Scores:
+    def by_server(self, models: NamedArrays) -> Scores:
         """Scores on the validation rows: models (models, *shape).
 
         Raises InputError where the server has none.
@@ -59,7 +59,7 @@ class TaskScorer:
             ]
         return np.array(scores)
 
-    def by_clients(self, models: Named, judges: Indices) -> Scores:
+    def by_clients(self, models: NamedArrays, judges: Indices) -> Scores:
         """Pooled scores on the held-out rows of the clients at the positions `judges`, who tell sums only.
 
         Raises InputError where none of them holds rows out.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.extend.results import BlockResult
 from common.extend.strategy import Instructions
@@ -21,7 +21,7 @@ class Assignment:
     round: int
     cohort: Indices
     """The clients' positions in the federation, ascending."""
-    parameters: Named
+    parameters: NamedArrays
     """Starting weights for all clients."""
     instructions: Instructions
     known: bool
@@ -35,7 +35,7 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class Trained:
+class RoundResults:
     """What a round of training brought."""
 
     results: list[BlockResult]

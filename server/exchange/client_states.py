@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.arrays import Named, numbers, pack, unpack
+from common.arrays import NamedArrays, numbers, pack, unpack
 from common.data.prepared import Indices
 from common.errors import RunError
 from common.extend.results import Block
@@ -25,23 +25,23 @@ _PART = 1 << 26
 
 
 @dataclass(frozen=True)
-class Kept:
+class ClientState:
     """What some of the clients kept."""
 
     places: Indices
     """The places of these clients among all of the run, (clients,), ascending."""
-    states: Named
+    states: NamedArrays
     """(clients, *shape)"""
 
 
-class Keeping:
+class ClientStateSync:
     """The way to what the clients of one run keep."""
 
     def __init__(self, exchange: Exchange, federation: Federation, blocks: int) -> None:
         """`blocks` is how many blocks a part is cut into at most."""
         self._exchange, self._federation, self._blocks = exchange, federation, blocks
 
-    def collect(self, versions: Indices, parameters: Named) -> Iterator[Kept]:
+    def collect(self, versions: Indices, parameters: NamedArrays) -> Iterator[ClientState]:
         """What the clients kept, part by part, without those who cannot be asked, who would begin anew.
 
         `versions`, (clients,), are the committed ones, 0 for none; `parameters` are the global weights.
@@ -57,7 +57,7 @@ class Keeping:
         if gone:
             self._exchange.tell("states missing", {"clients": gone, "reason": "their hosts did not answer"})
 
-    def restore(self, versions: Indices, parts: Iterable[Kept]) -> None:
+    def restore(self, versions: Indices, parts: Iterable[ClientState]) -> None:
         """Give the clients back what they kept. Raises RunError where a host cannot be told."""
         for kept in parts:
             if isinstance(self._exchange.grid, DirectGrid):
@@ -78,7 +78,9 @@ class Keeping:
             at = np.searchsorted(kept.places, sources)
             there = np.isin(sources, kept.places)[who]
             rows = at[who][there]
-            parts.append(Kept(adopters[having][there], {name: array[rows] for name, array in kept.states.items()}))
+            parts.append(
+                ClientState(adopters[having][there], {name: array[rows] for name, array in kept.states.items()})
+            )
         versions[adopters] = 0
         for part in parts:
             if not len(part.places):
@@ -91,23 +93,23 @@ class Keeping:
                 missing = self._federation.clients[part.places].tolist()
                 self._exchange.tell("states missing", {"clients": missing, "reason": str(error)})
 
-    def _kept(self, places: Indices, versions: Indices) -> Iterator[Kept]:
+    def _kept(self, places: Indices, versions: Indices) -> Iterator[ClientState]:
         """What the clients at these places kept, as far as their hosts answer."""
         if not len(places):
             return
         if isinstance(self._exchange.grid, DirectGrid):
             states, _ = self._exchange.grid.states.get(self._federation.clients[places], versions[places])
-            yield Kept(places, states)
+            yield ClientState(places, states)
         else:
             yield self._asked(places, versions)
 
-    def _asked(self, places: Indices, versions: Indices) -> Kept:
+    def _asked(self, places: Indices, versions: Indices) -> ClientState:
         """What the hosts of the clients at these places answer."""
 
         def named(group: list[Block]) -> Records:
             return {VERSIONS: pack({"committed": versions[places[_within(group)]]})}
 
-        states: Named = {}
+        states: NamedArrays = {}
         there = np.zeros(len(places), dtype=np.bool_)
         for arrival in self._exchange.ask(STATES, {}, self._federation.cut(places, self._blocks), named):
             if arrival.content is None:
@@ -117,16 +119,16 @@ class Keeping:
             for name, rows in unpack(arrival.content.array_records[STATE]).items():
                 states.setdefault(name, np.zeros((len(places), *rows.shape[1:]), rows.dtype))[within] = rows
         if there.all():
-            return Kept(places, states)
-        return Kept(places[there], {name: rows[there] for name, rows in states.items()})
+            return ClientState(places, states)
+        return ClientState(places[there], {name: rows[there] for name, rows in states.items()})
 
-    def _put(self, grid: DirectGrid, versions: Indices, kept: Kept) -> None:
+    def _put(self, grid: DirectGrid, versions: Indices, kept: ClientState) -> None:
         clients, theirs = self._federation.clients[kept.places], versions[kept.places]
         for version in np.unique(theirs):
             chosen = theirs == version
             grid.states.put(int(version), clients[chosen], {name: rows[chosen] for name, rows in kept.states.items()})
 
-    def _tell(self, versions: Indices, kept: Kept) -> None:
+    def _tell(self, versions: Indices, kept: ClientState) -> None:
         def theirs(group: list[Block]) -> Records:
             within = _within(group)
             own = {name: rows[within] for name, rows in kept.states.items()}

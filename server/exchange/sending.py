@@ -33,7 +33,7 @@ _SHORTEST_TTL = 10.0
 
 
 @dataclass(frozen=True)
-class Arrival:
+class Reply:
     """A reply, or the reason why there is none."""
 
     time: float
@@ -61,7 +61,7 @@ class Exchange:
         own: Callable[[list[Block]], Records] | None = None,
         deadline: float | None = None,
         kept: int = 0,
-    ) -> Iterator[Arrival]:
+    ) -> Iterator[Reply]:
         """Send the blocks, several to a message, and yield the replies in the order in which they arrive.
 
         `shared` are the records that all messages have in common, `own` makes those of one message's blocks.
@@ -78,7 +78,7 @@ class Exchange:
         busy = {node for node, _ in grouped if self.grid.busy(self._nodes[node])}
         for node, group in grouped:
             if node in busy:
-                yield Arrival(0.0, group, None, "its node is still busy with an earlier round")
+                yield Reply(0.0, group, None, "its node is still busy with an earlier round")
                 continue
             clients = Blocks(
                 np.concatenate([block.clients for block in group]),
@@ -94,13 +94,13 @@ class Exchange:
             group = sent.pop(reply.metadata.reply_to_message_id)
             elapsed = time.monotonic() - started
             if reply.has_error():
-                yield Arrival(elapsed, group, None, reply.error.reason or "no reason given")
+                yield Reply(elapsed, group, None, reply.error.reason or "no reason given")
             else:
-                yield Arrival(elapsed, group, reply.content)
+                yield Reply(elapsed, group, reply.content)
         if sent:
             self.grid.abandon(sent)
         for group in sent.values():
-            yield Arrival(time.monotonic() - started, group, None, f"no reply within {deadline:g} seconds")
+            yield Reply(time.monotonic() - started, group, None, f"no reply within {deadline:g} seconds")
 
     def _grouped(self, blocks: list[Block], kept: int) -> list[tuple[int, list[Block]]]:
         """Which blocks travel together, and to which node; the heaviest messages first."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from common.arrays import numbers
 from common.run_files import Metrics
-from server.exchange.assignment import Assignment, Trained
+from server.exchange.assignment import Assignment, RoundResults
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Traffic:
         return taken
 
 
-def traffic(kept: set[str], assignment: Assignment, trained: Trained) -> Metrics:
+def traffic(kept: set[str], assignment: Assignment, trained: RoundResults) -> Metrics:
     """Who took part in training, and the bytes down to the cohort's clients and up from those who took part.
 
     `kept` are the names of the arrays that clients have to themselves.

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from common import messages
-from common.arrays import Named, numbers, pack
-from common.data.agreement import Agreement
+from common.arrays import NamedArrays, numbers, pack
+from common.data.data_spec import DataSpec
 from common.errors import InputError, RunError
 from common.extend.results import Block, BlockResult
 from common.messages import BUFFERS, Records
 from common.scenario import Scenario
 from common.settings import ClientSettings
-from server.exchange.assignment import Assignment, Trained
+from server.exchange.assignment import Assignment, RoundResults
 from server.exchange.costs import training
 from server.exchange.federation import Federation
-from server.exchange.sending import Arrival, Exchange, Tell
+from server.exchange.sending import Exchange, Reply, Tell
 from server.exchange.validation import Refused, Validator
 
 _LETTERS = 2000
@@ -33,15 +33,15 @@ class Training:
         scenario: Scenario,
         exchange: Exchange,
         federation: Federation,
-        agreement: Agreement,
+        data_spec: DataSpec,
         settings: ClientSettings,
         tell: Tell,
     ) -> None:
-        self._scenario, self._exchange, self._federation, self._agreement = scenario, exchange, federation, agreement
+        self._scenario, self._exchange, self._federation, self._agreement = scenario, exchange, federation, data_spec
         self._settings, self._settings_text = settings, settings.model_dump_json()
         self._tell = tell
 
-    def round(self, assignment: Assignment) -> Trained:
+    def round(self, assignment: Assignment) -> RoundResults:
         """Train a round's cohort. Raises RunError where too few usable answers are left."""
         number, cohort = assignment.round, assignment.cohort
         results = sorted(self._results(assignment), key=lambda result: result.block.index)
@@ -58,7 +58,7 @@ class Training:
             )
         loss = float(np.average(losses[took_part], weights=examples[took_part])) if took_part.any() else math.nan
         usable = [result for result in results if result.weight > 0]
-        return Trained(usable, clients[took_part], losses[took_part], loss)
+        return RoundResults(usable, clients[took_part], losses[took_part], loss)
 
     def _results(self, assignment: Assignment) -> Iterator[BlockResult]:
         """The blocks' results, as they come."""
@@ -78,7 +78,7 @@ class Training:
         def own(group: list[Block]) -> Records:
             places = np.concatenate([block.places for block in group])
 
-            def theirs(arrays: Named) -> Named:
+            def theirs(arrays: NamedArrays) -> NamedArrays:
                 return {name: array[places] for name, array in arrays.items()}
 
             records = messages.own_records(
@@ -110,7 +110,7 @@ class Training:
                 self._exclude([block], assignment.without[block.index])
         return [block for block in blocks if block.index not in assignment.without]
 
-    def _validator(self, number: int, parameters: Named, buffers: Named) -> Validator:
+    def _validator(self, number: int, parameters: NamedArrays, buffers: NamedArrays) -> Validator:
         """What replies must be like: nothing in them of what clients have to themselves."""
         personal = set(self._scenario.federation.strategy.personal([*parameters, *buffers]))
         shared_parameters, shared_buffers = (
@@ -126,7 +126,7 @@ class Training:
             self._scenario.federation.limits,
         )
 
-    def _usable(self, arrival: Arrival, validator: Validator) -> Iterator[BlockResult]:
+    def _usable(self, arrival: Reply, validator: Validator) -> Iterator[BlockResult]:
         """The sound blocks of a reply; the others, and clients that failed on their host, are named."""
         if arrival.content is None:
             self._exclude(arrival.blocks, arrival.error)

@@ -8,7 +8,7 @@ import numpy as np
 from flwr.app import Array, RecordDict
 from numpy.typing import NDArray
 
-from common.arrays import LiveArray, Named
+from common.arrays import LiveArray, NamedArrays
 from common.data.prepared import Indices
 from common.extend.results import Block, BlockResult
 from common.messages import BUFFERS, TrainReply
@@ -35,8 +35,8 @@ class Validator:
     def __init__(
         self,
         round_number: int,
-        like: Named,
-        buffers: Named,
+        like: NamedArrays,
+        buffers: NamedArrays,
         clients: Indices,
         sizes: Indices,
         settings: ClientSettings,
@@ -132,7 +132,7 @@ class Validator:
                 checked.append(result)
         return checked
 
-    def _check_like(self, arrays: Named, kind: str, rows: int) -> None:
+    def _check_like(self, arrays: NamedArrays, kind: str, rows: int) -> None:
         expected_like = self._buffers if kind.endswith(BUFFERS) else self._like
         if set(arrays) != set(expected_like):
             raise Refused(f"it has {kind} named {sorted(arrays)}")
@@ -144,7 +144,7 @@ class Validator:
             if array.dtype != like.dtype:
                 raise Refused(f"its {name} is {array.dtype}, not {like.dtype}")
 
-    def _changes(self, totals: Named, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _changes(self, totals: NamedArrays, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """‖totals/weights − θ‖₂ of each row: (rows,); 0 where there is no weight, or nothing is sent.
 
         Where not all that is sent is finite, neither is this.
@@ -191,7 +191,7 @@ def _finite(array: NDArray[Any]) -> NDArray[np.bool_]:
     return finite
 
 
-def _variances(kinds: dict[str, Named]) -> list[tuple[str, NDArray[Any]]]:
+def _variances(kinds: dict[str, NamedArrays]) -> list[tuple[str, NDArray[Any]]]:
     """The running variances among what was sent, by name."""
     return [(name, array) for name, array in kinds.get(BUFFERS, {}).items() if is_variance(name)]
 

@@ -17,7 +17,7 @@ from common.arrays import pack, unpack
 from common.compat.flower import Run, TaskIdentity, give_id
 from common.data.prepared import Indices
 from common.messages import STATE, VERSIONS, Blocks, Content
-from server.events import Work
+from server.events import WorkerEvent
 from server.grid.states import ClientStates
 
 SERVER_NODE = 1
@@ -26,7 +26,7 @@ SERVER_NODE = 1
 Listener = Callable[[str, dict[str, Any]], None]
 """Told of events by name and details."""
 
-WorkListener = Callable[[Work], None]
+WorkListener = Callable[[WorkerEvent], None]
 """Told what workers take up and have done."""
 
 
@@ -147,7 +147,7 @@ class DirectGrid(Grid):
         """Tell that a worker takes up a message or, with `seconds`, is done with it."""
         blocks = message.content.get("blocks")
         clients = len(Blocks.read(blocks).clients) if isinstance(blocks, ArrayRecord) else 0
-        self._work_listener(Work(worker, message.metadata.message_type, clients, seconds))
+        self._work_listener(WorkerEvent(worker, message.metadata.message_type, clients, seconds))
 
     @abstractmethod
     def wait(self, message_ids: Iterable[str], timeout: float | None = None) -> list[Message]:

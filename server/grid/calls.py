@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import ray
 
-from server.grid.pool import Pool, told_by_ray
+from server.grid.pool import WorkerPool, told_by_ray
 from server.grid.wire import Packet
 
 
@@ -16,7 +16,7 @@ class _Called(NamedTuple):
     actor: Any
 
 
-class Calls(Pool):
+class Calls(WorkerPool):
     """Actors spread over the machines of a cluster."""
 
     def start(self, number: int) -> _Called:

@@ -45,7 +45,7 @@ class Worker(Protocol):
     actor: Any
 
 
-class Pool(ABC):
+class WorkerPool(ABC):
     """Actors of Ray's, each of which answers one question at a time."""
 
     def __init__(self, client_app: str, run_id: int, machine: Machine | None = None) -> None:
@@ -86,7 +86,7 @@ class Pool(ABC):
 
 @contextmanager
 def told_by_ray() -> Iterator[None]:
-    """Raise what Ray has to tell of a worker as `Pool.answer` does."""
+    """Raise what Ray has to tell of a worker as `WorkerPool.answer` does."""
     try:
         yield
     except _DEATHS as error:

@@ -20,13 +20,13 @@ from common.errors import RunError
 from common.messages import Content
 from server.grid.base import DirectGrid
 from server.grid.calls import Calls
-from server.grid.lines import Lines, within_reach
+from server.grid.codec import Codec
 from server.grid.machine import Machine
-from server.grid.mail import Mail
-from server.grid.pool import HUNG_UP, Pool, Worker, WorkerDied, WorkerFailed, on_one_line
-from server.grid.slates import Slate
+from server.grid.pool import HUNG_UP, Worker, WorkerDied, WorkerFailed, WorkerPool, on_one_line
+from server.grid.shared_buffers import SharedBuffer
+from server.grid.socket_pool import SocketPool, within_reach
 from server.grid.wire import packed
-from server.grid.worker import Answer, Question
+from server.grid.worker import Request, Response
 
 _log = logging.getLogger("hothouse.worker")
 
@@ -62,7 +62,7 @@ class _Task:
     keys: list[str]
     shared: list[ArrayRecord]
     tries: int = 0
-    slate: Slate | None = None
+    slate: SharedBuffer | None = None
     """Where the arrays of the question lie and then, if its actor can, those of the answer."""
 
     @property
@@ -95,11 +95,11 @@ class RayGrid(DirectGrid):
         super().__init__(node_configs, run_config, run_id)
         self._workers, self._session = workers, session
         near = machine is None and within_reach(workers)
-        self._pool: Pool = (Lines if near else Calls)(client_app, run_id, machine)
+        self._pool: WorkerPool = (SocketPool if near else Calls)(client_app, run_id, machine)
         self._queue: deque[_Task] = deque()
         self._running: dict[Any, tuple[Worker, _Task]] = {}
         self._answered: dict[str, Message] = {}
-        self._mail = Mail(self._pool, workers, near)
+        self._mail = Codec(self._pool, workers, near)
         self._checked = self._heard = time.monotonic()
         self._idle: deque[Worker] = deque()
         self._proving: dict[Any, Worker] = {}
@@ -184,7 +184,7 @@ class RayGrid(DirectGrid):
     def _give(self, task: _Task, worker: Worker) -> None:
         context = self.contexts[task.message.metadata.dst_node_id]
         message = self._with_states(task.message)
-        given, task.slate = self._mail.write(Question(message, context, task.keys), task.shared)
+        given, task.slate = self._mail.write(Request(message, context, task.keys), task.shared)
         self._running[self._pool.ask(worker, "answer", *given)] = (worker, task)
         self._tell_work(worker.number, task.message)
 
@@ -213,7 +213,7 @@ class RayGrid(DirectGrid):
             if self._recovered():
                 return
             reply = Message(Error(ErrorCode.REPLY_MESSAGE_UNAVAILABLE, str(error)), reply_to=task.message)
-            answered = packed(Answer(reply, 0.0, []))
+            answered = packed(Response(reply, 0.0, []))
         del self._running[asked]
         self._idle.append(worker)
         given = self._mail.read(answered, task.slate)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from common.arrays import Named, numbers
+from common.arrays import NamedArrays, numbers
 from common.data.prepared import Indices
 
 
@@ -19,7 +19,7 @@ from common.data.prepared import Indices
 class _Batch:
     """The states that one reply brought: rows of several clients."""
 
-    arrays: Named
+    arrays: NamedArrays
     live: int
     folder: Path | None = None
 
@@ -55,7 +55,7 @@ class ClientStates:
         self._named: dict[int, int] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def put(self, version: int, clients: Indices, arrays: Named) -> None:
+    def put(self, version: int, clients: Indices, arrays: NamedArrays) -> None:
         """Keep the rows of `arrays`, each (clients, *shape), as these clients' states of `version`."""
         key, self._next = self._next, self._next + 1
         self._batches[key] = _Batch(arrays, len(clients))
@@ -67,7 +67,7 @@ class ClientStates:
             places[version] = (key, row)
         self._make_room()
 
-    def get(self, clients: Indices, versions: Indices) -> tuple[Named, NDArray[np.bool_]]:
+    def get(self, clients: Indices, versions: Indices) -> tuple[NamedArrays, NDArray[np.bool_]]:
         """The states of these clients at these versions, and which of them have none yet.
 
         Version 0 is no state: its rows are zeros. Without any state there are no arrays. Raises KeyError for

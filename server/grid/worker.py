@@ -18,12 +18,12 @@ from server.grid.base import SERVER_NODE
 from server.grid.client_app import answer, load_client_app
 from server.grid.machine import Machine
 from server.grid.peer import peer_user
-from server.grid.slates import Place, Written, copied, write
+from server.grid.shared_buffers import Place, Written, copied, write
 from server.grid.wire import Packet, packed, unpacked
-from server.grid.worker_log import Complaints
+from server.grid.worker_log import WarningLog
 
 
-class Question(NamedTuple):
+class Request(NamedTuple):
     """What an actor is given."""
 
     message: Message
@@ -32,7 +32,7 @@ class Question(NamedTuple):
     """The names of the message's records that are sent beside it."""
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What an actor gives back."""
 
     reply: Message
@@ -55,7 +55,7 @@ class ClientWorker:
 
     def __init__(self, client_app: str, run_id: int, machine: Machine | None) -> None:
         TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = run_id, SERVER_NODE, 1
-        self._complaints = Complaints()
+        self._complaints = WarningLog()
         # PyTorch is not imported for an app that does without it; one that imports it later finds the variable.
         os.environ["OMP_NUM_THREADS"] = "1"
         self._app = load_client_app(client_app)
@@ -99,7 +99,7 @@ class ClientWorker:
             packets = [copied(packet) if isinstance(packet, Written) else packet for packet in (asked, *records)]
         except OSError:
             return None
-        question: Question = unpacked(packets[0])
+        question: Request = unpacked(packets[0])
         message, context = question.message, question.context
         shared = {key: unpacked(record) for key, record in zip(question.keys, packets[1:], strict=True)}
         message.content = Content({**message.content, **shared})
@@ -107,7 +107,7 @@ class ClientWorker:
             context = self._machine.context(context)
         started = time.perf_counter()
         reply = answer(self._app, message, context)
-        given = packed(Answer(reply, time.perf_counter() - started, self._complaints.new(), context.state or None))
+        given = packed(Response(reply, time.perf_counter() - started, self._complaints.new(), context.state or None))
         try:
             return given if place is None else write(given, place)
         except OSError:

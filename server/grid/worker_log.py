@@ -8,7 +8,7 @@ _MOST = 100
 """Different complaints that one worker tells of."""
 
 
-class Complaints(logging.Handler):
+class WarningLog(logging.Handler):
     """Keeps warnings and errors that are logged in this process, each text once."""
 
     def __init__(self) -> None:

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.whole_files import write_whole
-from server.exchange.client_states import Kept
+from server.exchange.client_states import ClientState
 from server.record.state import RunState
 
 _FIELDS = ("parameters", "buffers", "strategy", "selection")
@@ -36,12 +36,12 @@ About = dict[str, Any]
 """What a checkpoint belongs to: the scenario, the data, the versions of the software."""
 
 
-class Damaged(Exception):
+class DamagedCheckpoint(Exception):
     """A checkpoint that cannot be trusted."""
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedCheckpoint:
     """A checkpoint that was read."""
 
     path: Path
@@ -49,11 +49,11 @@ class Loaded:
     about: About
     parts: list[Path]
 
-    def kept(self) -> Iterator[Kept]:
+    def kept(self) -> Iterator[ClientState]:
         """What clients kept, part by part."""
         for part in self.parts:
             states = load_file(part)
-            yield Kept(states.pop(_PLACES), states)
+            yield ClientState(states.pop(_PLACES), states)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Checkpoints:
         """Further things that the checkpoints belong to."""
         self._about |= more
 
-    def save(self, state: RunState, kept: Iterable[Kept] = (), name: str = "") -> int:
+    def save(self, state: RunState, kept: Iterable[ClientState] = (), name: str = "") -> int:
         """Save the state after a round together with what clients `kept`, and drop what need not be kept any longer.
 
         `name` is `BEST` for the best round so far, else the round's own. Returns the bytes written.
@@ -95,7 +95,7 @@ class Checkpoints:
             self._drop_parts()
         return size + len(content)
 
-    def _write_parts(self, state: RunState, kept: Iterable[Kept]) -> tuple[_Written, int]:
+    def _write_parts(self, state: RunState, kept: Iterable[ClientState]) -> tuple[_Written, int]:
         names, size, versions = [], 0, np.zeros_like(state.versions)
         for some in kept:
             content = save({_PLACES: some.places} | {name: _whole(rows) for name, rows in some.states.items()})
@@ -114,7 +114,7 @@ class Checkpoints:
             try:
                 envelope, _ = _read(path, arrays=False)
                 named |= set(_told(envelope)["clients"])
-            except Damaged:
+            except DamagedCheckpoint:
                 continue
         for part in parts:
             if part.name not in named:
@@ -126,12 +126,12 @@ def name_of(number: int) -> str:
     return f"round-{number:06d}.safetensors"
 
 
-def latest(folder: Path, damaged: Callable[[Path, str], None]) -> Loaded | None:
+def latest(folder: Path, damaged: Callable[[Path, str], None]) -> LoadedCheckpoint | None:
     """The newest checkpoint in `folder` that is sound; `damaged` is told of every newer one that is not."""
     for path in _newest_first(folder):
         try:
             return _decode(path)
-        except Damaged as reason:
+        except DamagedCheckpoint as reason:
             damaged(path, str(reason))
     return None
 
@@ -155,19 +155,19 @@ def _whole(array: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(array).reshape(array.shape)
 
 
-def _decode(path: Path) -> Loaded:
+def _decode(path: Path) -> LoadedCheckpoint:
     envelope, tensors = _read(path)
     if _digest(tensors, envelope["told"]) != envelope["digest"]:
-        raise Damaged("its checksum does not match")
+        raise DamagedCheckpoint("its checksum does not match")
     told = _told(envelope)
     arrays = {f: {n[len(f) + 1 :]: a for n, a in tensors.items() if n.startswith(f"{f}/")} for f in _FIELDS}
     if "versions" not in tensors:
-        raise Damaged("it has no versions of what clients keep")
+        raise DamagedCheckpoint("it has no versions of what clients keep")
     state = RunState(told["round"], versions=tensors["versions"], metrics=told["metrics"], **arrays)
     parts = [path.parent / name for name in told["clients"]]
     for part in parts:
         _check_part(part)
-    return Loaded(path, state, told["about"], parts)
+    return LoadedCheckpoint(path, state, told["about"], parts)
 
 
 def _told(envelope: dict[str, str]) -> dict[str, Any]:
@@ -181,37 +181,37 @@ def _told(envelope: dict[str, str]) -> dict[str, Any]:
         if not all(isinstance(name, str) and _PART.fullmatch(name) for name in told["clients"]):
             raise ValueError("parts with other names than are written")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Damaged(f"it cannot be read ({error})") from None
+        raise DamagedCheckpoint(f"it cannot be read ({error})") from None
     return told
 
 
-def _read(path: Path, arrays: bool = True) -> tuple[dict[str, str], Named]:
+def _read(path: Path, arrays: bool = True) -> tuple[dict[str, str], NamedArrays]:
     """What a checkpoint says, and its `arrays`. Raises Damaged where that cannot be read."""
     try:
         if not path.is_file():
-            raise Damaged("it is no plain file")
+            raise DamagedCheckpoint("it is no plain file")
         with safe_open(str(path), framework="numpy") as file:
             envelope = json.loads(file.metadata()["hothouse"])
             tensors = {name: file.get_tensor(name) for name in file.keys() if arrays}  # noqa: SIM118 - not a dict
         return {"told": str(envelope["told"]), "digest": str(envelope["digest"])}, tensors
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Damaged(f"it cannot be read ({error})") from None
+        raise DamagedCheckpoint(f"it cannot be read ({error})") from None
 
 
 def _check_part(path: Path) -> None:
     """Raises Damaged where what clients kept is not what was written."""
     try:
         if not path.is_file():
-            raise Damaged(f"{path.name}, which belongs to it, is no plain file")
+            raise DamagedCheckpoint(f"{path.name}, which belongs to it, is no plain file")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError as error:
-        raise Damaged(f"{path.name}, which belongs to it, cannot be read ({error.strerror})") from None
+        raise DamagedCheckpoint(f"{path.name}, which belongs to it, cannot be read ({error.strerror})") from None
     if path.stem.rpartition("-")[2] != digest:
-        raise Damaged(f"the checksum of {path.name}, which belongs to it, does not match")
+        raise DamagedCheckpoint(f"the checksum of {path.name}, which belongs to it, does not match")
 
 
-def _digest(tensors: Named, told: str) -> str:
+def _digest(tensors: NamedArrays, told: str) -> str:
     total = hashlib.blake2b(told.encode(), digest_size=16)
     for name in sorted(tensors):
         array = tensors[name]

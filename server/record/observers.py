@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.data.prepared import Indices
 from common.extend.leaderboard import Leaderboard
 from common.run_files import Metrics
-from server.events import Work
+from server.events import WorkerEvent
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Roll:
+class RoundReport:
     """A round, client by client."""
 
     round: int
@@ -46,7 +46,7 @@ class Observer:
     def started(self, rounds: int, clients: int, parameters: int) -> None:
         """The federation has agreed; round 0 is next."""
 
-    def agreed(self, federation: Federation, agreement: Agreement) -> None:
+    def agreed(self, federation: Federation, data_spec: DataSpec) -> None:
         """Who takes part, and on what they agreed; told right after `started`."""
 
     def settled(self, facts: dict[str, str]) -> None:
@@ -55,10 +55,10 @@ class Observer:
     def round_started(self, round_number: int, cohort: Indices) -> None:
         """These clients are about to train."""
 
-    def worked(self, work: Work) -> None:
+    def worked(self, work: WorkerEvent) -> None:
         """A worker took up a message, or is done with one."""
 
-    def called(self, roll: Roll) -> None:
+    def called(self, roll: RoundReport) -> None:
         """What became of each client is known; told before the round is saved in a checkpoint."""
 
     def ranked(self, round_number: int, ladder: Leaderboard) -> None:

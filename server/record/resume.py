@@ -18,7 +18,7 @@ from common.scenario.flat import flat
 from common.scenario.selection import Schedule
 from common.software import versions
 from server.evaluation.due import is_due
-from server.exchange.client_states import Kept
+from server.exchange.client_states import ClientState
 from server.record.checkpoints import About, latest
 from server.record.state import RunState
 
@@ -43,7 +43,7 @@ class Resumed:
     """Events to tell: damaged checkpoints, changes that were allowed."""
     trainer: str | None = None
     """What trained so far, where that must not change."""
-    kept: Callable[[], Iterable[Kept]] = tuple
+    kept: Callable[[], Iterable[ClientState]] = tuple
     """What clients kept after that round, part by part."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.run_files import Metrics
 
@@ -14,13 +14,13 @@ class RunState:
     """The state after a round. Draws are keyed by round and client, so their position is the round itself."""
 
     round: int
-    parameters: Named
+    parameters: NamedArrays
     """The global weights."""
-    buffers: Named
+    buffers: NamedArrays
     """What the global network has besides: running statistics."""
-    strategy: Named
+    strategy: NamedArrays
     """What the strategy carries from round to round."""
-    selection: Named
+    selection: NamedArrays
     """What the rule of selection carries."""
     versions: Indices
     """For each client, the round whose state of its own is committed; 0 where it has none."""

@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import seeds
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.extend.strategy import StrategyContext
-from server.selection.base import Selection
+from server.selection.base import SelectionRule
 from server.selection.draws import weighted
 
 _NOW = "now"
 """What the cohort's utility is found to be before it trains."""
 
 
-class Oort(Selection):
+class Oort(SelectionRule):
     """Exploits clients of high utility and explores those that were never seen.
 
     Of each client the state has `utility` U, its statistical utility when it last took part, `last` L, the round in
@@ -32,7 +32,7 @@ class Oort(Selection):
         self.rows = self._rows()
         """D: on how many rows each trains in a round."""
 
-    def cohort(self, round_number: int, weights: Named) -> Indices:
+    def cohort(self, round_number: int, weights: NamedArrays) -> Indices:
         """Choose by utility, fill up with clients never seen, and ask the cohort what it loses now."""
         draw = seeds.generator(self.context.seed, "selection", round_number)
         seen, unseen = np.flatnonzero(self.state["last"]), np.flatnonzero(self.state["last"] == 0)

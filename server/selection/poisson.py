@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from common import seeds
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
-from server.selection.base import Selection
+from server.selection.base import SelectionRule
 
 
-class Poisson(Selection):
+class Poisson(SelectionRule):
     """Poisson sampling: a cohort of any size, none at all among them."""
 
-    def cohort(self, round_number: int, weights: Named) -> Indices:
+    def cohort(self, round_number: int, weights: NamedArrays) -> Indices:
         """A draw for the round."""
         draw = seeds.generator(self.context.seed, "selection", round_number)
         return np.flatnonzero(draw.random(len(self.context.clients)) < self.options.rate)

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.errors import InputError
 from common.extend.strategy import StrategyContext
 from common.participation import read_participation
-from server.selection.base import Selection
+from server.selection.base import SelectionRule
 
 
-class Schedule(Selection):
+class Schedule(SelectionRule):
     """The clients that a file names for each round."""
 
     def __init__(self, options: Any, context: StrategyContext, size: int) -> None:
@@ -37,7 +37,7 @@ class Schedule(Selection):
                     + ("" if options.repeat else ", or let the schedule begin anew with repeat: true")
                 )
 
-    def cohort(self, round_number: int, weights: Named) -> Indices:
+    def cohort(self, round_number: int, weights: NamedArrays) -> Indices:
         """Those that stand in the file."""
         number = (round_number - 1) % self._length + 1
         return np.searchsorted(self.context.clients, sorted(self._rounds[number]))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from common import seeds
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
-from server.selection.base import Selection
+from server.selection.base import SelectionRule
 
 
 def select(seed: int, round_number: int, clients: int, cohort: int) -> Indices:
@@ -16,10 +16,10 @@ def select(seed: int, round_number: int, clients: int, cohort: int) -> Indices:
     return np.sort(chosen).astype(np.int64)
 
 
-class Uniform(Selection):
+class Uniform(SelectionRule):
     """A cohort of clients drawn uniformly without replacement."""
 
-    def cohort(self, round_number: int, weights: Named) -> Indices:
+    def cohort(self, round_number: int, weights: NamedArrays) -> Indices:
         """A draw for the round."""
         context = self.context
         return select(context.seed, round_number, len(context.clients), self.size)

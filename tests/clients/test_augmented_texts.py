@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.augmentation.draws import Dice
+from clients.augmentation.draws import TextRandom
 from clients.augmentation.texts.characters import neighbours
 from common import seeds
 from common.scenario.augmentation import AUGMENTATIONS
@@ -23,7 +23,7 @@ TEXTS = {
 }
 
 
-class Loaded(Dice):
+class LoadedCheckpoint(TextRandom):
     """Dice that fall as they are told to."""
 
     def __init__(self, *numbers: float) -> None:
@@ -42,25 +42,25 @@ HIT, MISS = 0.0, 0.9
 
 def test_dice_draw_the_numbers_of_their_stream() -> None:
     key = seeds.streams(3, "augmentation", 1, np.array([5]))
-    dice = Dice(int(key[0]))
+    dice = TextRandom(int(key[0]))
     assert [dice.uniform() for _ in range(10)] == seeds.uniforms(key, 10)[0].tolist()
 
 
 def test_hits_are_independent_and_as_likely_as_said() -> None:
     counts, both = Counter[int](), 0
     for key in range(20_000):
-        hits = set(Dice(key * 2**40).hits(4, 0.3))
+        hits = set(TextRandom(key * 2**40).hits(4, 0.3))
         counts.update(hits)
         both += {1, 2} <= hits
     for place in range(4):
         assert counts[place] / 20_000 == pytest.approx(0.3, abs=0.015)
     assert both / 20_000 == pytest.approx(0.09, abs=0.01)
-    assert list(Dice(1).hits(5, 0.0)) == []
-    assert list(Dice(1).hits(5, 1.0)) == [0, 1, 2, 3, 4]
+    assert list(TextRandom(1).hits(5, 0.0)) == []
+    assert list(TextRandom(1).hits(5, 1.0)) == [0, 1, 2, 3, 4]
 
 
 def test_orders_are_permutations_and_even() -> None:
-    orders = Counter(tuple(Dice(key * 2**40).order(3)) for key in range(6000))
+    orders = Counter(tuple(TextRandom(key * 2**40).order(3)) for key in range(6000))
     assert len(orders) == 6
     # Chi-squared with 5 degrees of freedom: 20.5 is exceeded once in a thousand.
     assert sum((count - 1000) ** 2 / 1000 for count in orders.values()) < 20.5
@@ -72,7 +72,7 @@ def test_orders_are_permutations_and_even() -> None:
 )
 def test_character_noise(change: float, letter: float | None, expected: str) -> None:
     drawn = [MISS] * 7 + [HIT] + [MISS] * 3 + [change] + ([] if letter is None else [letter])
-    assert TEXTS["character_noise"](specs.CharacterNoise(), "hello world", Loaded(*drawn)) == expected
+    assert TEXTS["character_noise"](specs.CharacterNoise(), "hello world", LoadedCheckpoint(*drawn)) == expected
 
 
 def test_character_noise_lets_spaces_alone() -> None:
@@ -82,8 +82,8 @@ def test_character_noise_lets_spaces_alone() -> None:
 
 def test_character_noise_changes_places_across_a_space() -> None:
     drawn = [MISS, HIT] + [MISS] * 4 + [0.75]
-    assert TEXTS["character_noise"](specs.CharacterNoise(), "ab  cd", Loaded(*drawn)) == "ac  bd"
-    assert TEXTS["character_noise"](specs.CharacterNoise(), "a ", Loaded(HIT, MISS, 0.75)) == "a "
+    assert TEXTS["character_noise"](specs.CharacterNoise(), "ab  cd", LoadedCheckpoint(*drawn)) == "ac  bd"
+    assert TEXTS["character_noise"](specs.CharacterNoise(), "a ", LoadedCheckpoint(HIT, MISS, 0.75)) == "a "
 
 
 @pytest.mark.parametrize(
@@ -110,26 +110,26 @@ def test_to_lie_beside_each_other_is_mutual(layout: str) -> None:
 
 def test_typos() -> None:
     text = "Go, now"
-    found = TEXTS["typos"](specs.Typos(), text, Loaded(*[HIT] + [MISS] * 6 + [0.0]))
+    found = TEXTS["typos"](specs.Typos(), text, LoadedCheckpoint(*[HIT] + [MISS] * 6 + [0.0]))
     assert found[1:] == "o, now"
     assert found[0] in "TYFHVB"
-    assert TEXTS["typos"](specs.Typos(), "¡!", Loaded(HIT, HIT)) == "¡!", "no key, no slip"
+    assert TEXTS["typos"](specs.Typos(), "¡!", LoadedCheckpoint(HIT, HIT)) == "¡!", "no key, no slip"
 
 
 def test_word_deletion() -> None:
     spec = specs.WordDeletion()
-    assert TEXTS["word_deletion"](spec, "buy it now", Loaded(MISS, HIT, MISS)) == "buy now"
-    assert TEXTS["word_deletion"](spec, "buy it", Loaded(HIT, HIT, 0.5)) == "it"
-    assert TEXTS["word_deletion"](spec, "", Loaded()) == ""
+    assert TEXTS["word_deletion"](spec, "buy it now", LoadedCheckpoint(MISS, HIT, MISS)) == "buy now"
+    assert TEXTS["word_deletion"](spec, "buy it", LoadedCheckpoint(HIT, HIT, 0.5)) == "it"
+    assert TEXTS["word_deletion"](spec, "", LoadedCheckpoint()) == ""
 
 
 def test_word_swap() -> None:
     spec = specs.WordSwap()
-    assert TEXTS["word_swap"](spec, "a b c d", Loaded(MISS, HIT, MISS, MISS, 0.0)) == "a c b d"
-    assert TEXTS["word_swap"](spec, "a b c d", Loaded(MISS, HIT, MISS, MISS, 0.99)) == "b a c d"
-    assert TEXTS["word_swap"](spec, "a", Loaded()) == "a"
+    assert TEXTS["word_swap"](spec, "a b c d", LoadedCheckpoint(MISS, HIT, MISS, MISS, 0.0)) == "a c b d"
+    assert TEXTS["word_swap"](spec, "a b c d", LoadedCheckpoint(MISS, HIT, MISS, MISS, 0.99)) == "b a c d"
+    assert TEXTS["word_swap"](spec, "a", LoadedCheckpoint()) == "a"
     # The ring a, d, c: each gets the next one's place.
-    assert TEXTS["word_swap"](spec, "a b c d", Loaded(HIT, MISS, HIT, HIT, 0.1, 0.9, 0.5)) == "d b a c"
+    assert TEXTS["word_swap"](spec, "a b c d", LoadedCheckpoint(HIT, MISS, HIT, HIT, 0.1, 0.9, 0.5)) == "d b a c"
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.4, 1.0])
@@ -143,15 +143,17 @@ def test_word_swap_moves_as_many_words_as_it_says(count: int, rate: float) -> No
 
 
 def test_word_repetition() -> None:
-    assert TEXTS["word_repetition"](specs.WordRepetition(), "so it is", Loaded(HIT, MISS, MISS)) == "so so it is"
+    assert (
+        TEXTS["word_repetition"](specs.WordRepetition(), "so it is", LoadedCheckpoint(HIT, MISS, MISS)) == "so so it is"
+    )
 
 
 def test_synonyms() -> None:
     spec = specs.Synonyms(words={"free": ("gratis",), "buy": ("get", "order")})
-    drawn = Loaded(HIT, 0.99, MISS, HIT, 0.0)
+    drawn = LoadedCheckpoint(HIT, 0.99, MISS, HIT, 0.0)
     assert TEXTS["synonyms"](spec, "Buy, free! free freedom", drawn) == "Order, free! gratis freedom"
     spec = specs.Synonyms(words={"don't": ("do not",)})
-    assert TEXTS["synonyms"](spec, "DON'T! Don't", Loaded(HIT, 0.0, HIT, 0.0)) == "Do not! Do not"
+    assert TEXTS["synonyms"](spec, "DON'T! Don't", LoadedCheckpoint(HIT, 0.0, HIT, 0.0)) == "Do not! Do not"
 
 
 @pytest.mark.parametrize(
@@ -172,12 +174,12 @@ def test_synonyms() -> None:
 )
 def test_entries_of_all_scripts_are_found_and_no_part_of_a_word_is(entry: str, text: str, expected: str) -> None:
     spec = specs.Synonyms(words={entry: ("*",)})
-    assert TEXTS["synonyms"](spec, text, Loaded(*[HIT, 0.0] * 2)) == expected
+    assert TEXTS["synonyms"](spec, text, LoadedCheckpoint(*[HIT, 0.0] * 2)) == expected
 
 
 def test_an_entry_of_two_words_comes_before_its_first_word() -> None:
     spec = specs.Synonyms(words={"new": ("recent",), "new york": ("the city",)})
-    assert TEXTS["synonyms"](spec, "new New York", Loaded(*[HIT, 0.0] * 2)) == "recent The city"
+    assert TEXTS["synonyms"](spec, "new New York", LoadedCheckpoint(*[HIT, 0.0] * 2)) == "recent The city"
 
 
 def test_the_same_word_twice_is_refused() -> None:
@@ -187,15 +189,15 @@ def test_the_same_word_twice_is_refused() -> None:
 
 def test_clause_shuffle() -> None:
     spec, text = specs.ClauseShuffle(), "If you win, call 3.50 now; hurry!"
-    assert TEXTS["clause_shuffle"](spec, text, Loaded(0.5, 0.1, 0.9)) == "call 3.50 now, If you win; hurry!"
-    assert TEXTS["clause_shuffle"](spec, text, Loaded(0.3, 0.2, 0.1)) == "hurry, call 3.50 now; If you win!"
-    assert TEXTS["clause_shuffle"](spec, "no marks", Loaded(0.5)) == "no marks"
-    assert TEXTS["clause_shuffle"](spec, "", Loaded()) == ""
+    assert TEXTS["clause_shuffle"](spec, text, LoadedCheckpoint(0.5, 0.1, 0.9)) == "call 3.50 now, If you win; hurry!"
+    assert TEXTS["clause_shuffle"](spec, text, LoadedCheckpoint(0.3, 0.2, 0.1)) == "hurry, call 3.50 now; If you win!"
+    assert TEXTS["clause_shuffle"](spec, "no marks", LoadedCheckpoint(0.5)) == "no marks"
+    assert TEXTS["clause_shuffle"](spec, "", LoadedCheckpoint()) == ""
 
 
 def test_word_shuffle() -> None:
     # Places plus numbers in [0, 3): 2.7, 1, 2.3.
-    assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "a b c", Loaded(0.9, 0.0, 0.1)) == "b c a"
+    assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "a b c", LoadedCheckpoint(0.9, 0.0, 0.1)) == "b c a"
 
 
 @pytest.mark.parametrize("window", [1, 2, 5])
@@ -213,45 +215,45 @@ class TestChinese:
 
     def test_character_noise_takes_letters_from_the_text(self) -> None:
         # 天 is replaced by the text's fourth character, 快 changes places with 来.
-        drawn = Loaded(MISS, HIT, MISS, MISS, MISS, HIT, MISS, MISS, MISS, 0.5, 3.5 / 9, 0.75)
+        drawn = LoadedCheckpoint(MISS, HIT, MISS, MISS, MISS, HIT, MISS, MISS, MISS, 0.5, 3.5 / 9, 0.75)
         assert TEXTS["character_noise"](specs.CharacterNoise(), self.TEXT, drawn) == "今费免费，来快买！"
 
     def test_nothing_is_mistyped(self) -> None:
-        assert TEXTS["typos"](specs.Typos(), self.TEXT, Loaded(*[HIT] * 9)) == self.TEXT
+        assert TEXTS["typos"](specs.Typos(), self.TEXT, LoadedCheckpoint(*[HIT] * 9)) == self.TEXT
 
     def test_word_deletion(self) -> None:
         # 费 goes with the comma that clings to it.
-        drawn = Loaded(MISS, HIT, MISS, HIT, MISS, MISS, MISS)
+        drawn = LoadedCheckpoint(MISS, HIT, MISS, HIT, MISS, MISS, MISS)
         assert TEXTS["word_deletion"](specs.WordDeletion(), self.TEXT, drawn) == "今免快来买！"
 
     def test_word_swap(self) -> None:
-        drawn = Loaded(HIT, MISS, MISS, MISS, MISS, MISS, MISS, 0.0)
+        drawn = LoadedCheckpoint(HIT, MISS, MISS, MISS, MISS, MISS, MISS, 0.0)
         assert TEXTS["word_swap"](specs.WordSwap(), self.TEXT, drawn) == "天今免费，快来买！"
 
     def test_word_repetition(self) -> None:
-        drawn = Loaded(HIT, MISS, MISS, MISS, MISS, HIT, MISS)
+        drawn = LoadedCheckpoint(HIT, MISS, MISS, MISS, MISS, HIT, MISS)
         assert TEXTS["word_repetition"](specs.WordRepetition(), self.TEXT, drawn) == "今今天免费，快来来买！"
 
     def test_synonyms(self) -> None:
         # Both 免费 and 免 are in the table: the longer one is the word.
         spec = specs.Synonyms(words={"免": ("不",), "免费": ("不要钱", "白送"), "买": ("购买",)})
-        assert TEXTS["synonyms"](spec, self.TEXT, Loaded(HIT, 0.0, HIT, 0.0)) == "今天不要钱，快来购买！"
-        assert TEXTS["synonyms"](spec, "免税WIN免费", Loaded(HIT, 0.0, HIT, 0.99)) == "不税WIN白送"
+        assert TEXTS["synonyms"](spec, self.TEXT, LoadedCheckpoint(HIT, 0.0, HIT, 0.0)) == "今天不要钱，快来购买！"
+        assert TEXTS["synonyms"](spec, "免税WIN免费", LoadedCheckpoint(HIT, 0.0, HIT, 0.99)) == "不税WIN白送"
 
     def test_clause_shuffle(self) -> None:
         text = "今天免费，快来买！真的？"
-        found = TEXTS["clause_shuffle"](specs.ClauseShuffle(), text, Loaded(0.5, 0.1, 0.9))
+        found = TEXTS["clause_shuffle"](specs.ClauseShuffle(), text, LoadedCheckpoint(0.5, 0.1, 0.9))
         assert found == "快来买，今天免费！真的？"
 
     def test_word_shuffle(self) -> None:
-        assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "我爱你", Loaded(0.9, 0.0, 0.1)) == "爱你我"
+        assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "我爱你", LoadedCheckpoint(0.9, 0.0, 0.1)) == "爱你我"
 
     def test_two_scripts_in_one_text(self) -> None:
-        drawn = Loaded(MISS, HIT, MISS, MISS, 0.5)
+        drawn = LoadedCheckpoint(MISS, HIT, MISS, MISS, 0.5)
         # Words: 买, iPhone, 手, 机. The second changes places with the fourth.
         assert TEXTS["word_swap"](specs.WordSwap(), "买 iPhone手机", drawn) == "买 机手iPhone"
         # Words that come to stand side by side are kept apart.
-        assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "中a b", Loaded(0.9, 0.0, 0.1)) == "a b 中"
+        assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "中a b", LoadedCheckpoint(0.9, 0.0, 0.1)) == "a b 中"
 
 
 TEXT = "Dear all, we are 12 words long; at least nearly so, I hope!"

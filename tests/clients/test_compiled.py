@@ -21,13 +21,13 @@ import pytest
 import torch
 
 from clients.blocks.blocks import train_blocks
-from clients.compiled import recipe, trainer
+from clients.compiled import kernel_arguments, trainer
 from clients.compiled.library import Library, library
 from clients.values import Values
 from common import seeds
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data import Prepared
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.data.prepared import META
 from common.losses import loss_for
 from common.messages import TrainOrder
@@ -40,7 +40,7 @@ from common.scenario.registry import FAMILIES, Family
 from common.settings import ClientSettings
 from tests.clients.odd_work import odd_work, results
 from tests.conftest import REPOSITORY
-from tests.federations import agreement, federation, scenario, train_order
+from tests.federations import data_spec, federation, scenario, train_order
 
 KERNEL = REPOSITORY / "clients" / "compiled" / "kernel"
 COMPILER = shutil.which("cc")
@@ -166,7 +166,9 @@ def test_arrays_of_another_type_are_refused(built: Library) -> None:
         built.train(work | {"rows": work["rows"].astype(np.int32)})
 
 
-def by_both(chosen: dict[str, Any], prepared: Prepared, agreed: Agreement, **more: Any) -> tuple[Named, Named]:
+def by_both(
+    chosen: dict[str, Any], prepared: Prepared, agreed: DataSpec, **more: Any
+) -> tuple[NamedArrays, NamedArrays]:
     """Every client's own weights, trained by the compiled trainer and by PyTorch."""
     found = []
     for engine in ("compiled", "torch"):
@@ -177,15 +179,15 @@ def by_both(chosen: dict[str, Any], prepared: Prepared, agreed: Agreement, **mor
     return found[0], found[1]
 
 
-def order_for(chosen: Scenario, prepared: Prepared, agreed: Agreement, **more: Any) -> TrainOrder:
+def order_for(chosen: Scenario, prepared: Prepared, agreed: DataSpec, **more: Any) -> TrainOrder:
     order = train_order(chosen, prepared, [[client] for client in prepared.clients.tolist()], **more)
-    order.agreement = agreed
+    order.data_spec = agreed
     network = build(chosen.model, agreed, seed=3)
     order.parameters = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     return order
 
 
-def assert_same(one: Named, other: Named, tolerance: float = 1e-4) -> None:
+def assert_same(one: NamedArrays, other: NamedArrays, tolerance: float = 1e-4) -> None:
     """Sums over up to 40 rows, hence ten times the tolerance of weights."""
     assert set(one) == set(other)
     for name in one:
@@ -197,14 +199,14 @@ def test_both_trainers_drop_the_same_units(built: Library, tmp_path: Path, rates
     prepared = federation(tmp_path, [23, 5, 40])
     chosen = {"seed": 5, "model": {"layers": [70, 9], **rates}, "training": {"batch_size": 8, "epochs": 2}}
     without = {**chosen, "model": {"layers": [70, 9]}}
-    ours, theirs = by_both(chosen, prepared, agreed_on(prepared))
+    ours, theirs = by_both(chosen, prepared, spec_of(prepared))
     assert_same(ours, theirs)
-    undropped, _ = by_both(without, prepared, agreed_on(prepared))
+    undropped, _ = by_both(without, prepared, spec_of(prepared))
     assert any(np.abs(ours[name] - undropped[name]).max() > 0.01 for name in ours)
 
 
-def agreed_on(prepared: Prepared, **changes: Any) -> Agreement:
-    return agreement("classification", prepared.x.shape[1], tuple(prepared.meta.labels), **changes)
+def spec_of(prepared: Prepared, **changes: Any) -> DataSpec:
+    return data_spec("classification", prepared.x.shape[1], tuple(prepared.meta.labels), **changes)
 
 
 RAW = np.random.default_rng(7).integers(0, 200, size=(68, 6))
@@ -233,7 +235,7 @@ def test_both_trainers_see_the_same_rows(
         Prepared(tmp_path),
         {name: changes.pop(name) for name in ("own_fill", "indicators") if name in changes},
     )
-    agreed = replace(agreed_on(prepared, **changes), **flags)
+    agreed = replace(spec_of(prepared, **changes), **flags)
     assert_same(*by_both({"model": {"layers": [9]}, "training": {"batch_size": 8}}, prepared, agreed))
 
 
@@ -264,7 +266,7 @@ def test_both_trainers_augment_alike_however_clients_are_called(
     np.save(tmp_path / "x.npy", GAPS)
     (tmp_path / META).write_text(replace(Prepared(tmp_path).meta, row_shape=[2, 3]).to_json())
     prepared = Prepared(tmp_path)
-    agreed = replace(agreed_on(prepared, fill=RAW.mean(0), shift=RAW.mean(0), scale=RAW.std(0)), own_fill=True)
+    agreed = replace(spec_of(prepared, fill=RAW.mean(0), shift=RAW.mean(0), scale=RAW.std(0)), own_fill=True)
     chosen = {"seed": 5, "model": {"layers": [9], **model}, "training": {**training, "augmentation": AUGMENTATION}}
     monkeypatch.setattr(trainer, "_NUMBERS", numbers)
     ours, theirs = by_both(chosen, prepared, agreed)
@@ -277,13 +279,13 @@ def test_both_trainers_augment_alike_however_clients_are_called(
 def test_both_trainers_keep_the_same_from_round_to_round(built: Library, tmp_path: Path, optimizer: Any) -> None:
     prepared = federation(tmp_path, [23, 5, 40])
     training = {"batch_size": 8, "optimizer": optimizer, "optimizer_state": "client"}
-    kept: dict[str, Named] = {}
+    kept: dict[str, NamedArrays] = {}
     for number in (1, 2):
         for engine in ("compiled", "torch"):
             order = order_for(
                 scenario(model={"layers": [9]}, training={**training, "engine": engine}),
                 prepared,
-                agreed_on(prepared),
+                spec_of(prepared),
                 round_number=number,
             )
             order.state, order.fresh = kept.get(engine, {}), np.full(3, number == 1)
@@ -340,19 +342,19 @@ def test_what_declares_itself_compiled_is_heeded(
     built: Library, tmp_path: Path, family: Family, part: dict[str, Any]
 ) -> None:
     prepared = federation(tmp_path, [23, 5, 40])
-    ours, theirs = by_both(with_part(family, part), prepared, agreed_on(prepared))
+    ours, theirs = by_both(with_part(family, part), prepared, spec_of(prepared))
     assert_same(ours, theirs, 1e-3)
     set_here = [key for key in part if key != family.tag]
     if set_here:
         without = {key: value for key, value in part.items() if key != set_here[-1]}
-        plain, _ = by_both(with_part(family, without), prepared, agreed_on(prepared))
+        plain, _ = by_both(with_part(family, without), prepared, spec_of(prepared))
         apart, changed = (max(np.abs(ours[name] - there[name]).max() for name in ours) for there in (theirs, plain))
         assert changed > 5 * apart
 
 
 def test_every_combination_that_is_allowed_has_its_codes(tmp_path: Path) -> None:
     prepared = federation(tmp_path, [5])
-    agreed = agreed_on(prepared)
+    agreed = spec_of(prepared)
     combinations = itertools.product(*(compiled_parts(family) for family in IN_STEPS))
     for parts in combinations:
         by_key = dict(zip((WHERE[family.title] for family in IN_STEPS), parts, strict=True))
@@ -362,9 +364,9 @@ def test_every_combination_that_is_allowed_has_its_codes(tmp_path: Path) -> None
         assert uncovered(chosen.model, chosen.training, chosen.federation.strategy) is None
         settings, network = ClientSettings.of(chosen), build(chosen.model, agreed, 0)
         loss = loss_for(chosen.training.loss, network.output, agreed, torch.float32)
-        recipe.network_members(network, agreed.features)
-        recipe.loss_members(settings, network, loss)
-        recipe.optimizer_members(settings, Values(chosen.training, {}), 1)
+        kernel_arguments.network_members(network, agreed.features)
+        kernel_arguments.loss_members(settings, network, loss)
+        kernel_arguments.optimizer_members(settings, Values(chosen.training, {}), 1)
 
 
 class Twice(ActivationPart, runs="builtins:abs"):

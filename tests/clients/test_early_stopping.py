@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from clients.blocks.blocks import train_blocks
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data import Prepared
 from common.scenario import Scenario
 from tests.clients.test_truth import assert_close, mean
@@ -33,7 +33,7 @@ class Watch:
         self.x, self.y = torch.tensor(prepared.x[rows]), torch.tensor(prepared.y[rows])
         self.loss_of = criterion(chosen, list(prepared.meta.labels))
         self.epoch = len(batches_of(chosen, prepared, client)) // (chosen.training.epochs or 1)
-        self.best: Named = {}
+        self.best: NamedArrays = {}
         self.losses: list[float] = []
         self.steps = self.last = self.waited = 0
 

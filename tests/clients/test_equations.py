@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clients.regularization.budgets import project_l1
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data import Prepared
 from common.scenario import Scenario
 from tests.clients.test_truth import TORCH, Trainer, assert_close, either, one_each
@@ -90,7 +90,7 @@ class Optimizer:
         return theta - c.lr * m / (np.sqrt(v) + c.eps)
 
 
-def gradients(p: Named, x: Array, y: Array, chosen: Scenario) -> tuple[float, Named]:
+def gradients(p: NamedArrays, x: Array, y: Array, chosen: Scenario) -> tuple[float, NamedArrays]:
     """J on a batch, and its derivative by every parameter, by the chain rule."""
     f, slope = ACTIVATIONS[chosen.model.activation.name]
     loss, by_outputs = LOSSES[chosen.training.loss.name]
@@ -116,7 +116,7 @@ def gradients(p: Named, x: Array, y: Array, chosen: Scenario) -> tuple[float, Na
     return loss(outputs, y), found | {"layers.0.weight": back.T @ x}
 
 
-def trained(chosen: Scenario, prepared: Prepared, client: int) -> Named:
+def trained(chosen: Scenario, prepared: Prepared, client: int) -> NamedArrays:
     """A client's parameters after its round."""
     rule = chosen.training.regularization
     p = {n: a.astype(np.float64) for n, a in named(starting_weights(chosen, prepared)).items() if "running" not in n}

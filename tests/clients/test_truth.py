@@ -13,8 +13,8 @@ import pytest
 
 from clients.blocks.blocks import train_blocks
 from clients.compiled.library import library
-from clients.training.stacks import stack_width
-from common.arrays import Named
+from clients.training.torch_trainer import stack_width
+from common.arrays import NamedArrays
 from common.data import Prepared
 from common.messages import InitialWeights, TrainReply
 from common.scenario import Scenario
@@ -56,7 +56,7 @@ def few(request: pytest.FixtureRequest, tmp_path: Path) -> Prepared:
     return federation(tmp_path, [17, 5, 1], request.param)
 
 
-def one_each(chosen: Scenario, prepared: Prepared, **more: Any) -> list[Named]:
+def one_each(chosen: Scenario, prepared: Prepared, **more: Any) -> list[NamedArrays]:
     """Every client's own weights after training all of them in one message, a block each."""
     clients = prepared.clients.tolist()
     reply = train_blocks(prepared, train_order(chosen, prepared, [[client] for client in clients], **more))
@@ -64,12 +64,12 @@ def one_each(chosen: Scenario, prepared: Prepared, **more: Any) -> list[Named]:
     return [mean(reply, block) for block in clients]
 
 
-def mean(reply: TrainReply, block: int) -> Named:
+def mean(reply: TrainReply, block: int) -> NamedArrays:
     sums = {name: array for kind in reply.sums.values() for name, array in kind.items()}
     return {name: array[block] / reply.weights[block] for name, array in sums.items()}
 
 
-def assert_close(one: Named, other: Named, tolerance: float) -> None:
+def assert_close(one: NamedArrays, other: NamedArrays, tolerance: float) -> None:
     for name in other:
         assert np.abs(one[name] - other[name]).max() <= tolerance, name
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from common.data import prepare
-from common.data.door import admit, plain_numbers
 from common.data.labels import encode
+from common.data.normalize import normalize_table, plain_numbers
 from common.data.prepared import Prepared
 from common.data.table import Column, Table
 from common.errors import InputError
@@ -61,19 +61,19 @@ def test_a_number_that_cannot_be_is_refused_by_its_place(number: float, message:
     x = np.zeros((6, 3))
     x[5, 2] = number
     with pytest.raises(InputError, match=message):
-        admit(Table(x, WHOLE, "classification", [0, 1, 2], tests=2, origin="a.npz"))
+        normalize_table(Table(x, WHOLE, "classification", [0, 1, 2], tests=2, origin="a.npz"))
 
 
 def test_a_column_is_called_by_its_name() -> None:
     x = np.zeros((6, 2))
     x[3, 1] = np.inf
     with pytest.raises(InputError, match="training rows: row 3, column age"):
-        admit(Table(x, WHOLE, "classification", [0, 1, 2], columns=[Column("sex"), Column("age")]))
+        normalize_table(Table(x, WHOLE, "classification", [0, 1, 2], columns=[Column("sex"), Column("age")]))
 
 
 def test_a_missing_target_is_refused() -> None:
     with pytest.raises(InputError, match="y_train: row 2, column 0: the target is missing"):
-        admit(Table(np.zeros((3, 1)), np.array([[1.0], [2.0], [np.nan]]), "regression", origin="a.npz"))
+        normalize_table(Table(np.zeros((3, 1)), np.array([[1.0], [2.0], [np.nan]]), "regression", origin="a.npz"))
 
 
 def prepared(folder: Path, x: np.ndarray, y: np.ndarray, **data: Any) -> Prepared:

@@ -19,9 +19,9 @@ from common.data.moments import Moments
 from common.data.prepared import TextForm
 from common.data.table import Column
 from common.messages import Blocks, EvaluateOrder, Hosting, TrainOrder, TrainReply
-from tests.federations import agreement, plain_meta
+from tests.federations import data_spec, plain_meta
 
-AGREEMENT = agreement("classification", 2, ("a", "b"))
+AGREEMENT = data_spec("classification", 2, ("a", "b"))
 BLOCKS = Blocks(np.array([3, 5, 9]), np.array([2, 1]))
 WEIGHTS = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.float32(3).reshape(())}
 
@@ -66,7 +66,7 @@ def test_a_train_order(travel: Travel) -> None:
     content = RecordDict({**shared, "blocks": BLOCKS.write(), "values": pack({"optimizer.lr": np.array([0.1, 0.2])})})
     order = TrainOrder.read(travel(content))
     assert (order.round, order.settings, len(order.starts.places)) == (4, "{}", 0)
-    assert order.agreement.labels == ("a", "b")
+    assert order.data_spec.labels == ("a", "b")
     assert np.array_equal(order.parameters["w"], WEIGHTS["w"])
     assert np.array_equal(order.records["variate"]["w"], WEIGHTS["w"])
     assert order.values["optimizer.lr"].tolist() == [0.1, 0.2]

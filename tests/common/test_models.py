@@ -10,10 +10,10 @@ import torch
 from common.models import Layout, blank, build
 from common.models.predictor import Predictor, load_model, to_bytes
 from common.scenario.model import Model
-from tests.federations import agreement
+from tests.federations import data_spec
 
 SPEC = Model(layers=(5, 4), dtype="float64")
-TWO = agreement("classification", 3, ("a", "b"))
+TWO = data_spec("classification", 3, ("a", "b"))
 
 
 def test_a_stack_computes_what_its_networks_compute_alone() -> None:
@@ -29,7 +29,7 @@ def test_a_stack_computes_what_its_networks_compute_alone() -> None:
 
 
 def test_no_hidden_layers_is_a_linear_model() -> None:
-    network = build(Model(layers=()), agreement("classification", 4, ("a", "b")), seed=0)
+    network = build(Model(layers=()), data_spec("classification", 4, ("a", "b")), seed=0)
     assert [tuple(parameter.shape) for parameter in network.parameters()] == [(2, 4), (2,)]
 
 
@@ -50,7 +50,7 @@ def test_weights_follow_from_the_seed_and_leave_the_global_generator_alone() -> 
 
 
 def test_weights_are_spread_as_pytorch_spreads_them() -> None:
-    ours = build(Model(layers=(500,)), agreement("classification", 400, tuple(range(10))), seed=0)
+    ours = build(Model(layers=(500,)), data_spec("classification", 400, tuple(range(10))), seed=0)
     theirs = torch.nn.Linear(400, 500)
     for mine, torchs in ((ours.layers[0].weight, theirs.weight), (ours.layers[0].bias, theirs.bias)):
         assert mine.abs().max() <= 1 / 20
@@ -59,7 +59,7 @@ def test_weights_are_spread_as_pytorch_spreads_them() -> None:
 
 @pytest.fixture
 def regression() -> Predictor:
-    agreed = agreement("regression", 3, (), (100.0,), (10.0,), shift=[1.0, 0, 0], scale=[2.0, 1, 1])
+    agreed = data_spec("regression", 3, (), (100.0,), (10.0,), shift=[1.0, 0, 0], scale=[2.0, 1, 1])
     return Predictor(build(SPEC, agreed, seed=4), SPEC, agreed)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.data.agreement import sorted_labels
+from common.data.data_spec import sorted_labels
 from common.data.moments import Moments, combined
 
 

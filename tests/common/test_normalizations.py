@@ -10,9 +10,9 @@ import torch
 from common.models import Layout, blank, build
 from common.models.predictor import Predictor, load_model, to_bytes
 from common.scenario.model import Model
-from tests.federations import agreement
+from tests.federations import data_spec
 
-TWO = agreement("classification", 3, ("a", "b"))
+TWO = data_spec("classification", 3, ("a", "b"))
 
 
 def worn(spec: Model, seed: int) -> torch.nn.Module:

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 
 import hothouse
 from common.data.transform import Transform
-from tests.federations import agreement
+from tests.federations import data_spec
 
 START = 1_764_000_000_000.0
 """Milliseconds since 1970; float32 holds multiples of 131,072 there."""
@@ -20,7 +20,7 @@ START = 1_764_000_000_000.0
 @pytest.mark.parametrize("kind", [np.float64, np.int64])
 def test_rows_are_shifted_before_they_are_rounded(kind: type) -> None:
     raw = np.array([[START], [START + 15_000], [START + 60_000]])
-    agreed = agreement("classification", 1, ("x",), shift=raw.mean(axis=0), scale=raw.std(axis=0))
+    agreed = data_spec("classification", 1, ("x",), shift=raw.mean(axis=0), scale=raw.std(axis=0))
     found = Transform(agreed, torch.float32)(torch.from_numpy(raw.astype(kind)))
     assert found.dtype == torch.float32
     assert np.array_equal(found.numpy(), ((raw - raw.mean(axis=0)) / raw.std(axis=0)).astype(np.float32))
@@ -28,7 +28,7 @@ def test_rows_are_shifted_before_they_are_rounded(kind: type) -> None:
 
 def test_rows_of_float32_are_what_they_are() -> None:
     raw = np.array([[1.5], [2.5], [7.5]], np.float32)
-    agreed = agreement("classification", 1, ("x",), shift=[3.1], scale=[2.7])
+    agreed = data_spec("classification", 1, ("x",), shift=[3.1], scale=[2.7])
     found = Transform(agreed, torch.float32)(torch.from_numpy(raw)).numpy()
     assert np.array_equal(found, (raw - np.float32(3.1)) / np.float32(2.7))
 

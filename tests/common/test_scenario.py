@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from common.errors import InputError
 from common.scenario import Scenario, cohort_size, dump_scenario, load_scenario
-from common.scenario.draft import Change, read_draft
+from common.scenario.draft import DraftChange, read_draft
 from common.scenario.mistakes import parts_of
 
 SMALLEST = {"data": {"source": {"kind": "sklearn", "name": "iris"}}}
@@ -81,7 +81,7 @@ def test_an_override_that_names_another_alternative_drops_what_only_the_old_one_
 
 
 def test_so_does_a_combination_of_a_matrix_and_an_entry_of_a_list(quickstart: Path) -> None:
-    changed = read_draft(quickstart).changed({"data.partition.scheme": Change("iid", "matrix")}).scenario()
+    changed = read_draft(quickstart).changed({"data.partition.scheme": DraftChange("iid", "matrix")}).scenario()
     assert changed.data.partition.scheme == "iid"
     noisy = {**SMALLEST, "training": {"augmentation": [{"kind": "feature_noise", "sigma": 0.5}]}}
     (entry,) = load_scenario(noisy, ["training.augmentation.0.kind=feature_dropout"]).training.augmentation

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from common.data import Prepared, prepare
-from common.data.statistics import label_counts
+from common.data.column_statistics import label_counts
 from common.scenario import load_scenario
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 
-from common.data.agreement import TermRule, Vocabulary
+from common.data.data_spec import TermRule, Vocabulary
 from common.data.sources import text
 from common.data.table import Table
 from common.data.text import Featurizer, agreed_vocabulary, document_frequencies

@@ -74,7 +74,7 @@ def test_onnx_computes_the_same(run: hothouse.Run, tmp_path: Path) -> None:
     (outputs,) = session.run(None, {"rows": x.double().numpy()})
     assert np.allclose(outputs, run.model(x).detach().numpy(), atol=1e-4)
     told = json.loads(session.get_modelmeta().custom_metadata_map["hothouse.agreement"])
-    assert [column["name"] for column in told["columns"]] == [column.name for column in run.model.agreement.columns]
+    assert [column["name"] for column in told["columns"]] == [column.name for column in run.model.data_spec.columns]
     assert told["columns"][0]["missing"] == ["", "?", "NA", "NaN", "nan", "null"]
     assert told["labels"] == list(range(10))
 

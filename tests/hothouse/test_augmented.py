@@ -16,7 +16,7 @@ from common.data.rows import open_rows
 from hothouse.inspect.augmented import Augmented
 from hothouse.inspect.check import check
 from hothouse.inspect.side_by_side import changes
-from tests.federations import agreement
+from tests.federations import data_spec
 
 
 def test_a_preview_shows_what_training_sees(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_preview_shows_what_training_sees(tmp_path: Path) -> None:
     every = np.concatenate([prepared.training_rows(client) for client in range(4)])
     spread = prepared.x[every].std(axis=0)
     augment = Augment.of(Pipeline(training.augmentation, prepared.meta, spread), 9, round_number, ids)
-    rows = open_rows(prepared, replace(agreement("classification", 20, (0, 1)), row_shape=(5, 4)), torch.float64)
+    rows = open_rows(prepared, replace(data_spec("classification", 20, (0, 1)), row_shape=(5, 4)), torch.float64)
     keys = seeds.streams(9, "batches", round_number, ids)
     trained_on: dict[int, np.ndarray] = {}
     for batch, x in fed(batches([mine], training, keys, torch.float64), rows, None, augment):

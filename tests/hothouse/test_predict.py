@@ -97,7 +97,7 @@ def test_targets_in_their_own_unit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_no_row_of_a_file_is_lost(digits: hothouse.Run, tmp_path: Path, separator: str) -> None:
-    rows, names = load_digits().data[:5], [column.name for column in digits.model.agreement.columns]
+    rows, names = load_digits().data[:5], [column.name for column in digits.model.data_spec.columns]
     np.savetxt(tmp_path / "bare.CSV", rows, delimiter=separator)
     np.savetxt(tmp_path / "named.csv", rows, delimiter=separator, header=separator.join(names), comments="")
     expected = digits.model.predict(torch.tensor(rows))
@@ -171,7 +171,7 @@ def test_values_are_read_as_training_read_them(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(rows(","))
     source = {"kind": "csv", "path": str(tmp_path / "t.csv"), "target": "y", "separator": ";", "missing": ["", "-999"]}
     run = hothouse.run({"data": {"source": source}, "federation": {"rounds": 2}}, engine="local", out=tmp_path / "run")
-    categories = list(run.model.agreement.columns[0].categories or ())
+    categories = list(run.model.data_spec.columns[0].categories or ())
     assert categories == ["APAC", "EU", "NA"]
     raw = torch.tensor([[categories.index(r), np.nan if g else v] for r, v, g in zip(region, number, gap, strict=True)])
     found = predicted(run, tmp_path / "t.csv")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from common.data.statistics import effective_labels, gini, label_entropies
+from common.data.column_statistics import effective_labels, gini, label_entropies
 from hothouse.inspect.check import check
 from hothouse.inspect.preview import Preview
 from hothouse.report.images import data_uri

@@ -14,10 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
 
-from hothouse.running.guardian import descendants
-from server.grid.lines import Lines
+from server.grid.socket_pool import SocketPool
 from server.grid.worker import ClientWorker
 
 _NOBODY = 65534
@@ -121,7 +121,7 @@ def session() -> Iterator[Session]:
 def listeners(ancestor: int) -> list[Listener]:
     """The listening TCP sockets of a process and its descendants, from /proc."""
     owners = {}
-    for process in [ancestor, *(one.id for one in descendants(ancestor))]:
+    for process in [ancestor, *(one.pid for one in psutil.Process(ancestor).children(recursive=True))]:
         # Processes and their files come and go.
         with suppress(OSError):
             for entry in Path(f"/proc/{process}/fd").iterdir():
@@ -174,7 +174,10 @@ def test_nobody_without_the_token_is_listened_to(session: Session, user: int) ->
 
 
 def test_the_token_is_on_no_command_line_and_in_no_file(session: Session) -> None:
-    for process in [session.process.pid, *(one.id for one in descendants(session.process.pid))]:
+    for process in [
+        session.process.pid,
+        *(one.pid for one in psutil.Process(session.process.pid).children(recursive=True)),
+    ]:
         assert session.token.encode() not in Path(f"/proc/{process}/cmdline").read_bytes()
     files = [path for path in session.folder.rglob("*") if path.is_file()]
     assert files
@@ -191,7 +194,7 @@ def test_nobody_else_can_enter_the_folder_with_logs_and_sockets(session: Session
 class TestTheSocketsOfWorkers:
     @as_root
     def test_a_caller_that_is_another_user_is_not_let_in(self) -> None:
-        lines = Lines("clients.app:app", 1)
+        lines = SocketPool("clients.app:app", 1)
         code = (
             "import os, socket, sys; os.setuid(65534); s = socket.socket(socket.AF_UNIX); "
             "s.connect(sys.argv[1].replace('@', chr(0))); print(s.recv(1))"
@@ -200,7 +203,7 @@ class TestTheSocketsOfWorkers:
         caller = subprocess.Popen([sys.executable, "-c", code, address], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             lines._door.settimeout(60)
-            lines._let_in()
+            lines._accept_workers()
             told, complaint = caller.communicate(timeout=60)
             assert told == b"b''\n", f"it was hung up on: {complaint.decode()}"
         finally:

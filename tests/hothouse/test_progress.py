@@ -18,7 +18,7 @@ import pytest
 import hothouse
 from common.run_files import Metrics
 from hothouse.running.progress import WorkerLights
-from server.events import Work
+from server.events import WorkerEvent
 from server.record.observers import Observer
 from tests.command import command
 from tests.processes import HOTHOUSE
@@ -201,14 +201,14 @@ def test_lights_show_each_worker_or_count_many() -> None:
     lights = WorkerLights()
     assert lights.__rich__().plain == ""
     lights.expect(10)
-    lights.worked(Work(1, "train", 4))
-    lights.worked(Work(0, "train", 6))
-    lights.worked(Work(0, "train", 6, seconds=0.1))
-    lights.worked(Work(0, "evaluate", 6))
+    lights.worked(WorkerEvent(1, "train", 4))
+    lights.worked(WorkerEvent(0, "train", 6))
+    lights.worked(WorkerEvent(0, "train", 6, seconds=0.1))
+    lights.worked(WorkerEvent(0, "evaluate", 6))
     assert lights.__rich__().plain == "6 of 10 clients trained   workers ●● measuring training"
-    lights.worked(Work(1, "train", 4, seconds=0.2))
-    lights.worked(Work(0, "evaluate", 6, seconds=0.2))
+    lights.worked(WorkerEvent(1, "train", 4, seconds=0.2))
+    lights.worked(WorkerEvent(0, "evaluate", 6, seconds=0.2))
     assert lights.__rich__().plain == "10 of 10 clients trained   workers ○○"
     for worker in np.arange(40).tolist():
-        lights.worked(Work(worker, "train", 1))
+        lights.worked(WorkerEvent(worker, "train", 1))
     assert lights.__rich__().plain.endswith("40 of 40 workers busy")

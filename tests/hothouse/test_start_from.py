@@ -68,10 +68,10 @@ def test_a_label_keeps_its_output_and_a_new_one_starts_anew(first: hothouse.Run,
     table(tmp_path / "new.csv", labels=("emu", "dog"), seed=3)
     again = run(tmp_path, "new", rounds=1, **{"from": str(first.folder)})
     assert told(again) == ["1 of 2 classes are new to the model, such as 'emu': they start anew"]
-    earlier, now = first.model.agreement.labels, again.model.agreement.labels
+    earlier, now = first.model.data_spec.labels, again.model.data_spec.labels
     table(tmp_path / "swapped.csv", labels=("zebra", "cat"), seed=3)
     swapped = run(tmp_path, "swapped", rounds=1, **{"from": str(first.folder)})
-    assert (earlier, now, swapped.model.agreement.labels) == (("cat", "dog"), ("dog", "emu"), ("cat", "zebra"))
+    assert (earlier, now, swapped.model.data_spec.labels) == (("cat", "dog"), ("dog", "emu"), ("cat", "zebra"))
 
 
 def test_a_category_keeps_its_input_and_a_new_one_starts_anew(first: hothouse.Run, tmp_path: Path) -> None:

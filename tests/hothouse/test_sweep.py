@@ -18,7 +18,7 @@ import yaml
 
 import hothouse
 from common.scenario import Scenario
-from hothouse.sweeps.execute import Outcome
+from hothouse.sweeps.execute import RunOutcome
 from hothouse.sweeps.result import Sweep
 from hothouse.sweeps.summary import lines
 from hothouse.sweeps.watcher import Watcher
@@ -296,13 +296,13 @@ def test_the_time_left_follows_from_the_rounds_so_far(tmp_path: Path) -> None:
     watcher = Watcher()
     watcher.started(tmp_path, planned=4, rounds=40, goal=None)
     assert watcher.seconds_left() is None
-    watcher.run_ended("before", Outcome("complete"), {})
+    watcher.run_ended("before", RunOutcome("complete"), {})
     watcher.run_started("one", folder, 10)
     watcher._begun = time.monotonic() - 10
     (folder / "metrics.jsonl").write_text('{"round": 4}\n{"round": 5}\n{"rou')
     assert watcher.rounds_done() == 15
     assert watcher.seconds_left() == pytest.approx(10 / 5 * 25, rel=0.05)
-    watcher.run_ended("one", Outcome("pruned"), {"round": 5})
+    watcher.run_ended("one", RunOutcome("pruned"), {"round": 5})
     assert watcher.rounds_done() == 20, "what a pruned run would have done is not left to do"
 
 

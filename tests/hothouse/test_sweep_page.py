@@ -13,7 +13,7 @@ from rich.console import Console
 
 import hothouse
 from hothouse.sweeps.display import LiveSweep
-from hothouse.sweeps.execute import Outcome
+from hothouse.sweeps.execute import RunOutcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.result import Sweep
 from hothouse.sweeps.summary import best_told, lines, results_table
@@ -144,7 +144,7 @@ def test_the_live_table_shows_who_runs_and_the_time_left(tmp_path: Path) -> None
     folder.mkdir()
     live.run_started("one", tmp_path / "one", 10)
     live.run_started("two", folder, 10)
-    live.run_ended("one", Outcome("complete"), {"round": 10, "train_loss": 0.25, "validation_accuracy": 0.9})
+    live.run_ended("one", RunOutcome("complete"), {"round": 10, "train_loss": 0.25, "validation_accuracy": 0.9})
     (folder / "metrics.jsonl").write_text('{"round": 4, "train_loss": 0.5, "validation_accuracy": 0.75}\n')
     console.print(live.table())
     text = console.export_text()

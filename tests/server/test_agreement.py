@@ -12,10 +12,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 from common.data import Prepared, prepare
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.losses import balanced
 from common.scenario import Scenario, load_scenario
-from server.exchange.agreement import agree
+from server.exchange.data_spec import agree_on_data
 from server.exchange.federation import discover
 from server.exchange.sending import Exchange
 from server.grid.local import LocalGrid
@@ -34,10 +34,10 @@ def nodes(prepared: Prepared, count: int) -> LocalGrid:
     return LocalGrid("clients.app:app", shares or [place], {})
 
 
-def agreed(scenario: Scenario, count: int, **wanted: bool) -> Agreement:
+def agreed(scenario: Scenario, count: int, **wanted: bool) -> DataSpec:
     prepared, grid = prepare(scenario), nodes(prepare(scenario), count)
     federation = discover(grid, prepared)
-    return agree(Exchange(grid, federation.nodes), federation, scenario.federation.blocks, prepared, **wanted)
+    return agree_on_data(Exchange(grid, federation.nodes), federation, scenario.federation.blocks, prepared, **wanted)
 
 
 def scenario(data: dict[str, Any], **parts: Any) -> Scenario:

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
-from server.exchange.client_states import Keeping, Kept
+from server.exchange.client_states import ClientState, ClientStateSync
 from server.exchange.federation import Federation
 from server.exchange.sending import Exchange
 from server.grid.local import LocalGrid
 from server.grid.states import ClientStates
-from server.record.checkpoints import BEST, Checkpoints, Loaded, latest, name_of, write_whole
+from server.record.checkpoints import BEST, Checkpoints, LoadedCheckpoint, latest, name_of, write_whole
 from server.record.state import RunState
 
 ABOUT = {"scenario": {"seed": 1}, "data": "abc", "versions": {"hothouse": "0"}}
@@ -37,10 +37,13 @@ def state(number: int) -> RunState:
     )
 
 
-def kept(number: int) -> list[Kept]:
+def kept(number: int) -> list[ClientState]:
     """What clients 1 and 3 keep, a part each."""
     rng = np.random.default_rng(number)
-    return [Kept(np.array([place]), {"velocity.w": rng.normal(size=(1, 3, 4)).astype(np.float32)}) for place in (1, 3)]
+    return [
+        ClientState(np.array([place]), {"velocity.w": rng.normal(size=(1, 3, 4)).astype(np.float32)})
+        for place in (1, 3)
+    ]
 
 
 def nobody(path: Path, reason: str) -> None:
@@ -54,7 +57,7 @@ def assert_equal(one: RunState, other: RunState) -> None:
         assert_same_arrays(getattr(one, part), getattr(other, part))
 
 
-def assert_same_arrays(mine: Named, theirs: Named) -> None:
+def assert_same_arrays(mine: NamedArrays, theirs: NamedArrays) -> None:
     assert set(mine) == set(theirs)
     for name, array in mine.items():
         assert array.dtype == theirs[name].dtype
@@ -62,7 +65,7 @@ def assert_same_arrays(mine: Named, theirs: Named) -> None:
         assert array.tobytes() == theirs[name].tobytes()
 
 
-def assert_kept(loaded: Loaded, number: int) -> None:
+def assert_kept(loaded: LoadedCheckpoint, number: int) -> None:
     for mine, theirs in zip(loaded.kept(), kept(number), strict=True):
         assert np.array_equal(mine.places, theirs.places)
         assert_same_arrays(mine.states, theirs.states)
@@ -145,12 +148,12 @@ def test_states_beyond_memory_are_saved_and_given_back_part_by_part(tmp_path: Pa
     clients, weights = np.arange(2000), {"w": np.zeros((1 << 19,), np.float32)}
     federation = Federation([0], clients, np.ones_like(clients), np.zeros_like(clients), None, [])
 
-    def keeping() -> tuple[ClientStates, Keeping]:
+    def keeping() -> tuple[ClientStates, ClientStateSync]:
         grid = LocalGrid("clients.app:app", [{}], {})
         grid.states = ClientStates(memory=20_000_000)
-        return grid.states, Keeping(Exchange(grid, [0]), federation, 8)
+        return grid.states, ClientStateSync(Exchange(grid, [0]), federation, 8)
 
-    def of(some: Indices) -> Named:
+    def of(some: Indices) -> NamedArrays:
         return {"v": np.repeat(some[:, None], 25_000, axis=1).astype(np.float32)}
 
     states, kept_here = keeping()

@@ -105,7 +105,7 @@ def test_only_softmax_and_sigmoid_give_probabilities(tmp_path: Path, name: str, 
     if output == "sigmoid":
         z = 1 / (1 + torch.exp(-z))
     scores = torch.cat([1 - z, z], dim=1).numpy() if z.shape[1] == 1 else z.numpy()
-    labels = run.model.agreement.labels
+    labels = run.model.data_spec.labels
     codes = np.array([labels.index(prepared.meta.labels[code]) for code in prepared.y[prepared.test]])
     own, wrong = scores[np.arange(len(codes)), codes], scores.argmax(axis=1) != codes
     kind = "probability" if output == "sigmoid" else "score"

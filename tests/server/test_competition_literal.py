@@ -12,7 +12,7 @@ import pytest
 from flwr.app import Message
 
 from common import seeds
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data import Prepared
 from common.scenario import Scenario
 from server.grid.local import LocalGrid
@@ -45,53 +45,53 @@ class Arena:
         self.chosen: Scenario = literal_scenario({"name": "competition", "judge": "clients", **options})
         self.literal = Literal(self.chosen, self.prepared)
 
-    def trained(self, client: int, t: int, start: Named, rate: float = RATE) -> Named:
+    def trained(self, client: int, t: int, start: NamedArrays, rate: float = RATE) -> NamedArrays:
         optimizer = self.chosen.training.optimizer.model_copy(update={"lr": rate})
         training = self.chosen.training.model_copy(update={"optimizer": optimizer})
         chosen = self.chosen.model_copy(update={"training": training})
         return trained_alone(chosen, self.prepared, client, start, t)[0]
 
-    def score(self, t: int, weights: Named) -> float:
+    def score(self, t: int, weights: NamedArrays) -> float:
         rows = np.concatenate([self.prepared.holdout_rows(client) for client in cohort(t)])
         return -self.literal.loss(weights, rows)
 
-    def ranked(self, t: int, networks: dict[int, Named]) -> list[int]:
+    def ranked(self, t: int, networks: dict[int, NamedArrays]) -> list[int]:
         scores = {client: self.score(t, weights) for client, weights in networks.items()}
         return sorted(networks, key=lambda client: (-scores[client], client))
 
-    def assert_ends_at(self, weights: Named) -> None:
+    def assert_ends_at(self, weights: NamedArrays) -> None:
         assert_equal(run(self.chosen, self.prepared).weights, weights, TOLERANCE)
 
-    def reported(self, t: int, networks: Iterable[Named], spread: Named) -> Named:
+    def reported(self, t: int, networks: Iterable[NamedArrays], spread: NamedArrays) -> NamedArrays:
         """The best-scored of the round's networks and of what is spread."""
         return max([spread, *networks], key=lambda weights: self.score(t, weights))
 
 
-def mixed(networks: dict[int, Named], shares: dict[int, float]) -> Named:
+def mixed(networks: dict[int, NamedArrays], shares: dict[int, float]) -> NamedArrays:
     names = next(iter(networks.values()))
     return {name: sum(share * networks[client][name] for client, share in shares.items()) for name in names}  # type: ignore[misc]
 
 
-def best(arena: Arena, t: int, networks: dict[int, Named]) -> Named:
+def best(arena: Arena, t: int, networks: dict[int, NamedArrays]) -> NamedArrays:
     return networks[arena.ranked(t, networks)[0]]
 
 
-def top_2(arena: Arena, t: int, networks: dict[int, Named]) -> Named:
+def top_2(arena: Arena, t: int, networks: dict[int, NamedArrays]) -> NamedArrays:
     return mixed(networks, dict.fromkeys(arena.ranked(t, networks)[:2], 0.5))
 
 
-def top_2_by_rows(arena: Arena, t: int, networks: dict[int, Named]) -> Named:
+def top_2_by_rows(arena: Arena, t: int, networks: dict[int, NamedArrays]) -> NamedArrays:
     one, other = arena.ranked(t, networks)[:2]
     rows = SIZES[one] + SIZES[other]
     return mixed(networks, {one: SIZES[one] / rows, other: SIZES[other] / rows})
 
 
-def softmax(arena: Arena, t: int, networks: dict[int, Named]) -> Named:
+def softmax(arena: Arena, t: int, networks: dict[int, NamedArrays]) -> NamedArrays:
     heat = {client: math.exp(arena.score(t, weights) / 0.3) for client, weights in networks.items()}
     return mixed(networks, {client: value / sum(heat.values()) for client, value in heat.items()})
 
 
-def layer_by_layer(arena: Arena, t: int, networks: dict[int, Named]) -> Named:
+def layer_by_layer(arena: Arena, t: int, networks: dict[int, NamedArrays]) -> NamedArrays:
     order = arena.ranked(t, networks)
     network, score = networks[order[0]], arena.score(t, networks[order[0]])
     for layer in ("layers.0.", "layers.1.", "layers.2."):
@@ -220,7 +220,9 @@ class TestWhatNetworksKeep:
         self, tmp_path: Path, adopted_state: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         states: list[RunState] = []
-        monkeypatch.setattr("server.record.keeper.Keeper.after", lambda keeper, state: states.append(state))
+        monkeypatch.setattr(
+            "server.record.checkpoint_policy.CheckpointPolicy.after", lambda keeper, state: states.append(state)
+        )
         prepared = clients(tmp_path)
         options = {"name": "competition", "judge": "clients", "mode": "tournament", "adopted_state": adopted_state}
         momentum = {"optimizer": {"name": "sgd", "lr": RATE, "momentum": 0.9}, "optimizer_state": "client"}

@@ -366,11 +366,11 @@ def test_centralized_is_one_client_with_the_rows_of_the_cohort(tmp_path: Path) -
         S = problem.cohort(t)
         pool = np.concatenate([problem.prepared.training_rows(i) for i in S])
 
-        class Pool:
+        class WorkerPool:
             def training_rows(self, client: int, pool: np.ndarray = pool) -> np.ndarray:
                 return pool
 
-        for rows in batches_of(problem.chosen, Pool(), S[0], t):  # type: ignore[arg-type]
+        for rows in batches_of(problem.chosen, WorkerPool(), S[0], t):  # type: ignore[arg-type]
             x, y = torch.tensor(problem.prepared.x[rows]), torch.tensor(problem.prepared.y[rows])
             theta = theta - LR * problem.gradient(theta, x, y)
     problem.assert_ends_at(theta)

@@ -14,7 +14,7 @@ from flwr.serverapp import Grid
 from flwr.serverapp import strategy as flwr
 from torch import nn
 
-from common.arrays import Named, pack
+from common.arrays import NamedArrays, pack
 from common.data import Prepared
 from common.extend.results import BlockResult
 from common.extend.strategy import RoundStart, StrategyContext
@@ -94,7 +94,7 @@ def chosen(strategy: str, normalization: str = "none", **federation: Any) -> Sce
     )
 
 
-def loss_of(settings: Scenario, prepared: Prepared, client: int, weights: Named) -> float:
+def loss_of(settings: Scenario, prepared: Prepared, client: int, weights: NamedArrays) -> float:
     """A client's mean loss on its training rows, by PyTorch."""
     network = plain.Plain(settings.model, FEATURES, 3)
     network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
@@ -104,7 +104,7 @@ def loss_of(settings: Scenario, prepared: Prepared, client: int, weights: Named)
         return float(nn.functional.cross_entropy(outputs, torch.tensor(prepared.y[rows])))
 
 
-def client_by_client(settings: Scenario, prepared: Prepared, strategy: flwr.Strategy) -> Named:
+def client_by_client(settings: Scenario, prepared: Prepared, strategy: flwr.Strategy) -> NamedArrays:
     """The rounds of a scenario with Flower's strategy and one reply for each client trained alone."""
     weights = named(starting_weights(settings, prepared))
     for number in (1, 2, 3):
@@ -176,7 +176,7 @@ def made(name: str) -> tuple[FlowerStrategy, list[BlockResult]]:
     return strategy, results
 
 
-def round_of(strategy: FlowerStrategy, results: list[BlockResult], number: int) -> Named:
+def round_of(strategy: FlowerStrategy, results: list[BlockResult], number: int) -> NamedArrays:
     start = RoundStart(number, {"w": np.full((2, 3), 1.0 / number)}, {}, np.arange(7), np.ones(7))
     return strategy.aggregate(start, results).parameters
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hothouse
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.errors import InputError
 from common.personal import own_arrays
 from tests.federations import trained_alone
@@ -20,7 +20,7 @@ from tests.resuming import assert_resumes
 def test_every_client_trains_on_alone(tmp_path: Path, normalization: str) -> None:
     prepared = clients(tmp_path)
     chosen = literal_scenario("local", model={"normalization": normalization}, training={"batch_size": "full"})
-    own = dict[int, Named]()
+    own = dict[int, NamedArrays]()
     for number in range(1, ROUNDS + 1):
         for client in cohort(number):
             own[client], _ = trained_alone(chosen, prepared, client, own.get(client), number)

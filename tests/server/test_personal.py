@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from common import seeds
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.metrics.fairness import fairness
 from common.personal import own_arrays
 from tests.federations import batches_of, named, starting_weights, trained_alone
@@ -29,14 +29,14 @@ from tests.literal import (
 )
 
 
-def assert_own_models(ran: Ran, expected: dict[int, Named], tolerance: float = 1e-9) -> None:
+def assert_own_models(ran: Ran, expected: dict[int, NamedArrays], tolerance: float = 1e-9) -> None:
     """What each client that took part has kept of its own is what is expected."""
     assert last_rounds().keys() == expected.keys()
     for client, version in last_rounds().items():
         assert_equal(own_arrays(ran.kept(client, version)), expected[client], tolerance)
 
 
-def of_layers(weights: Named, *layers: int) -> Named:
+def of_layers(weights: NamedArrays, *layers: int) -> NamedArrays:
     return {name: array for name, array in weights.items() if int(name.split(".")[1]) in layers}
 
 
@@ -69,7 +69,7 @@ def test_ditto_is_its_papers_algorithm_1(tmp_path: Path, normalization: str) -> 
     strength = 0.7
     chosen = literal_scenario({"name": "ditto", "lambda": strength}, model={"normalization": normalization})
     literal = Literal(chosen, prepared)
-    w, v = literal.start(), dict[int, Named]()
+    w, v = literal.start(), dict[int, NamedArrays]()
     for number in range(1, ROUNDS + 1):
         trained = []
         for k in cohort(number):
@@ -148,7 +148,7 @@ def test_pfedme_is_its_papers_algorithm_1(tmp_path: Path, normalization: str) ->
     strategy = {"name": "pfedme", "lambda": strength, "lr": eta, "inner_steps": steps, "beta": beta}
     chosen = literal_scenario(strategy, model={"normalization": normalization})
     literal = Literal(chosen, prepared)
-    w, theta = literal.start(), dict[int, Named]()
+    w, theta = literal.start(), dict[int, NamedArrays]()
     buffers = {name for name in w if "running" in name}
     for number in range(1, ROUNDS + 1):
         local = []

@@ -21,7 +21,7 @@ from scipy.stats import norm as norm_
 import hothouse
 from clients.training.privacy import Clipping
 from common import seeds
-from common.arrays import Named, pack
+from common.arrays import NamedArrays, pack
 from common.data import Prepared
 from common.extend.results import BlockResult
 from common.extend.strategy import RoundStart, StrategyContext
@@ -29,10 +29,10 @@ from common.methods.flower.server import ALONE, fedavg
 from common.scenario import Scenario
 from common.scenario.privacy import Privacy
 from hothouse.running.progress import privacy_lines
-from server.accounting import Mechanism
+from server.accounting import PrivacyMechanism
 from server.exchange.blocks import cut
 from server.grid.local import LocalGrid
-from server.privacy import Private
+from server.privacy import PrivateStrategy
 from server.rounds import Rounds
 from server.selection.poisson import Poisson
 from server.selection.uniform import select
@@ -55,18 +55,18 @@ def chosen(privacy: dict[str, Any] | None, **federation: Any) -> Scenario:
     )
 
 
-def changes(settings: Scenario, prepared: Prepared, weights: Named, number: int) -> list[Named]:
+def changes(settings: Scenario, prepared: Prepared, weights: NamedArrays, number: int) -> list[NamedArrays]:
     """What each client of a round changes, trained alone."""
     cohort = select(5, number, 8, 7).tolist()
     trained = [trained_alone(settings, prepared, client, weights, number)[0] for client in cohort]
     return [{name: one[name] - weights[name] for name in weights} for one in trained]
 
 
-def norm(change: Named) -> float:
+def norm(change: NamedArrays) -> float:
     return float(np.sqrt(sum((array**2).sum() for array in change.values())))
 
 
-def assert_close(watcher: Watcher, expected: Named) -> None:
+def assert_close(watcher: Watcher, expected: NamedArrays) -> None:
     for name, array in named(watcher.model.network).items():
         assert np.abs(array - expected[name]).max() <= 1e-12, name
 
@@ -127,13 +127,13 @@ def test_adaptive_clipping_equals_a_literal_transcription(tmp_path: Path, z: flo
 
 
 class TestCentralNoise:
-    def private(self, **options: Any) -> Private:
+    def private(self, **options: Any) -> PrivateStrategy:
         settings = chosen(options)
         unused: Any = None
         context = StrategyContext(settings, np.arange(40), np.full(40, 4), unused, unused, unused)
         inner = fedavg(settings.federation.strategy, context)
         assert settings.federation.privacy is not None
-        return Private(settings.federation.privacy, context, inner)
+        return PrivateStrategy(settings.federation.privacy, context, inner)
 
     def outcome(self, number: int, blocks: int = 1, **options: Any) -> np.ndarray:
         """The mean of forty clients that change nothing: their noise."""
@@ -144,7 +144,7 @@ class TestCentralNoise:
         for block in cut(cohort, np.full(40, 4), blocks):
             many = len(block.clients)
             told = {"examples": np.full(many, 4.0), "train_loss": np.ones(many), "unclipped": np.ones(many)}
-            sums: dict[str, Named] = {"parameters": {"w": np.zeros(5000)}}
+            sums: dict[str, NamedArrays] = {"parameters": {"w": np.zeros(5000)}}
             results.append(BlockResult(block, float(many), sums, {}, told, {}))
         return private.aggregate(start, results).parameters["w"]
 
@@ -221,10 +221,10 @@ def sampled(z: float, rate: float, releases: int, delta: float) -> float:
 class TestEpsilon:
     """Each ε belongs to a relation between neighbours, and is what a likelihood ratio in one dimension says."""
 
-    def mechanism(self, **options: Any) -> Mechanism:
-        return Mechanism(**{"noise_multiplier": 1.0, "delta": 1e-5, **options})
+    def mechanism(self, **options: Any) -> PrivacyMechanism:
+        return PrivacyMechanism(**{"noise_multiplier": 1.0, "delta": 1e-5, **options})
 
-    def told(self, mechanism: Mechanism, releases: int = 1) -> dict[str, tuple[float, str]]:
+    def told(self, mechanism: PrivacyMechanism, releases: int = 1) -> dict[str, tuple[float, str]]:
         return {one.relation: (one.epsilon, one.accountant) for one in mechanism.statements(releases)}
 
     @pytest.mark.parametrize(("z", "releases"), [(1.0, 1), (2.0, 10)])

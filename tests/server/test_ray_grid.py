@@ -22,9 +22,9 @@ from ray.exceptions import GetTimeoutError
 
 from common.arrays import pack, unpack
 from common.errors import RunError
-from server.grid.lines import Lines
 from server.grid.ray import RayGrid
-from server.grid.slates import Slate
+from server.grid.shared_buffers import SharedBuffer
+from server.grid.socket_pool import SocketPool
 from tests.processes import kill, until, workers
 
 pytestmark = pytest.mark.usefixtures("two_workers")
@@ -176,9 +176,11 @@ def test_memory_is_used_again_once_nobody_looks_at_it(near: RayGrid) -> None:
 def test_what_is_large_goes_past_ray_and_the_line(near: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "put", None)
     monkeypatch.setattr(ray, "get", None)
-    shared, got = pack({"w": np.arange(500_000, dtype=np.float32)}), Lines.answer
+    shared, got = pack({"w": np.arange(500_000, dtype=np.float32)}), SocketPool.answer
     seen: list[int] = []
-    monkeypatch.setattr(Lines, "answer", lambda *told: seen.append(len(pickle.dumps(found := got(*told)))) or found)
+    monkeypatch.setattr(
+        SocketPool, "answer", lambda *told: seen.append(len(pickle.dumps(found := got(*told)))) or found
+    )
     for reply in near.send_and_receive([Message(RecordDict({"w": shared}), node, "query") for node in (2, 3)]):
         assert np.array_equal(weights(reply), np.arange(500_000))
     monkeypatch.undo()
@@ -186,22 +188,22 @@ def test_what_is_large_goes_past_ray_and_the_line(near: RayGrid, monkeypatch: py
     assert max(seen) < 10_000, "bytes that came by the line"
 
 
-class Hidden(Slate):
+class Hidden(SharedBuffer):
     """A slate whose place leads nowhere."""
 
     @classmethod
-    def new(cls) -> Slate:
+    def new(cls) -> SharedBuffer:
         slate = super().new()
         return cls(slate.place._replace(process=2**22 + 1), slate.memory)
 
     def close(self) -> None:
-        Slate(self.place._replace(process=os.getpid()), self.memory).close()
+        SharedBuffer(self.place._replace(process=os.getpid()), self.memory).close()
 
 
 @pytest.mark.faults
 def test_workers_that_cannot_open_a_slate_do_without(near: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     gc.collect()
-    monkeypatch.setattr("server.grid.slates.Slate", Hidden)
+    monkeypatch.setattr("server.grid.shared_buffers.SharedBuffer", Hidden)
     shared = pack({"w": np.arange(500_000, dtype=np.float32)})
     for _ in range(3):
         for reply in near.send_and_receive([Message(RecordDict({"w": shared}), node, "query") for node in (2, 3)]):
@@ -226,7 +228,7 @@ def test_what_messages_to_other_machines_share_is_stored_once(monkeypatch: pytes
 
 def test_nobody_elses_processes_are_listened_to(near: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     near.send_and_receive([Message(RecordDict(), node, "query") for node in (2, 3)])
-    monkeypatch.setattr("server.grid.lines.os.getuid", lambda: os.geteuid() + 1)
+    monkeypatch.setattr("server.grid.socket_pool.os.getuid", lambda: os.geteuid() + 1)
     with socket.socket(socket.AF_UNIX) as stranger:
         stranger.settimeout(30)
         stranger.connect(near._pool._address)  # type: ignore[attr-defined]
@@ -298,7 +300,7 @@ def test_a_message_that_kills_every_actor_is_given_up(trouble: RayGrid, tmp_path
 def test_a_question_that_cannot_be_read_costs_no_worker(trouble: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     (before,) = trouble.send_and_receive([ask(trouble)])
     with monkeypatch.context() as once:
-        once.setattr("server.grid.mail.packed", lambda thing: b"no pickle")
+        once.setattr("server.grid.codec.packed", lambda thing: b"no pickle")
         replies = trouble.send_and_receive([ask(trouble), ask(trouble)])
     assert ["UnpicklingError" in (reply.error.reason or "") for reply in replies] == [True, True]
     after = trouble.send_and_receive([ask(trouble, sleep=0.2), ask(trouble, sleep=0.2)])

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from server.selection.uniform import select
 from tests.federations import federation, named, ran, scenario, starting_weights, trained_alone
 
 SIZES = [23, 5, 40, 1, 16, 17, 33, 2]
 
 
-def assert_close(network: nn.Module, expected: Named, tolerance: float) -> None:
+def assert_close(network: nn.Module, expected: NamedArrays, tolerance: float) -> None:
     for name, array in named(network).items():
         assert np.abs(array - expected[name]).max() <= tolerance
 

@@ -19,7 +19,7 @@ from common.extend.strategy import StrategyContext
 from common.participation import read_participation
 from common.scenario.registry import implementation
 from server.evaluation.losses import Losses
-from server.selection.base import Selection
+from server.selection.base import SelectionRule
 from server.selection.draws import weighted
 from server.selection.oort import Oort
 from tests import plain
@@ -29,7 +29,7 @@ from tests.resuming import assert_resumes
 SIZES = np.array([5, 1, 9, 3, 20, 2, 7, 13])
 
 
-def rule(selection: Any, size: int = 3, losses: dict[int, float] | None = None, **training: Any) -> Selection:
+def rule(selection: Any, size: int = 3, losses: dict[int, float] | None = None, **training: Any) -> SelectionRule:
     """A rule by itself, for clients of SIZES rows; `losses` are what they say they lose, 1 if not named."""
     settings = scenario(
         seed=4,
@@ -45,11 +45,11 @@ def rule(selection: Any, size: int = 3, losses: dict[int, float] | None = None, 
     unused, asked = None, told
     context = StrategyContext(settings, np.arange(8) + 100, SIZES, unused, asked, unused)  # type: ignore[arg-type]
     options = settings.federation.selection
-    rule: Selection = implementation(options)(options, context, size)
+    rule: SelectionRule = implementation(options)(options, context, size)
     return rule
 
 
-def cohorts(selection: Selection, rounds: int = 5) -> list[list[int]]:
+def cohorts(selection: SelectionRule, rounds: int = 5) -> list[list[int]]:
     made = []
     for number in range(1, rounds + 1):
         cohort = selection.cohort(number, {})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data import Prepared
 from common.scenario import Scenario
 from tests.federations import FEATURES, federation, named, scenario, trained_alone
@@ -32,7 +32,7 @@ def normalized(statistics: str, **more: object) -> Scenario:
     )
 
 
-def averaged(chosen: Scenario, prepared: Prepared) -> Named:
+def averaged(chosen: Scenario, prepared: Prepared) -> NamedArrays:
     """Round 1's parameters and statistics, each the mean of the clients' own by rows."""
     alone = [trained_alone(chosen, prepared, client)[0] for client in range(len(SIZES))]
     return {name: np.average([one[name] for one in alone], axis=0, weights=SIZES) for name in alone[0]}

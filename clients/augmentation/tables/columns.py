@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.augmentation.tables.kin import Kin
+from clients.augmentation.tables.same_class import SameClassExamples
 from common.data.prepared import Meta
 
 
@@ -23,11 +23,11 @@ class Columns:
     """What a value becomes that goes missing: NaN where something takes its place later, else 0; float64."""
     categories: Tensor
     """Which hold codes of categories."""
-    kin: Kin | None
+    kin: SameClassExamples | None
     """Rows of the same class and client; None where no augmentation goes by them."""
 
     @classmethod
-    def of(cls, meta: Meta, spread: NDArray[np.float64], kin: Kin | None) -> Columns:
+    def of(cls, meta: Meta, spread: NDArray[np.float64], kin: SameClassExamples | None) -> Columns:
         """The columns of prepared rows."""
         width = int(np.prod(meta.row_shape))
         categories = torch.zeros(width, dtype=torch.bool)

@@ -1,1 +1,1 @@
-"""Texts: a function for each augmentation of theirs, (spec, text, `Dice`) → text."""
+"""Texts: a function for each augmentation of theirs, (spec, text, `TextRandom`) → text."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from clients.augmentation.draws import Dice
+from clients.augmentation.draws import TextRandom
 from common.scenario.augmentation.texts import CharacterNoise, Typos
 
 _KEYBOARDS = {
@@ -16,7 +16,7 @@ _OFFSETS = (0.0, 0.5, 0.75, 1.25)
 """How far the rows of a keyboard are set in, in keys."""
 
 
-def character_noise(spec: CharacterNoise, text: str, dice: Dice) -> str:
+def character_noise(spec: CharacterNoise, text: str, dice: TextRandom) -> str:
     """A character that is hit is left out, doubled by another of the text, replaced by one, or changes places with
     the next that is no space: all four are equally likely, whatever the script. Spaces stay where they are."""
     letters = "".join(text.split())
@@ -37,7 +37,7 @@ def character_noise(spec: CharacterNoise, text: str, dice: Dice) -> str:
     return "".join(found)
 
 
-def typos(spec: Typos, text: str, dice: Dice) -> str:
+def typos(spec: Typos, text: str, dice: TextRandom) -> str:
     """A letter or digit that is hit becomes one that lies beside it on the keyboard; its case stays."""
     near = neighbours(spec.layout)
     found = list(text)

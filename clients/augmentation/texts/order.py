@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from clients.augmentation.draws import Dice
+from clients.augmentation.draws import TextRandom
 from clients.augmentation.texts.split import joined, split
 from common.scenario.augmentation.texts import ClauseShuffle, WordShuffle
 
@@ -13,7 +13,7 @@ _MARKS = re.compile(r"([,;:.!?…]+(?:\s+|$)|[，；：。！？、]+\s*)")
 scripts without spaces, wherever they stand."""
 
 
-def clause_shuffle(spec: ClauseShuffle, text: str, dice: Dice) -> str:
+def clause_shuffle(spec: ClauseShuffle, text: str, dice: TextRandom) -> str:
     """The pieces between punctuation marks in random order; the marks stay where they are."""
     clauses = _MARKS.split(text)
     filled = [at for at in range(0, len(clauses), 2) if clauses[at]]
@@ -23,7 +23,7 @@ def clause_shuffle(spec: ClauseShuffle, text: str, dice: Dice) -> str:
     return "".join(found)
 
 
-def word_shuffle(spec: WordShuffle, text: str, dice: Dice) -> str:
+def word_shuffle(spec: WordShuffle, text: str, dice: TextRandom) -> str:
     """Words sorted by their place plus a number in [0, window + 1), so that none moves further than the window.
 
     Lample et al. 2018, "Unsupervised Machine Translation Using Monolingual Corpora Only", section 2.3.

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from clients.augmentation.draws import Dice
+from clients.augmentation.draws import TextRandom
 from clients.augmentation.texts.split import SPACELESS
 from common.scenario.augmentation.texts import Synonyms, as_looked_up
 
@@ -17,7 +17,7 @@ _PLANES = 0x20000
 """Characters beyond are Chinese ones, which need no spaces, and private."""
 
 
-def synonyms(spec: Synonyms, text: str, dice: Dice) -> str:
+def synonyms(spec: Synonyms, text: str, dice: TextRandom) -> str:
     """A word of the table that is hit becomes one of its synonyms; a capital at its beginning stays.
 
     Words are told apart in any script, with the accents and vowel signs that are characters of their own, whatever

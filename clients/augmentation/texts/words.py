@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from clients.augmentation.draws import Dice
+from clients.augmentation.draws import TextRandom
 from clients.augmentation.texts.split import joined, split, twice
 from common.scenario.augmentation.texts import WordDeletion, WordRepetition, WordSwap
 
 
-def word_deletion(spec: WordDeletion, text: str, dice: Dice) -> str:
+def word_deletion(spec: WordDeletion, text: str, dice: TextRandom) -> str:
     """Words that are hit are left out; where all were, one of them stays."""
     words, gaps = split(text)
     gone = set(dice.hits(len(words), spec.rate))
@@ -21,7 +21,7 @@ def word_deletion(spec: WordDeletion, text: str, dice: Dice) -> str:
     return joined([words[at] for at in stay], [gaps[0], *(gaps[at] for at in stay[1:]), gaps[-1]])
 
 
-def word_swap(spec: WordSwap, text: str, dice: Dice) -> str:
+def word_swap(spec: WordSwap, text: str, dice: TextRandom) -> str:
     """Words that are hit change places with each other, each with the next in a random ring; a single one with any."""
     words, gaps = split(text)
     if len(words) < 2:
@@ -55,7 +55,7 @@ def _hit_rate(words: int, moved: float) -> float:
     return high
 
 
-def word_repetition(spec: WordRepetition, text: str, dice: Dice) -> str:
+def word_repetition(spec: WordRepetition, text: str, dice: TextRandom) -> str:
     """A word that is hit is said twice."""
     words, gaps = split(text)
     for at in dice.hits(len(words), spec.rate):

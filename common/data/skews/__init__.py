@@ -10,5 +10,5 @@ from numpy.typing import NDArray
 
 from common.data.skews.owned import Owned
 
-Change = Callable[[Any, Owned, np.random.Generator], tuple[NDArray[Any], NDArray[Any]]]
+SkewRule = Callable[[Any, Owned, np.random.Generator], tuple[NDArray[Any], NDArray[Any]]]
 """(spec, a client's rows, the client's generator) → its rows and targets after the change."""

@@ -13,7 +13,7 @@ _SPLITS = {"train": "train", "val": "validation", "valid": "validation", "valida
 
 
 @dataclass
-class Examples:
+class FolderExamples:
     """The files of each split, and what the user should know of how they were found."""
 
     splits: dict[str, list[Path]]
@@ -29,7 +29,7 @@ class Examples:
         return len(self.splits.get(split, []))
 
 
-def find_examples(folder: Path, suffixes: Collection[str], what: str) -> Examples:
+def find_examples(folder: Path, suffixes: Collection[str], what: str) -> FolderExamples:
     """The files with these suffixes below a folder, by split and class.
 
     Raises InputError where there is none to train on; `what` is what the files hold.
@@ -44,7 +44,7 @@ def find_examples(folder: Path, suffixes: Collection[str], what: str) -> Example
         there = [split for split in classes if name in classes[split]]
         if len(there) < len(classes):
             hints.append(f"{folder}: the class {name} is in {' and '.join(there)} only")
-    return Examples(splits, hints)
+    return FolderExamples(splits, hints)
 
 
 def split_folders(folder: Path) -> dict[str, Path]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from common.data.labels import encode
 from common.data.sources.files import digest, existing_folder
-from common.data.sources.folders import Examples, find_examples
+from common.data.sources.folders import FolderExamples, find_examples
 from common.data.sources.pictures import Pictures, suffixes
 from common.data.table import Table
 from common.scenario.sources import ImagesSource
@@ -38,5 +38,5 @@ def read(spec: ImagesSource, seed: int) -> Table:
     )
 
 
-def _files(spec: ImagesSource) -> Examples:
+def _files(spec: ImagesSource) -> FolderExamples:
     return find_examples(existing_folder(spec.path, "data.source.path"), suffixes(), "pictures")

@@ -9,7 +9,7 @@ import numpy as np
 
 from common.data.labels import encode
 from common.data.sources.files import csv_rows, digest, existing_file, lines_of
-from common.data.sources.folders import Examples, find_examples
+from common.data.sources.folders import FolderExamples, find_examples
 from common.data.table import Table
 from common.errors import InputError
 from common.scenario.sources import TextSource
@@ -29,7 +29,7 @@ def fingerprint(spec: TextSource) -> str:
 def read(spec: TextSource, seed: int) -> Table:
     """All texts with their labels, those of the folders `val` and `test` last, in this order."""
     path = Path(spec.path)
-    found = _files(path) if path.is_dir() else Examples({}, [])
+    found = _files(path) if path.is_dir() else FolderExamples({}, [])
     pairs = [(file.parent.name, "".join(lines_of(file))) for file in found.all] or _from_file(path, spec)
     codes, labels = encode(np.asarray([label for label, _ in pairs]))
     texts = [text for _, text in pairs]
@@ -45,7 +45,7 @@ def read(spec: TextSource, seed: int) -> Table:
     )
 
 
-def _files(path: Path) -> Examples:
+def _files(path: Path) -> FolderExamples:
     return find_examples(path, (".txt",), ".txt files")
 
 

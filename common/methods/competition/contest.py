@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 
 
@@ -24,11 +24,11 @@ class Contest:
     """The positions of their clients in the federation, CHAMPION for the champion, (networks,)."""
     rows: Indices
     """The training rows of their clients, (networks,)."""
-    models: Named
+    models: NamedArrays
     """Their parameters and buffers, (networks, *shape)."""
     scores: NDArray[np.float64]
     """More is better, NaN for one that could not be judged, (networks,)."""
-    judge: Callable[[Named], NDArray[np.float64]]
+    judge: Callable[[NamedArrays], NDArray[np.float64]]
     """Scores further models, (models, *shape)."""
 
     @property
@@ -41,11 +41,11 @@ class Contest:
         """The networks' places, best first; among equals the lower position, those without a score last."""
         return np.lexsort((self.positions, -np.where(self.judged, self.scores, -np.inf)))
 
-    def model(self, place: int) -> Named:
+    def model(self, place: int) -> NamedArrays:
         """One network's weights, which do not keep the others in memory."""
         return {name: np.array(array[place]) for name, array in self.models.items()}
 
-    def mean(self, shares: NDArray[np.float64]) -> Named:
+    def mean(self, shares: NDArray[np.float64]) -> NamedArrays:
         """Σ share · weights over the networks; those with share 0 do not count, whatever they hold."""
         chosen = np.flatnonzero(shares)
         return {
@@ -55,10 +55,10 @@ class Contest:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CompetitionResult:
     """What a contest comes to."""
 
-    weights: Named
+    weights: NamedArrays
     """The next global weights, parameters and buffers."""
     shares: NDArray[np.float64]
     """How much of each network is in them, (networks,)."""
@@ -66,7 +66,7 @@ class Verdict:
     """For lines: the position of the client whose weights each network started from, -1 for the given ones."""
     givers: Indices = field(default_factory=lambda: np.empty(0, np.int64))
     """For lines: the place of the network whose weights each goes on with."""
-    settings: Named = field(default_factory=dict)
+    settings: NamedArrays = field(default_factory=dict)
     """The settings that were each network's own in the round, (networks,)."""
     mean: bool = False
     """Whether the weights are a mean, which may score worse than a network in it."""

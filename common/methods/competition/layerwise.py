@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.arrays import Named
-from common.methods.competition.contest import Contest, Verdict
+from common.arrays import NamedArrays
+from common.methods.competition.contest import CompetitionResult, Contest
 
 
-def layerwise(contest: Contest) -> Verdict:
+def layerwise(contest: Contest) -> CompetitionResult:
     """From the winner on, first layer first: try every other network's layer in its place, all in one stack, and
     keep the best of the combinations if it scores better than the network so far. Greedy, so it never scores worse
     than the winner.
@@ -22,7 +22,7 @@ def layerwise(contest: Contest) -> Verdict:
         candidates = others[others != givers[index]]
         if not len(candidates):
             continue
-        tried: Named = {
+        tried: NamedArrays = {
             name: array[candidates] if name in names else np.repeat(network[name][None], len(candidates), axis=0)
             for name, array in contest.models.items()
         }
@@ -32,10 +32,10 @@ def layerwise(contest: Contest) -> Verdict:
             score, givers[index] = float(scores[ahead]), candidates[ahead]
             network |= {name: tried[name][ahead] for name in names}
     shares = np.bincount(givers, minlength=len(contest.scores)) / len(layers)
-    return Verdict(network, shares)
+    return CompetitionResult(network, shares)
 
 
-def _layers(models: Named) -> list[list[str]]:
+def _layers(models: NamedArrays) -> list[list[str]]:
     """The names of each layer's tensors: a dense layer with the normalization that follows it."""
     found: dict[int, list[str]] = {}
     for name in models:

@@ -6,16 +6,16 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.extend.strategy import Strategy, under_prefix, with_prefix
 from common.messages import InitialWeights
-from common.methods.competition.contest import Contest, Verdict
+from common.methods.competition.contest import CompetitionResult, Contest
 
 _PARENTS, _GIVEN, _ADOPTERS, _ADOPTED = "parents", "given.", "adopters", "adopted."
 
 
-class Lines(ABC):
+class CompetitionLines(ABC):
     """Every client's network; the global weights are those of the round's best.
 
     In the strategy's state are `parents`, the position of the client whose weights each line holds (−1 for the given
@@ -29,7 +29,7 @@ class Lines(ABC):
         strategy.state |= {_PARENTS: np.full(len(self.context.clients), -1), _ADOPTERS: nobody}
 
     @property
-    def given(self) -> Named:
+    def given(self) -> NamedArrays:
         """What a line starts from before its client has taken part, parameters and buffers."""
         return under_prefix(_GIVEN, self.strategy.state)
 
@@ -39,16 +39,16 @@ class Lines(ABC):
         state = self.strategy.state
         return InitialWeights(state[_ADOPTERS], under_prefix(_ADOPTED, state))
 
-    def begin(self, given: Named) -> None:
+    def begin(self, given: NamedArrays) -> None:
         """Before the first round every line has the given weights."""
         if not self.given:
             self.strategy.state |= with_prefix(_GIVEN, given)
 
-    def values(self, cohort: Indices) -> Named:
+    def values(self, cohort: Indices) -> NamedArrays:
         """The own settings of the clients at the positions `cohort`."""
         return {}
 
-    def decide(self, contest: Contest) -> Verdict:
+    def decide(self, contest: Contest) -> CompetitionResult:
         """Let networks that lost take others' weights; the best's weights are the global ones."""
         parents, settings = self.strategy.state[_PARENTS].copy(), self.values(contest.positions)
         before = parents[contest.positions]
@@ -57,7 +57,7 @@ class Lines(ABC):
         parents[contest.positions] = contest.positions[givers]
         self.strategy.state |= {_PARENTS: parents}
         winner = int(contest.ranking[0])
-        return Verdict(contest.model(winner), np.eye(len(contest.scores))[winner], before, givers, settings)
+        return CompetitionResult(contest.model(winner), np.eye(len(contest.scores))[winner], before, givers, settings)
 
     @abstractmethod
     def givers(self, contest: Contest) -> Indices:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.methods.competition.contest import Contest, Verdict
+from common.methods.competition.contest import CompetitionResult, Contest
 
 
-def best(contest: Contest) -> Verdict:
+def best(contest: Contest) -> CompetitionResult:
     """The winner takes all: θ ← θ_w, w = argmax score."""
     winner = int(contest.ranking[0])
-    return Verdict(contest.model(winner), np.eye(len(contest.scores))[winner])
+    return CompetitionResult(contest.model(winner), np.eye(len(contest.scores))[winner])
 
 
-def top_k(contest: Contest) -> Verdict:
+def top_k(contest: Contest) -> CompetitionResult:
     """θ ← the mean of the k best, each counting alike or by its rows; of all that were judged where those are fewer."""
     chosen = contest.ranking[: min(contest.options.k, int(contest.judged.sum()))]
     shares = np.zeros(len(contest.scores))
     counting = contest.rows[chosen] if contest.options.average == "rows" else np.ones(len(chosen))
     shares[chosen] = counting / counting.sum()
-    return Verdict(contest.mean(shares), shares, mean=True)
+    return CompetitionResult(contest.mean(shares), shares, mean=True)
 
 
-def weighted(contest: Contest) -> Verdict:
+def weighted(contest: Contest) -> CompetitionResult:
     """θ ← Σ pᵢ θᵢ with p = softmax(score / temperature) over those that were judged."""
     heat = np.where(contest.judged, contest.scores, -np.inf) / contest.options.temperature
     shares = np.exp(heat - heat.max())
     shares /= shares.sum()
-    return Verdict(contest.mean(shares), shares, mean=True)
+    return CompetitionResult(contest.mean(shares), shares, mean=True)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import seeds
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.extend.strategy import Strategy, under_prefix, with_prefix
 from common.methods.competition.contest import Contest
-from common.methods.competition.lines import Lines
+from common.methods.competition.lines import CompetitionLines
 
 Numbers = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ _SHARES = ("optimizer.momentum", "optimizer.beta1", "optimizer.beta2", "optimize
 """Settings that are shares: they are changed in 1 − share, and so stay between 0 and 1."""
 
 
-class Population(Lines):
+class Population(CompetitionLines):
     """Each network has settings of its own; the worst take those of one of the best, and change them.
 
     They are in the strategy's state, as `setting.KEY`, (clients,).
@@ -36,7 +36,7 @@ class Population(Lines):
             settings[key] = self._changed(key, np.full(len(powers), self._base(key)), self.options.spread**powers)
         strategy.state |= with_prefix(_SETTING, settings)
 
-    def values(self, cohort: Indices) -> Named:
+    def values(self, cohort: Indices) -> NamedArrays:
         """The settings of the clients at the positions `cohort`."""
         return {key: array[cohort] for key, array in self._settings.items()}
 
@@ -59,7 +59,7 @@ class Population(Lines):
         return givers
 
     @property
-    def _settings(self) -> Named:
+    def _settings(self) -> NamedArrays:
         return under_prefix(_SETTING, self.strategy.state)
 
     def _base(self, key: str) -> float:

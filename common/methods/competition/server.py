@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from common.arrays import Named
+from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.errors import RunError
 from common.extend.leaderboard import CHAMPION, Leaderboard
@@ -14,7 +14,7 @@ from common.extend.results import BlockResult
 from common.extend.strategy import (
     Adoption,
     Instructions,
-    Outcome,
+    RoundOutcome,
     RoundStart,
     Scores,
     Strategy,
@@ -23,9 +23,9 @@ from common.extend.strategy import (
     with_prefix,
 )
 from common.messages import BUFFERS, InitialWeights
-from common.methods.competition.contest import Contest, Verdict
+from common.methods.competition.contest import CompetitionResult, Contest
 from common.methods.competition.layerwise import layerwise
-from common.methods.competition.lines import Lines
+from common.methods.competition.lines import CompetitionLines
 from common.methods.competition.means import best, top_k, weighted
 from common.methods.competition.population import Population
 from common.methods.competition.tournament import Tournament
@@ -34,7 +34,7 @@ _ORIGINS, _REPORTED = "origins", "reported."
 
 SHARED = {"best": best, "top_k": top_k, "weighted": weighted, "layerwise": layerwise}
 """Modes in which all networks start a round from the same weights: what a contest comes to."""
-OWN: dict[str, type[Lines]] = {"tournament": Tournament, "population": Population}
+OWN: dict[str, type[CompetitionLines]] = {"tournament": Tournament, "population": Population}
 """Modes in which each client's network is a line of its own."""
 
 
@@ -43,9 +43,9 @@ class Networks(NamedTuple):
 
     positions: Indices
     rows: Indices
-    models: Named
+    models: NamedArrays
 
-    def joined_by(self, champion: Named, rows: int) -> Networks:
+    def joined_by(self, champion: NamedArrays, rows: int) -> Networks:
         """These, and last the champion."""
         models = {name: np.concatenate([array, champion[name][None]]) for name, array in self.models.items()}
         return Networks(np.append(self.positions, CHAMPION), np.append(self.rows, rows), models)
@@ -80,11 +80,11 @@ class Competition(Strategy):
         """The networks that clients adopted and have not trained yet."""
         return InitialWeights() if self._lines is None else self._lines.adopted
 
-    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """Judge the networks that came back and let the mode decide."""
         sent, networks = start.parameters | start.buffers, self._networks(start, results)
 
-        def judge(candidates: Named) -> Scores:
+        def judge(candidates: NamedArrays) -> Scores:
             scorer = self.context.scorer
             by_server = self.options.judge == "server"
             return scorer.by_server(candidates) if by_server else scorer.by_clients(candidates, start.cohort)
@@ -115,7 +115,7 @@ class Competition(Strategy):
         scorer = self.context.scorer
         score = float(contest.scores[contest.ranking[0]])
         metrics = {"winner": self._champion, "winner_score": score if scorer.more_is_better else -score}
-        return Outcome(
+        return RoundOutcome(
             parameters,
             {name: array for name, array in weights.items() if name not in parameters},
             metrics,
@@ -123,7 +123,7 @@ class Competition(Strategy):
             self._adoption(contest, verdict, top),
         )
 
-    def reported(self, weights: Named) -> Named:
+    def reported(self, weights: NamedArrays) -> NamedArrays:
         """The best-scored network of the last round, what the super node made of them included."""
         return weights | under_prefix(_REPORTED, self.state)
 
@@ -135,7 +135,7 @@ class Competition(Strategy):
     def _champion_rows(self) -> int:
         return int(self.state[_ORIGINS][2])
 
-    def _ahead(self, contest: Contest, verdict: Verdict) -> int | None:
+    def _ahead(self, contest: Contest, verdict: CompetitionResult) -> int | None:
         """The place of the network that scores better than what is spread, if any does."""
         winner = int(contest.ranking[0])
         if not verdict.mean or verdict.shares[winner] == 1:
@@ -159,7 +159,9 @@ class Competition(Strategy):
             positions, self.context.sizes[positions], {name: array[order] for name, array in models.items()}
         )
 
-    def _against_champion(self, contest: Contest, verdict: Verdict, sent: Named) -> tuple[Contest, Verdict]:
+    def _against_champion(
+        self, contest: Contest, verdict: CompetitionResult, sent: NamedArrays
+    ) -> tuple[Contest, CompetitionResult]:
         """Lines have met; the champion is the global model still where none of them scores better."""
         networks = Networks(contest.positions, contest.rows, contest.models)
         networks = networks.joined_by(self.reported(sent), self._champion_rows)
@@ -169,9 +171,9 @@ class Competition(Strategy):
         winner, mine = int(joined.ranking[0]), len(contest.scores)
         settings = {key: np.append(own, np.nan) for key, own in verdict.settings.items()}
         parents, givers = np.append(verdict.parents, CHAMPION), np.append(verdict.givers, mine)
-        return joined, Verdict(joined.model(winner), np.eye(mine + 1)[winner], parents, givers, settings)
+        return joined, CompetitionResult(joined.model(winner), np.eye(mine + 1)[winner], parents, givers, settings)
 
-    def _leaderboard(self, contest: Contest, verdict: Verdict, top: int, ahead: int | None) -> Leaderboard:
+    def _leaderboard(self, contest: Contest, verdict: CompetitionResult, top: int, ahead: int | None) -> Leaderboard:
         scorer, clients = self.context.scorer, self._ids(contest.positions)
         split = "validation" if self.options.judge == "server" else "holdout"
         parents, adopts = np.full(len(clients), int(self.state[_ORIGINS][0])), np.full(len(clients), clients[top])
@@ -194,7 +196,7 @@ class Competition(Strategy):
         """The ids of clients; what stands for none of them stays."""
         return np.where(positions < 0, positions, self.context.clients[positions])
 
-    def _adoption(self, contest: Contest, verdict: Verdict, top: int) -> Adoption:
+    def _adoption(self, contest: Contest, verdict: CompetitionResult, top: int) -> Adoption:
         """Who goes on with weights that are not its own."""
         if self._lines is None:
             everyone = np.arange(len(self.context.clients))

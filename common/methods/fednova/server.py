@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from common.extend.results import BlockResult, client_metrics, mean
-from common.extend.strategy import Outcome, RoundStart, Strategy
+from common.extend.strategy import RoundOutcome, RoundStart, Strategy
 
 
 class FedNova(Strategy):
@@ -15,11 +15,11 @@ class FedNova(Strategy):
     in the sums, so the mean over them is all that is needed.
     """
 
-    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The server's step."""
         rows, distances = client_metrics(results, "examples", "distance")
         effective = np.average(distances, weights=rows)
         rate = float(effective * sum(result.weight for result in results) / rows.sum())
         sent = start.parameters
         parameters = {name: (1 - rate) * sent[name] + rate * array for name, array in mean(results).items()}
-        return Outcome(parameters, metrics={"server_lr": rate})
+        return RoundOutcome(parameters, metrics={"server_lr": rate})

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.extend.results import BlockResult, client_weights
-from common.extend.strategy import Outcome, RoundStart, Strategy, outcome_of
+from common.extend.strategy import RoundOutcome, RoundStart, Strategy, outcome_of
 
 
 class FedTrimmedAvg(Strategy):
     """θ ← each coordinate's mean over the clients without ⌊βn⌋ of the largest and as many of the smallest."""
 
-    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The trimmed mean of what came back."""
         models = {name: trimmed_mean(array, self.options.beta) for name, array in client_weights(results).items()}
         return outcome_of(models, start.parameters)

@@ -22,11 +22,11 @@ from flwr.serverapp import strategy as flwr
 from flwr.serverapp.strategy import Strategy as FlwrStrategy
 from numpy.typing import NDArray
 
-from common.arrays import LiveArray, Named, pack
+from common.arrays import LiveArray, NamedArrays, pack
 from common.compat.flower import Run, fill
 from common.errors import RunError
 from common.extend.results import BlockResult
-from common.extend.strategy import Outcome, RoundStart, Strategy, StrategyContext, outcome_of, under_prefix
+from common.extend.strategy import RoundOutcome, RoundStart, Strategy, StrategyContext, outcome_of, under_prefix
 from common.messages import BUFFERS, Content
 
 ALONE: dict[str, Any] = {"min_train_nodes": 1, "min_evaluate_nodes": 1, "min_available_nodes": 1}
@@ -45,7 +45,7 @@ class FlowerStrategy(Strategy):
     def make(self, options: Any) -> FlwrStrategy:
         """Flower's strategy with these options."""
 
-    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """Hand the strategy its replies in block order: one for each block, or one for each client.
 
         Raises RunError where there are too few for it.
@@ -78,9 +78,9 @@ class FlowerStrategy(Strategy):
         """The numbers that go with the weights of the client at `place` of the block."""
         return {name: float(result.metrics[ours][place]) for name, ours in _METRICS.items()}
 
-    def _taken_from(self, strategy: FlwrStrategy) -> Named:
+    def _taken_from(self, strategy: FlwrStrategy) -> NamedArrays:
         """What Flower's strategy carries, as `attribute.name`; of a list the names are places."""
-        state: Named = {}
+        state: NamedArrays = {}
         for attribute in self.carried:
             value = getattr(strategy, attribute) or {}
             parts = value if isinstance(value, dict) else {str(place): array for place, array in enumerate(value)}
@@ -208,7 +208,7 @@ class _Loose(ArrayRecord):
     """
 
     @classmethod
-    def of(cls, arrays: Named) -> _Loose:
+    def of(cls, arrays: NamedArrays) -> _Loose:
         """These arrays."""
         record = cls()
         fill(record, pack(arrays))

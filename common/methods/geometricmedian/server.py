@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.extend.results import BlockResult, client_metrics, client_weights
-from common.extend.strategy import Outcome, RoundStart, Strategy, outcome_of
+from common.extend.strategy import RoundOutcome, RoundStart, Strategy, outcome_of
 
 
 class GeometricMedian(Strategy):
     """argmin_v Σ αₖ ‖v − θₖ‖ with αₖ = nₖ / Σ n, a network's parameters and buffers being one vector."""
 
-    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The median of what came back."""
         options, models, (rows,) = self.options, client_weights(results), client_metrics(results, "examples")
         flat = np.concatenate([array.reshape(len(rows), -1) for array in models.values()], axis=1).astype(np.float64)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.arrays import Named, numbers
+from common.arrays import NamedArrays, numbers
 from common.extend.results import BlockResult, client_metrics
-from common.extend.strategy import Instructions, Outcome, RoundStart, Strategy, under_prefix, with_prefix
+from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strategy, under_prefix, with_prefix
 from common.messages import BUFFERS
 
 
@@ -29,7 +29,7 @@ class IFCA(Strategy):
             records[BUFFERS] = {name: first[name] for name in start.buffers}
         return Instructions({name: first[name] for name in start.parameters}, records)
 
-    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The mean of each cluster's clients."""
         (clusters,) = client_metrics(results, "cluster")
         sizes = np.bincount(clusters.astype(np.int64), minlength=self.options.clusters)
@@ -43,23 +43,23 @@ class IFCA(Strategy):
         parameters = {name: array for name, array in chosen.items() if name not in buffers}
         metrics = {f"cluster_{number}_clients": int(size) for number, size in enumerate(sizes)}
         # A client sends the one model that it trained, and which one that is.
-        return Outcome(parameters, buffers, metrics | {"bytes_up": len(clusters) * (numbers(chosen) + 8)})
+        return RoundOutcome(parameters, buffers, metrics | {"bytes_up": len(clusters) * (numbers(chosen) + 8)})
 
-    def candidates(self) -> Named:
+    def candidates(self) -> NamedArrays:
         """The clusters' models."""
         models = self._models() if self.state else []
         return {name: np.stack([model[name] for model in models]) for name in (models[0] if models else {})}
 
-    def _models(self) -> list[Named]:
+    def _models(self) -> list[NamedArrays]:
         return [under_prefix(f"{number}.", self.state) for number in range(self.options.clusters)]
 
-    def _remember(self, models: list[Named]) -> None:
+    def _remember(self, models: list[NamedArrays]) -> None:
         parts = (with_prefix(f"{number}.", model) for number, model in enumerate(models))
         self.state = {name: array for part in parts for name, array in part.items()}
 
 
-def _mean(number: int, size: int, results: list[BlockResult]) -> Named:
-    model: Named = {}
+def _mean(number: int, size: int, results: list[BlockResult]) -> NamedArrays:
+    model: NamedArrays = {}
     for kind in (f"cluster.{number}", f"cluster.{number}.{BUFFERS}"):
         for name, like in results[0].sums.get(kind, {}).items():
             total = np.sum([result.sums[kind][name] for result in results], axis=0)

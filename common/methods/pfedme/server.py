@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from common.extend.results import BlockResult
-from common.extend.strategy import Outcome, RoundStart, Strategy, StrategyContext
+from common.extend.strategy import RoundOutcome, RoundStart, Strategy, StrategyContext
 from common.methods.flower.server import fedavg
 
 
@@ -17,7 +17,7 @@ class PFedMe(Strategy):
         super().__init__(options, context)
         self._mean = fedavg(options, context)
 
-    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The mean, by Flower's FedAvg, and a step towards it."""
         outcome, beta, sent = self._mean.aggregate(start, results), self.options.beta, start.parameters
         stepped = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from common.extend.results import BlockResult, mean
-from common.extend.strategy import Instructions, Outcome, RoundStart, Strategy
+from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strategy
 
 _CONTROL = "control"
 
@@ -21,10 +21,10 @@ class Scaffold(Strategy):
         self.state = self.state or {name: np.zeros_like(array) for name, array in start.parameters.items()}
         return Instructions(records={_CONTROL: self.state})
 
-    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> Outcome:
+    def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The server's step."""
         rate, share = self.options.server_lr, sum(result.weight for result in results) / len(self.context.clients)
         changes = mean(results, _CONTROL)
         self.state = {name: array + share * changes[name] for name, array in self.state.items()}
         sent = start.parameters
-        return Outcome({name: (1 - rate) * sent[name] + rate * array for name, array in mean(results).items()})
+        return RoundOutcome({name: (1 - rate) * sent[name] + rate * array for name, array in mean(results).items()})

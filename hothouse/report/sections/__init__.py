@@ -25,9 +25,9 @@ from hothouse.report.sections import (
     scenario,
     time,
 )
-from hothouse.results.records import Records
+from hothouse.results.records import RunRecords
 
-Parts = Callable[[Page, Records], list[str]]
+Parts = Callable[[Page, RunRecords], list[str]]
 
 SECTIONS: tuple[tuple[str, Parts], ...] = (
     ("At a glance", glance.parts),

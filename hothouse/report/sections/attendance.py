@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from hothouse.report.figures import COLOUR_BAR
 from hothouse.report.histogram import whole
 from hothouse.report.page import COLOURS, Page, side_by_side, table
-from hothouse.results.records import Records
+from hothouse.results.records import RunRecords
 
 _MOST_CLIENTS, _MOST_COLUMNS, _MOST_MARKS, _MOST_LINES = 200, 300, 2000, 200
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """Clients by rounds, and how often clients took part."""
     rounds = [line for line in records.clients if line["round"] > 0]
     shown = records.federation.get("shown", [])
@@ -76,7 +76,7 @@ def _there(shown: list[int], rounds: list[list[int]]) -> NDArray[np.bool_]:
 
 
 def _map(
-    records: Records, shown: list[int], first: int, there: NDArray[np.bool_], excluded: list[tuple[int, int]]
+    records: RunRecords, shown: list[int], first: int, there: NDArray[np.bool_], excluded: list[tuple[int, int]]
 ) -> dict[str, Any]:
     """A heat map; many clients are thinned out, many rounds put together."""
     places = np.unique(np.linspace(0, len(shown) - 1, min(len(shown), _MOST_CLIENTS)).astype(int))

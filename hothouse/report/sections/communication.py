@@ -9,10 +9,10 @@ import numpy as np
 from hothouse.report.curves import curves, line
 from hothouse.report.page import COLOURS, Page, facts, paragraph, side_by_side, size
 from hothouse.report.sections.learning import COLOUR
-from hothouse.results.records import SPLITS, Records, titled, words
+from hothouse.results.records import SPLITS, RunRecords, titled, words
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """Bytes so far after each round, and the metric against them."""
     rounds = records.metrics
     if len(rounds) < 2:

@@ -9,12 +9,12 @@ from hothouse.report.curves import curves, line
 from hothouse.report.page import COLOURS, Page, details, facts, paragraph, side_by_side, table
 from hothouse.results.ancestry import line_back as line_of
 from hothouse.results.ancestry import winner
-from hothouse.results.records import Records, words
+from hothouse.results.records import RunRecords, words
 
 _MOST_POINTS, _MOST_RUNGS = 5000, 30
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """What the networks scored in each round, who won, and the final weights' line back to round 0."""
     ladder = [entry for entry in records.ladder if entry["clients"]]
     if not ladder:
@@ -60,7 +60,7 @@ def _rungs(entry: dict[str, Any]) -> list[tuple[int, float | None, int, float]]:
     return list(zip(entry["clients"], entry["scores"], entry["parents"], entry["shares"], strict=True))
 
 
-def _scores(records: Records, ladder: list[dict[str, Any]]) -> dict[str, Any]:
+def _scores(records: RunRecords, ladder: list[dict[str, Any]]) -> dict[str, Any]:
     points = [
         (entry["round"], score, records.name_of(client))
         for entry in ladder
@@ -84,7 +84,7 @@ def _scores(records: Records, ladder: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _lineage(
-    records: Records, ladder: list[dict[str, Any]], winners: list[int], line_back: list[tuple[int, int]]
+    records: RunRecords, ladder: list[dict[str, Any]], winners: list[int], line_back: list[tuple[int, int]]
 ) -> dict[str, Any]:
     won = {
         "type": "scatter",

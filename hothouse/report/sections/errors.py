@@ -9,14 +9,14 @@ import numpy as np
 from hothouse.report.curves import faded
 from hothouse.report.histogram import histogram
 from hothouse.report.page import COLOURS, Figure, Page, facts, paragraph, side_by_side, table
-from hothouse.results.records import Records
+from hothouse.results.records import RunRecords
 
 MOST_OPAQUE = 0.65
 """How strong a cell's colour becomes: the number in it must be readable, dark on light and light on dark."""
 _MOST_LABELS, _MOST_LINES, _MOST_TARGETS = 100, 30, 4
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """Labels by predictions and what is recognized of each label; or predictions by targets and their errors."""
     final = records.final
     if not final:

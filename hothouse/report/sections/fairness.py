@@ -10,7 +10,7 @@ import numpy as np
 from hothouse.report.curves import curves, line
 from hothouse.report.histogram import histogram
 from hothouse.report.page import COLOURS, Figure, Page, facts, paragraph, side_by_side, table
-from hothouse.results.records import FAIRNESS, Records, titled, words
+from hothouse.results.records import FAIRNESS, RunRecords, titled, words
 
 _MOST_LINES = 200
 
@@ -30,7 +30,7 @@ _GLOBAL = _Served("the global model", "holdout", COLOURS[2])
 _OWN = _Served("clients' own models", "personal", COLOURS[1], "dash")
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """Each client's last metric in order, how they spread, and how the worst and the best tenth fared."""
     if not records.evaluated or records.primary is None:
         return []
@@ -79,7 +79,7 @@ def _served(last: dict[str, Any]) -> list[_Served]:
     return [_OWN] if last["personal"] == last["holdout"] else [_GLOBAL, _OWN]
 
 
-def _numbers(records: Records, served: list[_Served], metric: str) -> str:
+def _numbers(records: RunRecords, served: list[_Served], metric: str) -> str:
     """How the clients' metrics spread."""
     rows: list[tuple[Any, ...]] = []
     for name, meaning in FAIRNESS.items():
@@ -113,7 +113,7 @@ def _in_order(
     }
 
 
-def _over_time(page: Page, records: Records, served: list[_Served], metric: str) -> str:
+def _over_time(page: Page, records: RunRecords, served: list[_Served], metric: str) -> str:
     traces = []
     for one in served:
         for name, colour in (("best_10", COLOURS[0]), ("mean", COLOURS[2]), ("worst_10", COLOURS[4])):

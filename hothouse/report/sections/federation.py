@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from common.data.statistics import effective_labels, gini
+from common.data.column_statistics import effective_labels, gini
 from hothouse.report.figures import label_map, shard_sizes, target_boxes
 from hothouse.report.page import Page, facts, paragraph, side_by_side, table
-from hothouse.results.records import Records
+from hothouse.results.records import RunRecords
 
 _MOST_LINES = 200
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """Labels by clients, or the spread of targets, and the shards' sizes."""
     told = records.federation
     if not told:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from hothouse.report.page import Page, duration, facts, size
-from hothouse.results.records import SPLITS, Records, words
+from hothouse.results.records import SPLITS, RunRecords, words
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """The last and the best round's metric, and how much there was of everything."""
     summary, metrics = records.summary, records.metrics
     told: list[tuple[str, Any]] = []

@@ -8,13 +8,13 @@ import numpy as np
 
 from hothouse.report.curves import band, curves, line
 from hothouse.report.page import COLOURS, Figure, Page, side_by_side, table
-from hothouse.results.records import SPLITS, Records, titled, words
+from hothouse.results.records import SPLITS, RunRecords, titled, words
 
 _MOST_LINES = 200
 COLOUR = dict(zip(("test", "validation", "holdout", "train", "personal"), COLOURS, strict=False))
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """A figure of the losses, one of the metric, and the numbers of both."""
     if not records.metrics:
         return []
@@ -28,7 +28,7 @@ def parts(page: Page, records: Records) -> list[str]:
     return [side_by_side(*figures)]
 
 
-def _figure(records: Records, name: str) -> Figure:
+def _figure(records: RunRecords, name: str) -> Figure:
     traces: list[dict[str, Any]] = []
     if records.evaluated:
         rounds = [entry["round"] for entry in records.evaluated]
@@ -42,7 +42,7 @@ def _figure(records: Records, name: str) -> Figure:
     return curves(traces, "round", words(name), shapes=_best(records))
 
 
-def _best(records: Records) -> list[dict[str, Any]]:
+def _best(records: RunRecords) -> list[dict[str, Any]]:
     """A line at the best round."""
     best = records.summary.get("best")
     if not best:
@@ -54,7 +54,7 @@ def _best(records: Records) -> list[dict[str, Any]]:
     return [{"type": "line", **at, "line": {"dash": "dot", "width": 1, "color": COLOURS[8]}, "label": label}]
 
 
-def _numbers(records: Records, name: str) -> str:
+def _numbers(records: RunRecords, name: str) -> str:
     columns = [f"{split}_{name}" for split in (*SPLITS, "train")]
     there = [column for column in columns if records.column(column)[0]]
     lines = [entry for entry in records.metrics if any(column in entry for column in there)]

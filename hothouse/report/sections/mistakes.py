@@ -9,12 +9,12 @@ import numpy as np
 
 from hothouse.report.images import data_uri, is_image
 from hothouse.report.page import Page, paragraph, shown, table
-from hothouse.results.records import Records
+from hothouse.results.records import RunRecords
 
 _MOST_COLUMNS = 12
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """Pictures, texts or rows, the worst first."""
     final = records.final
     mistakes = final.get("mistakes") or []

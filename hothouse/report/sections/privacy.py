@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hothouse.report.curves import curves, line
 from hothouse.report.page import COLOURS, Page, paragraph, table
-from hothouse.results.records import Records
+from hothouse.results.records import RunRecords
 from server.accounting import IN_WORDS
 
 _COVERED = (
@@ -14,7 +14,7 @@ _COVERED = (
 )
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """Each ε with its neighbouring relation, and how it grew."""
     if not records.scenario["federation"].get("privacy"):
         return []

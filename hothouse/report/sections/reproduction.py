@@ -5,10 +5,10 @@ from __future__ import annotations
 from shlex import quote
 
 from hothouse.report.page import Page, code, paragraph
-from hothouse.results.records import Records
+from hothouse.results.records import RunRecords
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """The commands, and what must be the same."""
     versions = records.summary.get("versions", {})
     # Quoted: who copies them runs them, and a run that was imported may say anything of its versions.

@@ -9,13 +9,13 @@ import numpy as np
 from hothouse.report.curves import curves, line
 from hothouse.report.figures import COLOUR_BAR
 from hothouse.report.page import COLOURS, Page, duration, facts, side_by_side, table
-from hothouse.results.records import Records
+from hothouse.results.records import RunRecords
 
 _PHASES = ("training", "evaluation", "aggregation", "checkpoint")
 _MOST_BARS, _MOST_WORKERS_IN_LINES, _MOST_LINES = 400, 4, 200
 
 
-def parts(page: Page, records: Records) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[str]:
     """Seconds by phase, and the share of each round in which workers worked."""
     rounds = records.metrics
     if not rounds:
@@ -67,7 +67,7 @@ def _phases(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     return curves(traces, "round", "seconds", barmode="stack", bargap=0.1 if len(x) < 100 else 0)
 
 
-def _busy(records: Records) -> tuple[list[list[float | None]], float]:
+def _busy(records: RunRecords) -> tuple[list[list[float | None]], float]:
     """For each worker the share of each round in which it worked, and their mean over the rounds of training.
 
     In round 0 workers also answer what comes before its clock begins.

@@ -6,7 +6,7 @@ from common.data.synonyms import with_synonyms
 from common.scenario import Scenario
 
 
-def settled(scenario: Scenario) -> Scenario:
+def resolve_scenario(scenario: Scenario) -> Scenario:
     """The scenario with the shape of the model it starts from, with synonyms and with schedules' lengths.
 
     Raises InputError where it gives another shape, or where there is no such file.

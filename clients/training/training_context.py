@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 
 from clients.augmentation import Pipeline
-from common.data.agreement import Agreement
+from common.data.data_spec import DataSpec
 from common.data.prepared import Prepared
 from common.data.rows import Rows, open_rows
 from common.losses import Loss, loss_for
@@ -17,7 +17,7 @@ from common.settings import ClientSettings, read_settings
 
 
 @dataclass(frozen=True)
-class Basis:
+class TrainingContext:
     """What training rests on, whatever the round and whoever the clients."""
 
     settings: ClientSettings
@@ -39,13 +39,13 @@ class Basis:
 
 
 @lru_cache(maxsize=8)
-def basis_of(prepared: Prepared, agreement: Agreement, settings: str) -> Basis:
+def training_context(prepared: Prepared, data_spec: DataSpec, settings: str) -> TrainingContext:
     """The basis of orders with these settings, in JSON. Raises RunError where the host's rows do not fit."""
     read = read_settings(settings)
-    network, dtype = blank(read.model, agreement), DTYPES[read.model.dtype]
+    network, dtype = blank(read.model, data_spec), DTYPES[read.model.dtype]
     layout = Layout.of(network)
     personal = tuple(read.strategy.personal(layout.shapes))
-    return Basis(
+    return TrainingContext(
         settings=read,
         network=network,
         layout=layout,
@@ -54,7 +54,7 @@ def basis_of(prepared: Prepared, agreement: Agreement, settings: str) -> Basis:
         personal=personal,
         kept=tuple(layout.shapes) if read.strategy.keeps_networks else personal,
         dtype=dtype,
-        rows=open_rows(prepared, agreement, dtype),
-        pipeline=Pipeline(read.training.augmentation, prepared.meta, agreement.spread, prepared),
-        loss=loss_for(read.training.loss, network.output, agreement, dtype),
+        rows=open_rows(prepared, data_spec, dtype),
+        pipeline=Pipeline(read.training.augmentation, prepared.meta, data_spec.spread, prepared),
+        loss=loss_for(read.training.loss, network.output, data_spec, dtype),
     )

@@ -10,12 +10,12 @@ from common.metrics import primary
 from common.run_files import Metrics
 from common.scenario import Scenario
 from common.tasks import Task
-from server.exchange.client_states import Kept
+from server.exchange.client_states import ClientState
 from server.record.checkpoints import BEST, Checkpoints, name_of
 from server.record.state import RunState
 
 
-class Keeper:
+class CheckpointPolicy:
     """Saves a run's states into its checkpoints."""
 
     def __init__(
@@ -23,7 +23,7 @@ class Keeper:
         scenario: Scenario,
         task: Task,
         checkpoints: Checkpoints | None,
-        collect: Callable[[RunState], Iterable[Kept]],
+        collect: Callable[[RunState], Iterable[ClientState]],
         tell: Callable[[str, dict[str, Any]], None],
         history: list[Metrics],
     ) -> None:

@@ -52,7 +52,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, eq=False)
-class Agreement:
+class DataSpec:
     """How raw rows become what the network sees, the same for every client and the server."""
 
     task: Task
@@ -112,7 +112,7 @@ class Agreement:
         }
 
     @classmethod
-    def of(cls, words: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Agreement:
+    def of(cls, words: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> DataSpec:
         """An agreement from its two halves."""
         rest = dict(words)
         vocabulary = rest.pop("vocabulary")
@@ -126,9 +126,9 @@ class Agreement:
         for name in ("row_shape", "labels", "indicators"):
             rest[name] = tuple(rest[name])
         numbers: dict[str, Any] = {name: np.asarray(arrays[name], dtype=np.float64) for name in _ARRAYS}
-        agreement = cls(**rest, **numbers)
-        agreement.check()
-        return agreement
+        data_spec = cls(**rest, **numbers)
+        data_spec.check()
+        return data_spec
 
     def check(self) -> None:
         """Raise ValueError where the parts do not go together."""

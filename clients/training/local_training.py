@@ -15,7 +15,7 @@ from common.models import Weights
 
 
 @dataclass(frozen=True)
-class Course:
+class StackTraining:
     """What training in this round means for a stack's clients, whichever networks they train.
 
     Every network that is trained by a course sees the same batches and the same dropout.
@@ -30,7 +30,7 @@ class Course:
     """Batches with each of a client's examples once."""
     counts: Indices
     """How many steps each client takes, (stack,)."""
-    warm_up: Callable[[int], Course]
+    warm_up: Callable[[int], StackTraining]
     """A course of so many epochs that comes before this one, with draws of its own."""
 
     def train(self, stack: Stack) -> tuple[NDArray[np.float64], Indices]:

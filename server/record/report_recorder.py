@@ -21,9 +21,9 @@ from types import TracebackType
 import numpy as np
 
 from common.data import Prepared
-from common.data.agreement import Agreement
+from common.data.column_statistics import label_counts, target_percentiles
+from common.data.data_spec import DataSpec
 from common.data.prepared import Indices
-from common.data.statistics import label_counts, target_percentiles
 from common.errors import RunError
 from common.extend.leaderboard import Leaderboard
 from common.models.predictor import Predictor
@@ -33,17 +33,17 @@ from common.whole_files import write_whole
 from common.wording import short
 from server.evaluation.due import is_due
 from server.evaluation.final import final
-from server.events import Work
+from server.events import WorkerEvent
 from server.exchange.federation import Federation
 from server.record.journal import Entry, Journal, as_json
-from server.record.observers import Observer, Roll
+from server.record.observers import Observer, RoundReport
 from server.record.resume import Resumed
 
 _MOST_CLIENTS = 1000
 _MOST_LABELS = 100
 
 
-class Chronicle(Observer):
+class ReportRecorder(Observer):
     """Writes the files above into a run's folder as the run goes.
 
     A resumed run's lines go on after those of the rounds it goes on from, and what is written does not depend on
@@ -57,7 +57,7 @@ class Chronicle(Observer):
         self._files: dict[str, bytes] = {}
         self._busy: dict[int, tuple[float, int]] = {}
 
-    def __enter__(self) -> Chronicle:
+    def __enter__(self) -> ReportRecorder:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "final.json").unlink(missing_ok=True)
         self._clients = self._journal("clients")
@@ -78,7 +78,7 @@ class Chronicle(Observer):
         except OSError as full:
             raise RunError(f"the run's results cannot be written: {full.filename}: {full.strerror}") from error
 
-    def agreed(self, federation: Federation, agreement: Agreement) -> None:
+    def agreed(self, federation: Federation, data_spec: DataSpec) -> None:
         """Write down who the clients are."""
         places = np.unique(np.linspace(0, len(federation.clients) - 1, _MOST_CLIENTS).astype(np.int64))
         self._shown = federation.clients[places]
@@ -93,13 +93,13 @@ class Chronicle(Observer):
         with suppress(OSError):  # a disk that is full now may not be in the end
             write_whole(self.folder / "federation.json", self._files["federation.json"])
 
-    def worked(self, work: Work) -> None:
+    def worked(self, work: WorkerEvent) -> None:
         """Add up how long a worker worked."""
         if work.seconds is not None:
             seconds, messages = self._busy.get(work.worker, (0.0, 0))
             self._busy[work.worker] = seconds + work.seconds, messages + 1
 
-    def called(self, roll: Roll) -> None:
+    def called(self, roll: RoundReport) -> None:
         """Append a line to clients.jsonl."""
         here, held = np.isin(roll.clients, self._shown), np.isin(roll.holders, self._shown)
         entry = {

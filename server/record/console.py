@@ -15,7 +15,7 @@ _SHOWN = ("train_loss", "test_loss", "test_accuracy", "test_rmse")
 _QUIET = ("checkpoint",)
 
 
-class Telling(Observer):
+class ConsoleObserver(Observer):
     """Prints a line per round and per event."""
 
     def __init__(self, folder: Path) -> None:

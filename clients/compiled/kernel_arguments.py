@@ -42,7 +42,7 @@ _OPTIMIZERS = {
 }
 
 Members = dict[str, Any]
-"""Members of `Work` by name."""
+"""Members of `WorkerEvent` by name."""
 
 
 def network_members(network: MLP, features: int) -> Members:

@@ -21,17 +21,17 @@ import sys
 import numpy as np
 from pathlib import Path
 from flwr.app import Context, RecordDict
-from clients.host import crew
+from clients.host import block_workers
 from clients.blocks.faults import Faults
 from common.data import Prepared
 from tests.federations import scenario, train_order
 
 folder, address, out, forgotten = sys.argv[1:]
-crew._FORGOTTEN = float(forgotten)
+block_workers._FORGOTTEN = float(forgotten)
 prepared = Prepared(folder)
 order = train_order(scenario(training={"epochs": 2}), prepared, [[0, 1], [2], [3, 4]])
 context = Context(1, 2, {"ray-address": address} if address else {}, RecordDict(), {})
-reply = crew.train_with(context, prepared, order, Faults())
+reply = block_workers.train_with(context, prepared, order, Faults())
 np.savez(out, weights=reply.weights, **reply.sums["parameters"], **reply.metrics)
 """
 

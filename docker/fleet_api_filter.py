@@ -4,7 +4,7 @@ On one port Flower serves what SuperNodes need, where a request must be signed w
 operates the federation needs, where nobody is asked who they are: to register nodes, to submit runs, which is to run
 code of one's own everywhere. So SuperNodes reach this gate only. Both sides of it are encrypted.
 
-    KEYS=deploy/keys SUPERLINK=127.0.0.1:9092 PORT=8000 python docker/gate.py
+    KEYS=deploy/keys SUPERLINK=127.0.0.1:9092 PORT=8000 python docker/fleet_api_filter.py
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from flwr.app import RecordDict
 from numpy.typing import NDArray
 
 from common import messages
-from common.data.agreement import Agreement, Numbers, Vocabulary, sorted_columns, sorted_labels
-from common.data.median import DIGITS, Selection
+from common.data.data_spec import DataSpec, Numbers, Vocabulary, sorted_columns, sorted_labels
+from common.data.median import DIGITS, MedianSearch
 from common.data.moments import Moments, combined
 from common.data.prepared import Indices, Meta, Prepared
 from common.data.text import agreed_vocabulary
@@ -32,14 +32,14 @@ _TEXT = 100_000
 """What counting a text's words costs, in multiply-adds."""
 
 
-def agree(
+def agree_on_data(
     exchange: Exchange,
     federation: Federation,
     blocks: int,
     own: Prepared,
     with_spread: bool = False,
     with_labels: bool = False,
-) -> Agreement:
+) -> DataSpec:
     """Labels, categories, scaling, fills and words.
 
     Columns' standard deviations are in it `with_spread`, labels' training rows `with_labels`.
@@ -71,7 +71,7 @@ def agree(
         if meta.indicators:
             indicators = np.flatnonzero(moments.count[:features] < moments.rows[0]).tolist()
     labels = sorted_labels(meta.labels)
-    return Agreement(
+    return DataSpec(
         task=meta.task,
         row_shape=tuple(meta.row_shape),
         labels=labels,
@@ -117,7 +117,7 @@ def _label_counts(exchange: Exchange, blocks: list[Block], labels: Sequence[Labe
 
 def _medians(exchange: Exchange, blocks: list[Block], columns: Indices, numbers: Numbers) -> Numbers:
     """The medians of raw features of all clients' training rows, which have so many numbers each."""
-    search, shape = Selection(numbers.astype(np.int64)), (2, len(columns), 256)
+    search, shape = MedianSearch(numbers.astype(np.int64)), (2, len(columns), 256)
 
     def read(content: RecordDict, asked: list[Block]) -> list[NDArray[np.int64]]:
         found = messages.read_digits(content)

@@ -48,7 +48,7 @@ def _alone(prepared: Prepared, order: TrainOrder, faults: Faults) -> TrainReply:
         return trained(prepared, order, faults)
 
 
-class Member:
+class BlockWorker:
     """A worker: trains one block at a time."""
 
     def __init__(self) -> None:
@@ -70,13 +70,13 @@ def _together(address: str, prepared: Prepared, order: TrainOrder, faults: Fault
     from ray.util import ActorPool
 
     folder = str(prepared.folder)
-    with _crew(address) as members:
+    with _block_workers(address) as members:
         answers = ActorPool(members).map(lambda member, part: member.train.remote(folder, part, faults), parts(order))
         return together(order.blocks, list(answers))
 
 
 @contextmanager
-def _crew(address: str) -> Iterator[list[Any]]:
+def _block_workers(address: str) -> Iterator[list[Any]]:
     """A worker for each of the Ray's processors, those that are there already or new ones."""
     import ray
 
@@ -99,7 +99,7 @@ def _crew(address: str) -> Iterator[list[Any]]:
             "max_task_retries": _DEATHS,
             "runtime_env": {"env_vars": {"PYTHONPATH": str(app)}},
         }
-        member = ray.remote(Member)
+        member = ray.remote(BlockWorker)
         yield [member.options(name=name, **options).remote() for name in sorted(wanted)]
     finally:
         ray.shutdown()

@@ -18,8 +18,8 @@ from common.settings import read_settings
 def block_statistics(prepared: Prepared, order: EvaluateOrder, layer: int) -> list[Moments]:
     """For each block, the moments over its training rows of the units that hidden layer `layer` normalizes."""
     settings = read_settings(order.settings)
-    network, weights = blank(settings.model, order.agreement), tensors(order.parameters)
-    rows = open_rows(prepared, order.agreement, DTYPES[settings.model.dtype])
+    network, weights = blank(settings.model, order.data_spec), tensors(order.parameters)
+    rows = open_rows(prepared, order.data_spec, DTYPES[settings.model.dtype])
     found = []
     for part in order.blocks.slices():
         clients = order.blocks.clients[part]

@@ -22,7 +22,7 @@ _EXACT = 1 << 24
 """Whole numbers up to this are the same in single precision."""
 
 
-def admit(table: Table) -> Table:
+def normalize_table(table: Table) -> Table:
     """The table with rows of uint8, float32 or float64; its first gap is noted.
 
     Raises InputError for a number that is infinite or so large that sums overflow, and for a target that is missing.

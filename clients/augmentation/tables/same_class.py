@@ -10,7 +10,7 @@ from torch import Tensor
 from common.data.prepared import Indices, Prepared
 
 
-class Kin:
+class SameClassExamples:
     """The training rows of each client and class, to draw from."""
 
     def __init__(self, prepared: Prepared) -> None:

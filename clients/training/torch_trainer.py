@@ -15,10 +15,10 @@ from clients.regularization.dropout import Noise
 from clients.regularization.early_stopping import EarlyStopping
 from clients.regularization.mixup import Mixup
 from clients.regularization.weights import after_step, before_step
-from clients.training.course import Course
 from clients.training.gradients import objective_gradients
 from clients.training.inputs import Augment
 from clients.training.job import TrainedClients, TrainJob
+from clients.training.local_training import StackTraining
 from clients.training.schedules import LearningRates
 from clients.training.step_sizes import SummedStepSize
 from clients.training.trainer import Stack
@@ -94,17 +94,17 @@ class TorchTrainer:
             metrics={name: values[back] for name, values in ended.metrics.items()},
         )
 
-    def _course(self, places: Indices, shards: list[Indices], training: Training, seed: int) -> Course:
+    def _course(self, places: Indices, shards: list[Indices], training: Training, seed: int) -> StackTraining:
         """The course of the clients at `places`, in descending order of their steps and rows."""
         sizes = np.array([len(shard) for shard in shards], dtype=np.int64)
         clients = self._order.blocks.clients[places]
         keys = seeds.streams(seed, "batches", self._order.round, clients)
 
-        def warm_up(epochs: int) -> Course:
+        def warm_up(epochs: int) -> StackTraining:
             shorter = training.model_copy(update={"epochs": epochs, "steps": None})
             return self._course(places, shards, shorter, seeds.key(seed, "warm-up"))
 
-        return Course(
+        return StackTraining(
             ready=lambda weights, moving: self._prepare(weights, moving, places, sizes, training, seed),
             batches=lambda: batches(shards, training, keys, self._job.dtype),
             everything=lambda: batches(shards, self._once(training), keys, self._job.dtype),
@@ -119,7 +119,7 @@ class TorchTrainer:
             size = max(size, _AT_ONCE)
         return training.model_copy(update={"epochs": 1, "steps": None, "batch_size": size})
 
-    def _context(self, places: Indices, sizes: Indices, course: Course) -> ClientContext:
+    def _context(self, places: Indices, sizes: Indices, course: StackTraining) -> ClientContext:
         chosen = torch.from_numpy(places)
         kept = {name: tensor[chosen] for name, tensor in self._job.kept.items()}
         fresh = np.ones(len(places), dtype=bool) if self._order.fresh is None else self._order.fresh[places]
@@ -129,7 +129,7 @@ class TorchTrainer:
         }
 
         def losses(models: Weights) -> NDArray[np.float64]:
-            evaluator = Evaluator(self._job.settings, self._order.agreement)
+            evaluator = Evaluator(self._job.settings, self._order.data_spec)
             clients = self._order.blocks.clients[places].tolist()
             return np.stack(
                 [training_losses(evaluator, self._job.prepared, self._basis.rows, models, one) for one in clients]

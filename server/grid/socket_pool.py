@@ -27,7 +27,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from common.compat.ray import through_a_client
 from server.grid.machine import Machine
 from server.grid.peer import peer_user
-from server.grid.pool import Pool, WorkerDied, WorkerFailed, on_one_line
+from server.grid.pool import WorkerDied, WorkerFailed, WorkerPool, on_one_line
 from server.grid.wire import Packet
 from server.grid.worker import Failure
 
@@ -49,7 +49,7 @@ class _Line:
     ended: bool = False
 
 
-class Lines(Pool):
+class SocketPool(WorkerPool):
     """Actors on this machine; what is known of a question is the line that it went by."""
 
     def __init__(self, client_app: str, run_id: int, machine: Machine | None = None) -> None:
@@ -90,7 +90,7 @@ class Lines(Pool):
             if self._woken in heard:
                 self._woken.recv_bytes()
             if self._door in heard:
-                self._let_in()
+                self._accept_workers()
             answered = [sockets[one] for one in heard if one in sockets]
             if answered or ended or left == 0.0:
                 return [*answered, *(line for line in ended if line not in answered)]
@@ -103,7 +103,7 @@ class Lines(Pool):
                 raise EOFError
             given = asked.socket.recv()
         except (EOFError, OSError):
-            self._mourn(asked)
+            self._raise_worker_died(asked)
         if isinstance(given, Failure):
             raise WorkerFailed(given.reason)
         return given
@@ -115,7 +115,7 @@ class Lines(Pool):
         for end in (self._door, self._woken, self._bell):
             end.close()
 
-    def _let_in(self) -> None:
+    def _accept_workers(self) -> None:
         """Take up the line to a worker that has come up."""
         with suppress(EOFError, OSError):
             caller, _ = self._door.accept()
@@ -138,7 +138,7 @@ class Lines(Pool):
         with suppress(OSError):
             self._bell.send_bytes(b"")
 
-    def _mourn(self, dead: _Line) -> None:
+    def _raise_worker_died(self, dead: _Line) -> None:
         """Raise WorkerDied with what Ray knows of it."""
         try:
             ray.get(dead.serving, timeout=_TELLING_SECONDS)

@@ -51,14 +51,14 @@ class Written(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Slate:
+class SharedBuffer:
     """One that this process has made."""
 
     place: Place
     memory: mmap.mmap
 
     @classmethod
-    def new(cls) -> Slate:
+    def new(cls) -> SharedBuffer:
         """An empty one. Raises OSError where there is none to be had."""
         descriptor = os.memfd_create("hothouse-slate")
         os.ftruncate(descriptor, _SIZE)
@@ -76,25 +76,25 @@ class Slate:
         return 512 * os.fstat(self.place.descriptor).st_blocks
 
 
-class Slates:
+class SharedBuffers:
     """Those of a grid: made as they are needed, and used again once nobody looks at what is on them."""
 
     def __init__(self, spare: int, on: bool = True) -> None:
         """At most `spare` unused ones are kept; there are none unless `on`."""
-        self._spare, self._free = spare, list[Slate]()
+        self._spare, self._free = spare, list[SharedBuffer]()
         self.on = on and hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()
 
-    def blank(self) -> Slate | None:
+    def blank(self) -> SharedBuffer | None:
         """One to write on; None where this system has none."""
         if self._free:
             return self._free.pop()
         try:
-            return Slate.new() if self.on else None
+            return SharedBuffer.new() if self.on else None
         except OSError:
             self.on = False
             return None
 
-    def read(self, written: Written, slate: Slate) -> Packet:
+    def read(self, written: Written, slate: SharedBuffer) -> Packet:
         """What an actor has written on a slate, as it lies there; afterwards the slate is blank again."""
         whole = np.frombuffer(slate.memory, np.uint8)
         whole.flags.writeable = False
@@ -102,7 +102,7 @@ class Slates:
         weakref.finalize(whole, self.wipe, slate).atexit = False
         return written.head, [whole[begin:end] for begin, end in written.spans]
 
-    def wipe(self, slate: Slate) -> None:
+    def wipe(self, slate: SharedBuffer) -> None:
         """What is on it is needed no longer."""
         if self.on and len(self._free) < self._spare and slate.bytes <= _KEPT:
             self._free.append(slate)

@@ -6,31 +6,31 @@ from typing import Any
 
 from flwr.app import ArrayRecord
 
-from server.grid.pool import Pool
-from server.grid.slates import Slate, Slates, Written, write
+from server.grid.pool import WorkerPool
+from server.grid.shared_buffers import SharedBuffer, SharedBuffers, Written, write
 from server.grid.wire import Packet, packed, unpacked
-from server.grid.worker import Answer, Question
+from server.grid.worker import Request, Response
 
 
-class Mail:
+class Codec:
     """How a question is put to a worker of a pool, and what its answer says."""
 
-    def __init__(self, pool: Pool, workers: int, near: bool) -> None:
+    def __init__(self, pool: WorkerPool, workers: int, near: bool) -> None:
         """With `near` all workers are on this machine."""
-        self._pool, self._slates = pool, Slates(spare=2 * workers, on=near)
+        self._pool, self._slates = pool, SharedBuffers(spare=2 * workers, on=near)
         self._stored: dict[int, Any] = {}
         """Shared records that were sent, each as workers are told of it."""
-        self._full: list[Slate] = []
+        self._full: list[SharedBuffer] = []
         """The slates that they are on."""
 
-    def write(self, question: Question, shared: list[ArrayRecord]) -> tuple[list[Any], Slate | None]:
+    def write(self, question: Request, shared: list[ArrayRecord]) -> tuple[list[Any], SharedBuffer | None]:
         """What `ClientWorker.answer` is given, and the slate that it may use, if any."""
         records, packet, slate = [self._store(record) for record in shared], packed(question), self._slates.blank()
         if slate is None:
             return [None, packet, *records], None
         return [slate.place, write(packet, slate.place, slate.memory), *records], slate
 
-    def read(self, answered: Packet | Written | None, slate: Slate | None) -> Answer | None:
+    def read(self, answered: Packet | Written | None, slate: SharedBuffer | None) -> Response | None:
         """What `ClientWorker.answer` gave; None where the question must be sent again, without a slate."""
         if isinstance(answered, Written):
             assert slate is not None
@@ -40,7 +40,7 @@ class Mail:
         if answered is None:
             self.off_slates()
             return None
-        answer: Answer = unpacked(answered)
+        answer: Response = unpacked(answered)
         return answer
 
     def off_slates(self) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord
 
 from common import messages
-from common.arrays import Named, numbers, unpack
-from common.data.agreement import Agreement
+from common.arrays import NamedArrays, numbers, unpack
+from common.data.data_spec import DataSpec
 from common.data.moments import Moments, combined
 from common.errors import RunError
 from common.extend.results import Block, BlockResult
@@ -19,15 +19,15 @@ from common.settings import ClientSettings
 from server.exchange.sending import Exchange
 
 
-class Statistics:
+class RunningStatistics:
     """Finds the statistics that go with new global weights."""
 
-    def __init__(self, network: MLP, settings: ClientSettings, agreement: Agreement, exchange: Exchange) -> None:
-        self._settings, self._agreement, self._exchange = settings.model_dump_json(), agreement, exchange
+    def __init__(self, network: MLP, settings: ClientSettings, data_spec: DataSpec, exchange: Exchange) -> None:
+        self._settings, self._agreement, self._exchange = settings.model_dump_json(), data_spec, exchange
         self._norms = len(network.norms)
         self._recomputed = getattr(settings.model.normalization, "statistics", "") == "recomputed"
 
-    def __call__(self, parameters: Named, before: Named, results: list[BlockResult]) -> Named:
+    def __call__(self, parameters: NamedArrays, before: NamedArrays, results: list[BlockResult]) -> NamedArrays:
         """The statistics after a round, from those before it and the round's results, in block order."""
         if not before:
             return {}
@@ -39,7 +39,7 @@ class Statistics:
             for name in results[0].sums.get(BUFFERS, {})
         }
 
-    def _gathered(self, parameters: Named, before: Named, blocks: list[Block]) -> Named:
+    def _gathered(self, parameters: NamedArrays, before: NamedArrays, blocks: list[Block]) -> NamedArrays:
         """The mean and variance of what each normalization gets, over the blocks' training rows.
 
         One query for each layer: what a layer gets depends on the statistics of those before it.
