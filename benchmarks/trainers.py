@@ -68,7 +68,7 @@ def _turn(name: str, data: Path, parts: dict[str, Any], engine: str, folder: Pat
         "training": {
             "batch_size": workload.batch,
             "optimizer": {"name": "sgd", "lr": RATE},
-            "engine": engine,
+            "trainer": engine,
             **parts.get("training", {}),
         },
         "federation": {"rounds": workload.rounds, "clients_per_round": workload.cohort},

@@ -6,12 +6,12 @@ from functools import lru_cache
 from typing import Literal
 
 from common.scenario.base import Part, key
-from common.scenario.engines import Engine
 from common.scenario.evaluation import Evaluation
 from common.scenario.model import Model
 from common.scenario.privacy import Privacy
 from common.scenario.scenario import Scenario
 from common.scenario.strategy import Strategy
+from common.scenario.trainers import TrainerName
 from common.scenario.training import Training
 
 
@@ -34,13 +34,15 @@ class ClientSettings(Part):
         return self.training.optimizer_state == "client" or strategy.keeps_state or strategy.keeps_networks
 
     @property
-    def weighting(self) -> Literal["rows", "clients", "own"]:
+    def weighting(self) -> Literal["rows", "clients", "custom"]:
         """What a client's weights count for in sums: its training rows, all alike, or what its algorithm says."""
         return self.strategy.weighting if self.privacy is None else "clients"
 
-    def trained_by(self, engine: Engine, fused: bool = True) -> ClientSettings:
-        """The same settings with an engine that is no longer for each host to choose."""
-        return self.model_copy(update={"training": self.training.model_copy(update={"engine": engine}), "fused": fused})
+    def trained_by(self, trainer: TrainerName, fused: bool = True) -> ClientSettings:
+        """The same settings with a trainer that is no longer for each host to choose."""
+        return self.model_copy(
+            update={"training": self.training.model_copy(update={"trainer": trainer}), "fused": fused}
+        )
 
     @classmethod
     def of(cls, scenario: Scenario) -> ClientSettings:

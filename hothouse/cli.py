@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -52,6 +53,7 @@ for _name, _command in COMMANDS.items():
 def main() -> NoReturn:
     """Run a command. Exit status: 0 done, 1 the run failed or was interrupted, 2 the input was wrong."""
     signal.signal(signal.SIGTERM, _interrupted)
+    warnings.formatwarning = _in_a_line
     try:
         # Typer turns an interrupt that nobody caught into a returned status of its own.
         status = _complain("interrupted", 1) if commands(standalone_mode=False) else 0
@@ -74,6 +76,14 @@ def main() -> NoReturn:
         error.show()
         status = 2
     sys.exit(status)
+
+
+_python = warnings.formatwarning
+
+
+def _in_a_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
+    """What a user is to know of what will change needs no line of code beside it."""
+    return f"hint: {message}\n" if category is FutureWarning else _python(message, category, *where, **more)
 
 
 def _complain(message: str, status: int) -> int:

@@ -91,7 +91,7 @@ class Rounds:
         self._notes += trainer.notes
         self._settled = {**trainer.facts, "data": prepared.meta.content}
         self._agreement = data_spec
-        self._settings = ClientSettings.of(scenario).trained_by(trainer.engine, trainer.fused)
+        self._settings = ClientSettings.of(scenario).trained_by(trainer.name, trainer.fused)
         self._network = build(scenario.model, data_spec, scenario.seed)
         self._training = Training(scenario, self._exchange, self._federation, data_spec, self._settings, self._tell)
         self._evaluate = RoundEvaluator(scenario, prepared, data_spec, self._federation, self._exchange, self._settings)

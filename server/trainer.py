@@ -8,7 +8,7 @@ from typing import Any
 from common.errors import InputError
 from common.messages import Compiled
 from common.scenario import Scenario
-from common.scenario.engines import NOT_BUILT, Engine, engine_for, uncovered
+from common.scenario.trainers import NOT_BUILT, TrainerName, trainer_for, uncovered
 
 _SEPARATE = "compiled without fused multiply-add"
 
@@ -17,7 +17,7 @@ _SEPARATE = "compiled without fused multiply-add"
 class TrainerChoice:
     """What was chosen, and why."""
 
-    engine: Engine
+    name: TrainerName
     fused: bool
     """Whether the compiled trainer rounds a product and the sum it joins together."""
     identity: str
@@ -37,23 +37,23 @@ def choose(scenario: Scenario, compiled: Compiled, before: str | None) -> Traine
     Raises InputError where the scenario wants what a host does not have, or where another trainer trained so far.
     """
     parts = (scenario.model, scenario.training, scenario.federation.strategy)
-    engine, beyond = engine_for(*parts, compiled != "none"), uncovered(*parts)
-    if engine == "compiled" and compiled == "none":
-        raise InputError(f"expected auto or torch: {NOT_BUILT}", "training.engine")
+    name, beyond = trainer_for(*parts, compiled != "none"), uncovered(*parts)
+    if name == "compiled" and compiled == "none":
+        raise InputError(f"expected auto or torch: {NOT_BUILT}", "training.trainer")
     fused = compiled == "fused" and before != _SEPARATE
-    identity = _SEPARATE if engine == "compiled" and not fused else engine
+    identity = _SEPARATE if name == "compiled" and not fused else name
     if before not in (None, identity):
         raise InputError(
             f"this run used the trainer {before}; here it would be {identity}, which gives other bits; "
             "--allow-changes goes on all the same",
-            "training.engine",
+            "training.trainer",
         )
-    facts: dict[str, str] = {"engine": engine}
-    if engine == "compiled":
+    facts: dict[str, str] = {"engine": name}
+    if name == "compiled":
         facts["multiply_add"] = "fused" if fused else "separate"
     if beyond:
         facts["engine_reason"] = f"{beyond} needs it"
-    missing = scenario.training.engine == "auto" and compiled == "none" and beyond is None
+    missing = scenario.training.trainer == "auto" and compiled == "none" and beyond is None
     return TrainerChoice(
-        engine, fused, identity, facts, [("no compiled trainer", {"reason": NOT_BUILT})] if missing else []
+        name, fused, identity, facts, [("no compiled trainer", {"reason": NOT_BUILT})] if missing else []
     )

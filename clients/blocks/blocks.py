@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.blocks.engines import trainer_for
 from clients.blocks.faults import Faults
+from clients.blocks.trainers import make_trainer
 from clients.training.job import TrainedClients, TrainJob
 from clients.training.privacy import Clipping
 from common.arrays import NamedArrays
@@ -39,7 +39,7 @@ class _Blocks:
     def __init__(self, prepared: Prepared, order: TrainOrder, faults: Faults) -> None:
         self.order, self.faults = order, faults
         self.job = TrainJob(prepared, order)
-        self.trainer = trainer_for(self.job)
+        self.trainer = make_trainer(self.job)
         self.metrics: NamedArrays = {
             name: np.zeros(len(order.blocks.clients)) for name in ("examples", "steps", "train_loss")
         }
@@ -50,10 +50,10 @@ class _Blocks:
         self.weights = np.zeros(blocks)
         self.state: NamedArrays | None = None if order.fresh is None else {}
         self.excluded: dict[int, str] = {}
-        self.each = self.job.strategy.each
+        self.keeps_each = self.job.strategy.needs_client_updates
         self.clipping = Clipping(order, self.job.basis.settings.seed) if PRIVACY in order.records else None
         self.flat = torch.zeros(
-            len(order.blocks.clients) if self.each else 0, self.job.layout.size, dtype=self.job.dtype
+            len(order.blocks.clients) if self.keeps_each else 0, self.job.layout.size, dtype=self.job.dtype
         )
 
     def reply(self) -> TrainReply:
@@ -68,7 +68,7 @@ class _Blocks:
             blocks=self.order.blocks,
             weights=self.weights,
             sums=sums,
-            rows=self._named(_WEIGHTS, self.flat) if self.each else {},
+            rows=self._named(_WEIGHTS, self.flat) if self.keeps_each else {},
             metrics=self.metrics,
             excluded=self.excluded,
             state=self.state,
@@ -135,7 +135,7 @@ class _Blocks:
             self.metrics.setdefault(name, np.zeros(len(self.order.blocks.clients)))[places] = values
         if self.state is not None:
             self._keep(self.state, places, trained.state | self.job.own(trained.flat))
-        if self.each:
+        if self.keeps_each:
             self.flat[torch.from_numpy(places)] = trained.flat
         return {_WEIGHTS: trained.flat} | trained.contributions, np.where(usable, self._counts(trained), 0.0)
 
@@ -146,7 +146,7 @@ class _Blocks:
                 return trained.sizes.astype(np.float64)
             case "clients":
                 return np.ones(len(trained.sizes))
-            case "own":
+            case "custom":
                 return trained.metrics["weight"]
 
     def _finite(self, places: Indices, trained: TrainedClients) -> Indices:

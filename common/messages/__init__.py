@@ -20,7 +20,7 @@ agreed) are the same Python object in each, so that a grid can ship each once.
 from __future__ import annotations
 
 from common.messages.blocks import Blocks
-from common.messages.content import Content, Records
+from common.messages.content import Content, MessageRecords
 from common.messages.evaluate import EVALUATE, EvaluateOrder, evaluate_records, read_scores, write_scores
 from common.messages.initial_weights import InitialWeights
 from common.messages.queries import (

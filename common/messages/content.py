@@ -8,7 +8,7 @@ from flwr.app import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from common.compat.flower import fill, written_as
 
-Records = Mapping[str, ArrayRecord | MetricRecord | ConfigRecord]
+MessageRecords = Mapping[str, ArrayRecord | MetricRecord | ConfigRecord]
 """Records by name, as a message holds them."""
 
 
@@ -21,7 +21,7 @@ class Content(RecordDict):
     what is changed in it does not change the message.
     """
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: MessageRecords) -> None:
         super().__init__()
         fill(self, records)
 
@@ -40,9 +40,9 @@ class Content(RecordDict):
         """The records of settings, by name."""
         return {name: record for name, record in self.items() if isinstance(record, ConfigRecord)}
 
-    def __reduce__(self) -> tuple[Callable[[Records], Content], tuple[Records]]:
+    def __reduce__(self) -> tuple[Callable[[MessageRecords], Content], tuple[MessageRecords]]:
         return _content, (dict(self.items()),)
 
 
-def _content(records: Records) -> Content:
+def _content(records: MessageRecords) -> Content:
     return Content(records)

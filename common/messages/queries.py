@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from common.arrays import pack, unpack
 from common.data.moments import Moments
 from common.data.prepared import Indices, Meta
-from common.messages.content import Content, Records
+from common.messages.content import Content, MessageRecords
 
 HOSTING = "query.hosting"
 MOMENTS = "query.moments"
@@ -92,7 +92,7 @@ class DigitsOrder:
     prefixes: NDArray[np.uint64]
     known: int
 
-    def write(self) -> Records:
+    def write(self) -> MessageRecords:
         """This as records."""
         # As signed numbers, which every array format knows.
         arrays = {"columns": self.columns, "prefixes": self.prefixes.view(np.int64)}

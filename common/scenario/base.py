@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -15,6 +16,7 @@ from pydantic import (
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -36,6 +38,8 @@ class Part(BaseModel):
     """Where what does the work is, as `module:attribute`."""
     compiled: ClassVar[Collection[str] | bool] = False
     """Which keys the compiled trainer heeds: those named, all, or none, since it does not know the part."""
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Keys of earlier versions, and what they are called now: they are read for one version more, with a notice."""
     part_name: ClassVar[str] = ""
     """The name it goes by in a scenario."""
 
@@ -48,6 +52,15 @@ class Part(BaseModel):
             cls.__annotations__ = {tag: Literal[name], **inspect.get_annotations(cls)}
             setattr(cls, tag, Field(name, description=meaning))
             cls.family.add(name, cls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_renamed_keys(cls, value: Any) -> Any:
+        for old, new in cls.renamed.items():
+            if isinstance(value, Mapping) and old in value and new not in value:
+                warnings.warn(f"the key {old} is called {new} now; write {new}", FutureWarning, stacklevel=2)
+                value = {new if key == old else key: one for key, one in value.items()}
+        return value
 
     @classmethod
     def __pydantic_init_subclass__(cls, **words: Any) -> None:

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from common.scenario.base import Part, key, refuse
 from common.scenario.checkpoints import Checkpoints
 from common.scenario.data import Data
-from common.scenario.engines import uncovered
 from common.scenario.evaluation import Evaluation
 from common.scenario.federation import Federation
 from common.scenario.model import Model
@@ -18,6 +17,7 @@ from common.scenario.selection import Poisson, PowerOfChoice
 from common.scenario.strategy import STRATEGIES
 from common.scenario.sweep import Matrix, Search, Seeds
 from common.scenario.tracking import Tracker
+from common.scenario.trainers import uncovered
 from common.scenario.training import Training
 
 
@@ -60,8 +60,8 @@ class Scenario(Part):
             )
         self._keeps_privacy()
         beyond = uncovered(self.model, self.training, self.federation.strategy)
-        if self.training.engine == "compiled" and beyond is not None:
-            raise refuse("training.engine", f"auto or torch: {beyond} is not among what the compiled trainer does")
+        if self.training.trainer == "compiled" and beyond is not None:
+            raise refuse("training.trainer", f"auto or torch: {beyond} is not among what the compiled trainer does")
         rule = self.federation.selection
         if not rule.fixed:
             self._has_cohorts_of_any_size()
@@ -103,7 +103,7 @@ class Scenario(Part):
             names = ", ".join(name for name, part in STRATEGIES.parts.items() if getattr(part, "only_mean", False))
             raise refuse("federation.strategy", f"one that sees clients only through their mean, for privacy: {names}")
         rule = self.federation.selection
-        if rule.looks:
+        if rule.needs_client_losses:
             raise refuse(
                 "federation.selection", "a rule that does not go by what clients lose, for privacy; uniform, by_size, …"
             )

@@ -14,7 +14,7 @@ class SelectionPart(Part):
     """What rules of selection have in common."""
 
     family: ClassVar[Family[SelectionPart]] = SELECTIONS
-    looks: ClassVar[bool] = False
+    needs_client_losses: ClassVar[bool] = False
     """Whether it goes by what clients lose, which tells of their rows."""
     uniform: ClassVar[bool] = False
     """Whether all cohorts of a size are equally likely, whatever was before."""
@@ -53,7 +53,7 @@ class RoundRobin(SelectionPart, name="round_robin", runs="server.selection.round
 class PowerOfChoice(SelectionPart, name="power_of_choice", runs="server.selection.power_of_choice:PowerOfChoice"):
     """Of some candidates, drawn by size, those that lose most with the global weights (Cho et al. 2022, π_pow-d)."""
 
-    looks: ClassVar[bool] = True
+    needs_client_losses: ClassVar[bool] = True
 
     candidates: int | None = key(
         "d: how many clients are asked for their loss; twice the cohort if left out.", None, unit="clients", ge=1
@@ -67,7 +67,7 @@ class Oort(SelectionPart, name="oort", runs="server.selection.oort:Oort"):
     the number of rows it trains on in a round, which the scenario tells; there is no pacer, `preferred_rows` stays.
     """
 
-    looks: ClassVar[bool] = True
+    needs_client_losses: ClassVar[bool] = True
 
     exploration: float = key("ε: the share of a cohort that was never seen, first.", 0.9, unit="fraction", ge=0, le=1)
     exploration_decay: float = key("ε is multiplied by this each round.", 0.98, unit="none", gt=0, le=1)

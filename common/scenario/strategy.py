@@ -22,13 +22,13 @@ class StrategyPart(Part):
     """Whether clients keep something of their own from round to round, beside networks."""
     outcome: ClassVar[Literal["global", "own"]] = "global"
     """Whose quality a run is about: the global model's, or that of the clients' own ones."""
-    each: ClassVar[bool] = False
+    needs_client_updates: ClassVar[bool] = False
     """Whether the server must see every client's weights; the others are summed where they were trained."""
     robust: ClassVar[bool] = False
     """Whether it bears clients that send anything: running statistics pass through its rule too, not their mean."""
     pooled: ClassVar[bool] = False
     """Whether all clients of a round train as one, on the union of their rows."""
-    weighting: ClassVar[Literal["rows", "clients", "own"]] = "rows"
+    weighting: ClassVar[Literal["rows", "clients", "custom"]] = "rows"
     """What a client's weights count for in sums: its training rows, all alike, or what its algorithm says."""
 
     only_mean: ClassVar[bool] = False

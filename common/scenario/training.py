@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -31,10 +32,12 @@ class Training(
     Part,
     compiled=(
         *("epochs", "steps", "batch_size", "optimizer", "optimizer_state", "schedule", "clip_norm", "clip_value"),
-        *("loss", "regularization", "augmentation", "engine", "stack"),
+        *("loss", "regularization", "augmentation", "trainer", "stack"),
     ),
 ):
     """Local training: the same for every client unless the server's strategy says otherwise."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"engine": "trainer"}
 
     epochs: int | None = key(
         "Passes over the client's shard in a round; 1 where neither epochs nor steps is given.",
@@ -72,7 +75,7 @@ class Training(
         gt=0,
     )
     early_stopping: EarlyStopping | None = key("When a client stops a round before its last epoch.", None)
-    engine: Literal["auto", "torch", "compiled"] = key(
+    trainer: Literal["auto", "torch", "compiled"] = key(
         "What trains: auto takes the compiled trainer where it covers the scenario and every host has it, else "
         "PyTorch. They agree to about 1e-6, not to the bit; with regularization.l1 to about 3e-3, since a weight near "
         "0 may have the other sign.",

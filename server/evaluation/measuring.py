@@ -108,7 +108,7 @@ class RoundEvaluator:
         theirs = personal and self._settings.keeps_state
         kept = sum(array[0].nbytes for array in models.values()) if theirs else 0
 
-        def own(group: list[Block]) -> messages.Records:
+        def own(group: list[Block]) -> messages.MessageRecords:
             if not theirs:
                 return {}
             positions = np.concatenate([self._holding[block.places] for block in group])

@@ -59,7 +59,7 @@ class RunningStatistics:
             found[f"norms.{layer}.running_var"] = variance.astype(like)
         return found
 
-    def _ask(self, shared: messages.Records, blocks: list[Block]) -> Moments:
+    def _ask(self, shared: messages.MessageRecords, blocks: list[Block]) -> Moments:
         found: dict[int, Moments] = {}
         clients, traffic = sum(len(block.clients) for block in blocks), self._exchange.traffic
         traffic.down += clients * numbers(unpack(cast(ArrayRecord, shared["parameters"])))

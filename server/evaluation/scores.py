@@ -12,7 +12,7 @@ from common import messages
 from common.arrays import numbers, unpack
 from common.data.prepared import Indices
 from common.extend.results import Block
-from common.messages import Records
+from common.messages import MessageRecords
 from common.metrics import Sums, finish
 from common.tasks import Task
 from server.exchange.sending import Exchange
@@ -20,12 +20,12 @@ from server.exchange.sending import Exchange
 
 def ask_scores(
     exchange: Exchange,
-    shared: Records,
+    shared: MessageRecords,
     blocks: list[Block],
     models: int,
     rows: Indices,
     task: Task,
-    own: Callable[[list[Block]], Records] | None = None,
+    own: Callable[[list[Block]], MessageRecords] | None = None,
     kept: int = 0,
     theirs: Collection[str] = (),
 ) -> Iterator[tuple[list[Block], list[Sums]]]:

@@ -15,7 +15,7 @@ from common.arrays import NamedArrays, numbers, pack, unpack
 from common.data.prepared import Indices
 from common.errors import RunError
 from common.extend.results import Block
-from common.messages import RESTORE, STATE, STATES, VERSIONS, Records
+from common.messages import RESTORE, STATE, STATES, VERSIONS, MessageRecords
 from server.exchange.federation import Federation
 from server.exchange.sending import Exchange
 from server.grid.base import DirectGrid
@@ -106,7 +106,7 @@ class ClientStateSync:
     def _asked(self, places: Indices, versions: Indices) -> ClientState:
         """What the hosts of the clients at these places answer."""
 
-        def named(group: list[Block]) -> Records:
+        def named(group: list[Block]) -> MessageRecords:
             return {VERSIONS: pack({"committed": versions[places[_within(group)]]})}
 
         states: NamedArrays = {}
@@ -129,7 +129,7 @@ class ClientStateSync:
             grid.states.put(int(version), clients[chosen], {name: rows[chosen] for name, rows in kept.states.items()})
 
     def _tell(self, versions: Indices, kept: ClientState) -> None:
-        def theirs(group: list[Block]) -> Records:
+        def theirs(group: list[Block]) -> MessageRecords:
             within = _within(group)
             own = {name: rows[within] for name, rows in kept.states.items()}
             return {VERSIONS: pack({"committed": versions[kept.places[within]]}), STATE: pack(own)}

@@ -19,7 +19,7 @@ from common.data.prepared import Indices, Meta, Prepared
 from common.data.text import agreed_vocabulary
 from common.errors import RunError
 from common.extend.results import Block
-from common.messages import Records
+from common.messages import MessageRecords
 from common.tasks import Label
 from common.wording import first_few
 from server.exchange.costs import looking
@@ -164,7 +164,7 @@ def _counts(content: RecordDict, asked: list[Block]) -> list[dict[str, int]]:
 def _answers(
     exchange: Exchange,
     question: str,
-    order: Records,
+    order: MessageRecords,
     blocks: list[Block],
     read: Callable[[RecordDict, list[Block]], Iterable[T]],
     what: str,

@@ -11,7 +11,7 @@ import numpy as np
 from flwr.app import Message, RecordDict
 
 from common.extend.results import Block
-from common.messages import DATA, Blocks, Content, Records, write_data
+from common.messages import DATA, Blocks, Content, MessageRecords, write_data
 from server.exchange.traffic import Traffic
 from server.grid.base import DirectGrid
 from server.grid.polled import PolledGrid
@@ -56,9 +56,9 @@ class Exchange:
     def ask(
         self,
         message_type: str,
-        shared: Records,
+        shared: MessageRecords,
         blocks: list[Block],
-        own: Callable[[list[Block]], Records] | None = None,
+        own: Callable[[list[Block]], MessageRecords] | None = None,
         deadline: float | None = None,
         kept: int = 0,
     ) -> Iterator[Reply]:

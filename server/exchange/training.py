@@ -12,7 +12,7 @@ from common.arrays import NamedArrays, numbers, pack
 from common.data.data_spec import DataSpec
 from common.errors import InputError, RunError
 from common.extend.results import Block, BlockResult
-from common.messages import BUFFERS, Records
+from common.messages import BUFFERS, MessageRecords
 from common.scenario import Scenario
 from common.settings import ClientSettings
 from server.exchange.assignment import Assignment, RoundResults
@@ -75,7 +75,7 @@ class Training:
             instructions.records,
         )
 
-        def own(group: list[Block]) -> Records:
+        def own(group: list[Block]) -> MessageRecords:
             places = np.concatenate([block.places for block in group])
 
             def theirs(arrays: NamedArrays) -> NamedArrays:

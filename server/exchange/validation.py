@@ -76,12 +76,12 @@ class Validator:
             _expect(array.shape == clients.shape, f"its {name} are not one number per client")
             if array.dtype.kind not in "biuf":
                 raise Refused(f"its {name} are {array.dtype}, which are no numbers")
-        own = ["weight"] if self._weighting == "own" else []
+        own = ["weight"] if self._weighting == "custom" else []
         bits = [] if self._private is None else ["unclipped"]
         for name in ("examples", "train_loss", *own, *bits):
             _expect(name in reply.metrics, f"it has no {name}")
         whole = {"parameters": self._like, BUFFERS: self._buffers}
-        rows = {kind for kind, like in whole.items() if like and self._strategy.each}
+        rows = {kind for kind, like in whole.items() if like and self._strategy.needs_client_updates}
         for kind in reply.rows.keys() - rows:
             raise Refused(f"it has {kind} of each client, which nobody asked for")
         for kind in sorted(rows - reply.rows.keys()):
@@ -174,7 +174,7 @@ class Validator:
 
     def _weighs(self, result: BlockResult, rows: Indices) -> bool:
         """Whether a block's weight is that of its clients, which have so many rows."""
-        if self._weighting == "own":
+        if self._weighting == "custom":
             own = np.where(rows > 0, result.metrics["weight"], 0)
             return bool((own >= 0).all() and np.isclose(result.weight, own.sum(), rtol=1e-9, atol=0))
         return bool(result.weight == (rows.sum() if self._weighting == "rows" else (rows > 0).sum()))

@@ -16,6 +16,7 @@ from common.run_files import Metrics, read_lines, read_metrics
 from common.scenario import Scenario
 from common.scenario.flat import flat
 from common.scenario.selection import Schedule
+from common.scenario.training import Training
 from common.software import versions
 from server.evaluation.due import is_due
 from server.exchange.client_states import ClientState
@@ -77,6 +78,7 @@ def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: 
     if loaded is None:
         return Resumed(None, [], [], _left_out(events, 0, _last(lines)), notes)
     trainer = loaded.about.pop("trainer", None)
+    _rename_keys(loaded.about)
     changes = _differences(loaded.about, about(scenario, prepared))
     if changes and not allow_changes:
         raise InputError(
@@ -115,6 +117,14 @@ def _as_if_it_went_on(entry: Metrics, scenario: Scenario) -> Metrics:
     if is_due(scenario, entry["round"]):
         return entry
     return {name: value for name, value in entry.items() if not name.startswith(_MEASURED)}
+
+
+def _rename_keys(before: About) -> None:
+    """Keys of the scenario that had another name when the checkpoint was written."""
+    training = before.get("scenario", {}).get("training", {})
+    for old, new in Training.renamed.items():
+        if old in training:
+            training.setdefault(new, training.pop(old))
 
 
 def _differences(before: About, now: About) -> list[str]:

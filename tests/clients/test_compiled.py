@@ -34,9 +34,9 @@ from common.messages import TrainOrder
 from common.models import build
 from common.scenario import Scenario
 from common.scenario.activations import ActivationPart
-from common.scenario.engines import engine_for, uncovered
 from common.scenario.optimizers import Sgd
 from common.scenario.registry import FAMILIES, Family
+from common.scenario.trainers import trainer_for, uncovered
 from common.settings import ClientSettings
 from tests.clients.odd_work import odd_work, results
 from tests.conftest import REPOSITORY
@@ -153,7 +153,7 @@ def large_work() -> dict[str, Any]:
 def test_rows_that_do_not_exist_are_never_read(built: Library, tmp_path: Path) -> None:
     prepared = federation(tmp_path, [8, 8])
     prepared._shards[3] = 1 << 40
-    chosen = scenario(model={"layers": [4]}, training={"batch_size": 4, "engine": "compiled"})
+    chosen = scenario(model={"layers": [4]}, training={"batch_size": 4, "trainer": "compiled"})
     reply = train_blocks(prepared, train_order(chosen, prepared, [[0, 1]]))
     assert list(reply.excluded) == [0]
     assert "IndexError" in reply.excluded[0]
@@ -172,7 +172,7 @@ def by_both(
     """Every client's own weights, trained by the compiled trainer and by PyTorch."""
     found = []
     for engine in ("compiled", "torch"):
-        parts = chosen | {"training": {**chosen["training"], "engine": engine}}
+        parts = chosen | {"training": {**chosen["training"], "trainer": engine}}
         reply = train_blocks(prepared, order_for(scenario(**parts), prepared, agreed, **more))
         assert not reply.excluded
         found.append(reply.sums["parameters"] | (reply.state or {}))
@@ -283,7 +283,7 @@ def test_both_trainers_keep_the_same_from_round_to_round(built: Library, tmp_pat
     for number in (1, 2):
         for engine in ("compiled", "torch"):
             order = order_for(
-                scenario(model={"layers": [9]}, training={**training, "engine": engine}),
+                scenario(model={"layers": [9]}, training={**training, "trainer": engine}),
                 prepared,
                 spec_of(prepared),
                 round_number=number,
@@ -409,8 +409,8 @@ def test_the_scenario_says_which_engine_trains(parts: dict[str, Any], beyond: st
     chosen = scenario(**parts)
     deciding = (chosen.model, chosen.training, chosen.federation.strategy)
     assert uncovered(*deciding) == beyond
-    assert engine_for(*deciding, built=True) == ("torch" if beyond else "compiled")
-    assert engine_for(*deciding, built=False) == "torch"
+    assert trainer_for(*deciding, built=True) == ("torch" if beyond else "compiled")
+    assert trainer_for(*deciding, built=False) == "torch"
 
 
 def sanitized(folder: Path) -> tuple[Path, dict[str, str]]:

@@ -153,7 +153,7 @@ def assert_by_hand(prepared: Prepared, by: Trainer, model: dict[str, Any], **tra
     chosen = scenario(
         seed=3,
         model={"layers": [5], "dtype": by.dtype, **model},
-        training={"engine": by.engine, "stack": 3, "batch_size": 8, **training},
+        training={"trainer": by.engine, "stack": 3, "batch_size": 8, **training},
     )
     for client, mine in enumerate(one_each(chosen, prepared)):
         by_hand = trained(chosen, prepared, client)
@@ -254,7 +254,7 @@ def test_zeros_never_break_the_symmetry_of_hidden_units(tmp_path: Path, by: Trai
     assert_by_hand(prepared, by, model, loss="cross_entropy", epochs=2)
     chosen = scenario(
         model={"layers": [5], "dtype": by.dtype, **model},
-        training={"engine": by.engine, "epochs": 5, "batch_size": 8, "optimizer": {"name": "sgd", "lr": 0.5}},
+        training={"trainer": by.engine, "epochs": 5, "batch_size": 8, "optimizer": {"name": "sgd", "lr": 0.5}},
     )
     hidden = one_each(chosen, prepared)[0]["layers.0.weight"]
     assert (hidden == hidden[:1]).all()

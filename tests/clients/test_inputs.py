@@ -120,7 +120,7 @@ def test_gaps_are_filled_with_the_clients_own_means(prepared: Prepared) -> None:
 )
 def test_augmented_training_is_training_on_what_is_seen(prepared: Prepared, engine: str) -> None:
     training = {"epochs": 3, "batch_size": 4, "optimizer": {"name": "sgd", "lr": 0.1}, "augmentation": AUGMENTATION}
-    chosen = scenario(model={"layers": [7], "dtype": "float32"}, training={**training, "engine": engine})
+    chosen = scenario(model={"layers": [7], "dtype": "float32"}, training={**training, "trainer": engine})
     order = train_order(chosen, prepared, [[0, 1, 2, 3]])
     order.data_spec = replace(order.data_spec, own_fill=True, fill=np.zeros(6))
     reply = train_blocks(prepared, order)

@@ -89,7 +89,7 @@ def test_a_block_is_the_sum_of_its_clients_each_trained_alone(
         model={"layers": [7, 5], "dtype": by.dtype},
         training={
             **length,
-            "engine": by.engine,
+            "trainer": by.engine,
             "optimizer": {"name": "sgd", "lr": 0.1, "momentum": momentum},
             "stack": 5,
         },
@@ -110,7 +110,7 @@ def test_how_many_clients_are_stacked_changes_none_of_them(prepared: Prepared, b
     chosen = scenario(
         model={"layers": [7], "dtype": by.dtype},
         training={
-            "engine": by.engine,
+            "trainer": by.engine,
             "epochs": 2,
             "batch_size": 8,
             "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9},
@@ -130,7 +130,7 @@ def test_momentum_does_not_move_a_client_that_has_no_batches_left(tmp_path: Path
     chosen = scenario(
         model={"layers": [4], "dtype": by.dtype},
         training={
-            "engine": by.engine,
+            "trainer": by.engine,
             "batch_size": 8,
             "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9},
         },
@@ -145,7 +145,7 @@ def test_momentum_does_not_move_a_client_that_has_no_batches_left(tmp_path: Path
 def test_clients_may_have_rates_and_starts_of_their_own(prepared: Prepared, by: Trainer) -> None:
     rates = np.linspace(0.01, 0.3, 8)
     model = {"layers": [4], "dtype": by.dtype}
-    chosen = scenario(model=model, training={"batch_size": 8, "stack": 8, "engine": by.engine})
+    chosen = scenario(model=model, training={"batch_size": 8, "stack": 8, "trainer": by.engine})
     order = train_order(chosen, prepared, [[client] for client in range(8)], values={"optimizer.lr": rates})
     rng = np.random.default_rng(0)
     starts = {name: rng.normal(size=(8, *array.shape)) * 0.1 for name, array in order.parameters.items()}
@@ -161,7 +161,7 @@ def test_clients_may_have_rates_and_starts_of_their_own(prepared: Prepared, by: 
 
 @either(TORCH_32, COMPILED)
 def test_which_blocks_travel_together_changes_no_bit(prepared: Prepared, by: Trainer) -> None:
-    chosen = scenario(model={"layers": [7]}, training={"epochs": 2, "batch_size": 8, "stack": 2, "engine": by.engine})
+    chosen = scenario(model={"layers": [7]}, training={"epochs": 2, "batch_size": 8, "stack": 2, "trainer": by.engine})
     blocks = [[0, 1, 2], [3, 4], [5, 6, 7]]
     together = train_blocks(prepared, train_order(chosen, prepared, blocks))
     for index in (2, 0, 1):
@@ -174,7 +174,7 @@ def test_which_blocks_travel_together_changes_no_bit(prepared: Prepared, by: Tra
 def test_a_client_that_diverges_is_left_out_and_named(tmp_path: Path, by: Trainer) -> None:
     prepared = federation(tmp_path, [16, 16, 16], "regression")
     rates = {"optimizer.lr": np.array([0.01, 1e30, 0.01])}
-    chosen = scenario(model={"layers": [4]}, training={"epochs": 5, "batch_size": 8, "engine": by.engine})
+    chosen = scenario(model={"layers": [4]}, training={"epochs": 5, "batch_size": 8, "trainer": by.engine})
     reply = train_blocks(prepared, train_order(chosen, prepared, [[0, 1, 2]], values=rates))
     without = train_blocks(
         prepared, train_order(chosen, prepared, [[0, 2]], values={"optimizer.lr": np.array([0.01, 0.01])})
@@ -233,7 +233,7 @@ def of_all_kinds(
             "dtype": by.dtype,
         },
         training={
-            "engine": by.engine if normalization == "none" else "torch",
+            "trainer": by.engine if normalization == "none" else "torch",
             "batch_size": 8,
             "optimizer": optimizer,
             "loss": kind["loss"],

@@ -66,6 +66,6 @@ def scenario(path: Path, target: str, engine: str) -> dict[str, object]:
             "partition": {"scheme": "iid", "clients": 4},
         },
         "model": {"layers": []},
-        "training": {"epochs": 5, "batch_size": 16, "optimizer": {"name": "sgd", "lr": 0.1}, "engine": engine},
+        "training": {"epochs": 5, "batch_size": 16, "optimizer": {"name": "sgd", "lr": 0.1}, "trainer": engine},
         "federation": {"rounds": 10},
     }

@@ -272,10 +272,10 @@ def test_a_fourth_supernode_and_several_workers_are_a_line_each_of_the_settings(
 @pytest.mark.usefixtures("run")
 def test_a_ray_cluster_of_containers_outlives_one_of_them(demo: Demo, tmp_path: Path, quickstart: Path) -> None:
     # The run must still be under way when the machine dies, so the slower trainer has much to do.
-    changes = {"federation.rounds": 14, "training.epochs": 40, "training.engine": "torch"}
+    changes = {"federation.rounds": 14, "training.epochs": 40, "training.trainer": "torch"}
     demo.compose("stop", *NODES, "gate", "superlink")
     before, known = demo.rounds(), set(demo.runs.iterdir())
-    settings = {"ROUNDS": "14", "SET": "training.epochs=40 training.engine=torch"}
+    settings = {"ROUNDS": "14", "SET": "training.epochs=40 training.trainer=torch"}
     demo.compose(*RAY, "up", "--detach", "ray-run", **settings)
     first = str(demo.state("ray-worker-1")["Id"])
     demo.until(lambda: demo.rounds() > before + 4, "no round was recorded")

@@ -50,7 +50,7 @@ def fetch(address: str, host: str = "") -> tuple[int, str]:
 
 def test_a_page_follows_a_run_to_its_end_and_beyond(quickstart: Path, tmp_path: Path, browser: Browser) -> None:
     words = ["run", quickstart, "--live", "--engine", "local", "--out", tmp_path / "run"]
-    more = ["--set", "federation.rounds=12", "--set", "training.epochs=60", "--set", "training.engine=torch"]
+    more = ["--set", "federation.rounds=12", "--set", "training.epochs=60", "--set", "training.trainer=torch"]
     running = start(*words, *more, stdout=subprocess.PIPE)
     assert running.stdout is not None
     address = running.stdout.readline().partition("live: ")[2].strip()

@@ -94,7 +94,7 @@ def test_an_address_where_no_cluster_is_is_refused(quickstart: Path, address: st
 @pytest.mark.deploy
 class TestACluster:
     # The run must still be under way when a machine dies, so the slower trainer has much to do.
-    ROUNDS = ("federation.rounds=24", "training.epochs=20", "training.engine=torch")
+    ROUNDS = ("federation.rounds=24", "training.epochs=20", "training.trainer=torch")
 
     @pytest.fixture
     def cluster(self) -> Iterator[Any]:

@@ -306,7 +306,9 @@ def test_the_time_left_follows_from_the_rounds_so_far(tmp_path: Path) -> None:
     assert watcher.rounds_done() == 20, "what a pruned run would have done is not left to do"
 
 
-SLOW = flowers(seeds=3, federation={"rounds": 25}, training={"epochs": 10, "engine": "torch"}, checkpoints={"every": 5})
+SLOW = flowers(
+    seeds=3, federation={"rounds": 25}, training={"epochs": 10, "trainer": "torch"}, checkpoints={"every": 5}
+)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ class Competition(StrategyPart, name="competition", server="common.methods.compe
     ranks last and spreads nothing; of equal ones the client with the lower id wins.
     """
 
-    each: ClassVar[bool] = True
+    needs_client_updates: ClassVar[bool] = True
 
     mode: Literal["best", "top_k", "weighted", "tournament", "layerwise", "population"] = key(
         "best: the winner takes all. top_k: the k best are averaged. weighted: all are averaged by the softmax of "

@@ -15,7 +15,7 @@ class FedTrimmedAvg(
 ):
     """The mean of each coordinate without its extremes, whatever the clients' rows (Yin et al. 2018)."""
 
-    each: ClassVar[bool] = True
+    needs_client_updates: ClassVar[bool] = True
     robust: ClassVar[bool] = True
 
     beta: float = key(

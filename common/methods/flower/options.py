@@ -89,14 +89,14 @@ class FedYogi(StrategyPart, name="fedyogi", server="common.methods.flower.server
 class FedMedian(StrategyPart, name="fedmedian", server="common.methods.flower.server:fedmedian"):
     """The median of the clients' weights, coordinate by coordinate, whatever their rows (Yin et al. 2018)."""
 
-    each: ClassVar[bool] = True
+    needs_client_updates: ClassVar[bool] = True
     robust: ClassVar[bool] = True
 
 
 class _Bounded(StrategyPart):
     """A strategy that bears so many malicious clients and no more."""
 
-    each: ClassVar[bool] = True
+    needs_client_updates: ClassVar[bool] = True
     robust: ClassVar[bool] = True
 
     malicious_clients: int = key(

@@ -56,8 +56,8 @@ class FlowerStrategy(Strategy):
         given = _Loose.of(start.parameters)
         (asked,) = strategy.configure_train(start.number, given, ConfigRecord(), _OneNodeGrid())
         answer = Message(Content({}), reply_to=asked)
-        replies = self._each(start, results, answer) if options.each else _blocks(results, answer)
-        if options.each and len(replies) < options.fewest:
+        replies = self._each(start, results, answer) if options.needs_client_updates else _blocks(results, answer)
+        if options.needs_client_updates and len(replies) < options.fewest:
             raise RunError(
                 f"round {start.number}: {len(replies)} clients gave a usable answer, {options.name} needs "
                 f"{options.fewest}: {options.bound or 'one at least'}; logs/run.log says what happened"

@@ -15,7 +15,7 @@ class GeometricMedian(
 ):
     """The weights with the least sum of distances to the clients', by their rows (Pillutla et al. 2022, RFA)."""
 
-    each: ClassVar[bool] = True
+    needs_client_updates: ClassVar[bool] = True
     robust: ClassVar[bool] = True
 
     iterations: int = key(

@@ -19,7 +19,7 @@ class QFedAvg(
     asks for them.
     """
 
-    each: ClassVar[bool] = True
+    needs_client_updates: ClassVar[bool] = True
 
     q: float = key("How much fairer: at 0 all clients count alike, whatever their loss.", 0.1, unit="none", ge=0)
     client_learning_rate: float | None = key(

@@ -1,4 +1,4 @@
-"""`training.engine`: which trainer works, and what of a scenario the compiled one does not do."""
+"""`training.trainer`: which trainer works, and what of a scenario the compiled one does not do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from common.scenario.model import Model
 from common.scenario.strategy import StrategyPart
 from common.scenario.training import Training
 
-Engine = Literal["compiled", "torch"]
+TrainerName = Literal["compiled", "torch"]
 
 NOT_BUILT = (
     "the compiled trainer was not built when Hothouse was installed here, so PyTorch trains, several times slower; "
@@ -54,8 +54,8 @@ def _heeds(part: Part, name: str) -> bool:
     return part.compiled if isinstance(part.compiled, bool) else name in part.compiled
 
 
-def engine_for(model: Model, training: Training, strategy: StrategyPart, built: bool) -> Engine:
-    """The engine that trains where the compiled one is built, or is not."""
-    if training.engine == "auto":
+def trainer_for(model: Model, training: Training, strategy: StrategyPart, built: bool) -> TrainerName:
+    """The trainer that works where the compiled one is built, or is not."""
+    if training.trainer == "auto":
         return "compiled" if built and uncovered(model, training, strategy) is None else "torch"
-    return training.engine
+    return training.trainer

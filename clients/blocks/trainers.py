@@ -7,13 +7,13 @@ from clients.compiled.trainer import CompiledTrainer
 from clients.training.job import Trainer, TrainJob
 from clients.training.torch_trainer import TorchTrainer
 from common.errors import RunError
-from common.scenario.engines import NOT_BUILT, engine_for
+from common.scenario.trainers import NOT_BUILT, trainer_for
 
 
-def trainer_for(job: TrainJob) -> Trainer:
+def make_trainer(job: TrainJob) -> Trainer:
     """The trainer that the message's scenario asks for. Raises RunError where it is not built here."""
     settings, found = job.settings, library()
-    if engine_for(settings.model, settings.training, settings.strategy, found is not None) == "torch":
+    if trainer_for(settings.model, settings.training, settings.strategy, found is not None) == "torch":
         return TorchTrainer(job)
     if found is None:
         raise RunError(NOT_BUILT)

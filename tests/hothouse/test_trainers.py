@@ -10,8 +10,10 @@ import pytest
 from rich.console import Console
 
 import clients.app
-import clients.blocks.engines
+import clients.blocks.trainers
 import hothouse
+import server.app
+import server.record.resume
 from clients.compiled.library import library
 from common.errors import InputError
 from hothouse.running.progress import LiveProgress
@@ -22,7 +24,7 @@ SHORT = ["federation.rounds=3"]
 @pytest.fixture
 def not_built(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if there had been no compiler when Hothouse was installed."""
-    for module in (clients.app, clients.blocks.engines):
+    for module in (clients.app, clients.blocks.trainers):
         monkeypatch.setattr(module, "library", lambda: None)
 
 
@@ -45,8 +47,8 @@ def test_the_engine_is_recorded(quickstart: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(library() is None, reason="the compiled trainer is not built here")
 def test_both_engines_learn_the_same(quickstart: Path, tmp_path: Path) -> None:
-    ours = run_local(quickstart, tmp_path / "a", "training.engine=compiled").metrics
-    theirs = run_local(quickstart, tmp_path / "b", "training.engine=torch").metrics
+    ours = run_local(quickstart, tmp_path / "a", "training.trainer=compiled").metrics
+    theirs = run_local(quickstart, tmp_path / "b", "training.trainer=torch").metrics
     assert ours.train_loss.to_list()[1:] == pytest.approx(theirs.train_loss.to_list()[1:], abs=1e-4)
 
 
@@ -61,13 +63,13 @@ def test_without_a_compiler_everything_runs_and_that_is_said_once(quickstart: Pa
 
 @pytest.mark.usefixtures("not_built")
 def test_a_scenario_that_insists_on_it_is_told_what_to_do(quickstart: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"training\.engine.*expected auto or torch.*install Hothouse again"):
-        run_local(quickstart, tmp_path / "run", "training.engine=compiled")
+    with pytest.raises(InputError, match=r"training\.trainer.*expected auto or torch.*install Hothouse again"):
+        run_local(quickstart, tmp_path / "run", "training.trainer=compiled")
 
 
 def test_a_scenario_that_insists_on_what_it_does_not_do_is_refused(quickstart: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"training\.engine.*auto or torch: training\.mixup is not among"):
-        run_local(quickstart, tmp_path / "run", "training.engine=compiled", "training.mixup=0.2")
+    with pytest.raises(InputError, match=r"training\.trainer.*auto or torch: training\.mixup is not among"):
+        run_local(quickstart, tmp_path / "run", "training.trainer=compiled", "training.mixup=0.2")
 
 
 @pytest.mark.skipif(library() is None, reason="the compiled trainer is not built here")
@@ -104,3 +106,30 @@ def test_a_run_without_fused_multiply_add_goes_on_so_and_the_other_way_round_is_
 def test_scipy_and_scikit_learn_are_among_what_the_bits_depend_on(quickstart: Path, tmp_path: Path) -> None:
     run = run_local(quickstart, tmp_path / "run")
     assert {"scipy", "scikit-learn"} < set(run.summary["versions"])
+
+
+def test_the_key_that_it_had_before_is_read_with_a_notice(quickstart: Path, tmp_path: Path) -> None:
+    with pytest.warns(FutureWarning, match="the key engine is called trainer now; write trainer"):
+        run = run_local(quickstart, tmp_path / "run", "training.engine=torch")
+    assert run.scenario.training.trainer == "torch"
+    assert "engine" not in (run.folder / "scenario.yaml").read_text()
+
+
+def test_a_run_that_was_recorded_with_that_key_is_resumed(
+    quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def about_before(scenario: Any, prepared: Any) -> dict[str, Any]:
+        told = about(scenario, prepared)
+        told["scenario"]["training"]["engine"] = told["scenario"]["training"].pop("trainer")
+        return told
+
+    about = server.record.resume.about
+    with monkeypatch.context() as before:
+        before.setattr(server.app, "about", about_before)
+        run = run_local(quickstart, tmp_path / "run", "training.trainer=torch")
+    kept = run.folder / "scenario.yaml"
+    kept.write_text(kept.read_text().replace("trainer: torch", "engine: torch"))
+    with pytest.warns(FutureWarning, match="engine is called trainer"):
+        resumed = hothouse.resume(run.folder, rounds=4, engine="local")
+    whole = run_local(quickstart, tmp_path / "whole", "training.trainer=torch", "federation.rounds=4")
+    assert (resumed.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
