@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,6 @@ TERMS = {
     "Ladder": "Leaderboard",
     "Judging": "ScenarioScorer",
     "Verdict": "CompetitionResult",
-    "told": "client_metrics",
     "Slate": "SharedBuffer",
     "Lines": "SocketPool",
     "Mail": "Codec",
@@ -51,7 +51,7 @@ TERMS = {
 def classes_and_functions(path: Path) -> Iterator[str]:
     """The names of what a file declares."""
     tokens = list(tokenize.generate_tokens(io.StringIO(path.read_text()).readline))
-    for before, now in zip(tokens, tokens[1:], strict=False):
+    for before, now in itertools.pairwise(tokens):
         if before.string in ("class", "def") and before.type == now.type == tokenize.NAME:
             yield now.string
 

@@ -80,7 +80,7 @@ __all__ = [
     "EvaluateOrder",
     "Hosting",
     "InitialWeights",
-    "Records",
+    "MessageRecords",
     "TrainOrder",
     "TrainReply",
     "evaluate_records",
