@@ -17,7 +17,7 @@ import pandas as pd
 import hothouse
 from common.run_files import Metrics
 from hothouse.comparison.statistics import estimate
-from server.record.observers import Observer
+from server.events import Observer
 
 TUNING_SEEDS = [101, 102]
 """What is tuned is tuned with these seeds, and reported with others."""
@@ -112,7 +112,7 @@ class _Target(Observer):
     def __init__(self, target: float, never: int) -> None:
         self.target, self.reached = target, never
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Look at the validation rows."""
         if metrics["validation_accuracy"] >= self.target:
             self.reached = metrics["round"]

@@ -12,12 +12,12 @@ from common.data import Prepared
 from common.determinism import one_thread
 from common.scenario import Scenario
 from server.config import RunConfig
+from server.events import Observer
 from server.grid.base import DirectGrid
 from server.grid.polled import PolledGrid
 from server.orphan import end_with_parent
 from server.record.checkpoints import Checkpoints
 from server.record.console import ConsoleObserver, reported
-from server.record.observers import Observer
 from server.record.recorder import Recorder
 from server.record.report_recorder import ReportRecorder
 from server.record.resume import Resumed, about, resume

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -31,18 +30,18 @@ from server.evaluation.losses import TrainingLosses
 from server.evaluation.measuring import Measured, RoundEvaluator
 from server.evaluation.running_statistics import RunningStatistics
 from server.evaluation.scoring import ScenarioScorer
-from server.events import WorkerEvent
+from server.events import Event, Events, Observer, RoundReport, RoundStarted, RunStarted
 from server.exchange.assignment import Assignment, RoundResults
 from server.exchange.client_states import ClientState, ClientStateSync
 from server.exchange.data_spec import agree_on_data
-from server.exchange.federation import discover
+from server.exchange.federation import Federation, discover
+from server.exchange.run_context import RunContext
 from server.exchange.sending import Carrier, Exchange
 from server.exchange.traffic import traffic
 from server.exchange.training import Training
 from server.grid.base import DirectGrid
 from server.record.checkpoint_policy import CheckpointPolicy
 from server.record.checkpoints import Checkpoints
-from server.record.observers import Observer, RoundReport
 from server.record.resume import Resumed
 from server.record.state import RunState
 from server.selection.base import SelectionRule
@@ -62,63 +61,56 @@ class Rounds:
         resumed: Resumed | None = None,
     ) -> None:
         self._scenario, self._observers = scenario, observers
-        self._resumed, self._round = resumed or Resumed(None, [], []), 0
-        self._notes = list(self._resumed.notes)
+        self._resumed = resumed or Resumed(None, [], [])
+        self._notes, self._events = list(self._resumed.notes), Events(self._pass_on)
         if isinstance(grid, DirectGrid):
-            grid.listen(self._tell, self._tell_work)
-        self._federation, claims = discover(grid, prepared).within(scenario.federation.limits.examples)
-        for client, rows in claims:
-            reason = f"it claims {rows:,} rows, more than federation.limits.examples"
-            self._notes.append(("refused", {"clients": [client], "reason": reason}))
-        if self._federation.missing:
-            reason = "the data has them, and no node does; the run goes on without them"
-            self._notes.append(("missing", {"clients": self._federation.missing, "reason": reason}))
-        cohort = cohort_size(scenario.federation.clients_per_round, len(self._federation.clients))
-        if cohort > len(self._federation.clients):
+            grid.events = self._events
+        federation = self._found(grid, prepared)
+        cohort = cohort_size(scenario.federation.clients_per_round, len(federation.clients))
+        if cohort > len(federation.clients):
             raise InputError(
-                f"at most the {len(self._federation.clients)} clients that are there, not {cohort}",
+                f"at most the {len(federation.clients)} clients that are there, not {cohort}",
                 "federation.clients_per_round",
             )
-        self._exchange = Exchange(grid, self._federation.nodes, prepared.key, self._tell)
+        exchange = Exchange(grid, federation.nodes, prepared.key, self._events)
         noisy = needs_spread(scenario.training.augmentation)
         weighed = getattr(scenario.training.loss, "class_weights", None) == "balanced"
-        data_spec = agree_on_data(
-            self._exchange, self._federation, scenario.federation.blocks, prepared, noisy, weighed
-        )
-        trainer = choose(scenario, self._federation.compiled, self._resumed.trainer)
+        data_spec = agree_on_data(exchange, federation, scenario.federation.blocks, prepared, noisy, weighed)
+        trainer = choose(scenario, federation.compiled, self._resumed.trainer)
         if checkpoints is not None:
             checkpoints.belong_to(trainer=trainer.identity)
         self._notes += trainer.notes
-        self._settled = {**trainer.facts, "data": prepared.meta.content}
-        self._agreement = data_spec
-        self._settings = ClientSettings.of(scenario).trained_by(trainer.name, trainer.fused)
+        self._facts = {**trainer.facts, "data": prepared.meta.content}
+        settings = ClientSettings.of(scenario).trained_by(trainer.name, trainer.fused)
+        self._run = run = RunContext(scenario, prepared, federation, exchange, data_spec, settings)
         self._network = build(scenario.model, data_spec, scenario.seed)
-        self._training = Training(scenario, self._exchange, self._federation, data_spec, self._settings, self._tell)
-        self._evaluate = RoundEvaluator(scenario, prepared, data_spec, self._federation, self._exchange, self._settings)
-        scorer = ScenarioScorer(scenario, prepared, data_spec, self._federation, self._exchange)
-        sizes = self._federation.training_sizes
-        self._losses = TrainingLosses(
-            self._federation,
-            self._exchange,
-            data_spec,
-            self._settings.model_dump_json(),
-            scenario.federation.blocks,
-        )
-        context = StrategyContext(scenario, self._federation.clients, sizes, scorer, self._losses, self._drawn)
-        rule = scenario.federation.selection
+        self._training, self._evaluate = Training(run), RoundEvaluator(run)
+        self._losses, self._statistics = TrainingLosses(run), RunningStatistics(run, self._network)
+        self._client_states = ClientStateSync(run)
+        sizes, scorer = federation.training_sizes, ScenarioScorer(run)
+        context = StrategyContext(scenario, federation.clients, sizes, scorer, self._losses, self._drawn)
+        rule, options = scenario.federation.selection, scenario.federation.strategy
         self._selection: SelectionRule = implementation(rule)(rule, context, cohort)
-        options = scenario.federation.strategy
         self._strategy: Strategy = implementation(options, "server")(options, context)
         if scenario.federation.privacy is not None:
             # Its accountants take a while to import.
             from server.privacy import PrivateStrategy
 
             self._strategy = PrivateStrategy(scenario.federation.privacy, context, self._strategy)
-        self._statistics = RunningStatistics(self._network, self._settings, data_spec, self._exchange)
-        self._keeping = ClientStateSync(self._exchange, self._federation, scenario.federation.blocks)
-        self._keeper = CheckpointPolicy(
-            scenario, data_spec.task, checkpoints, self._collect, self._tell, self._resumed.history
+        self._policy = CheckpointPolicy(
+            scenario, data_spec.task, checkpoints, self._collect, self._events, self._resumed.history
         )
+
+    def _found(self, grid: Carrier, prepared: Prepared) -> Federation:
+        """The clients that are there; what is wrong with some is noted."""
+        federation, claims = discover(grid, prepared).within(self._scenario.federation.limits.examples)
+        for client, rows in claims:
+            reason = f"it claims {rows:,} rows, more than federation.limits.examples"
+            self._notes.append(("refused", {"clients": [client], "reason": reason}))
+        if federation.missing:
+            reason = "the data has them, and no node does; the run goes on without them"
+            self._notes.append(("missing", {"clients": federation.missing, "reason": reason}))
+        return federation
 
     def run(self) -> None:
         """All rounds that are left, and the final model.
@@ -128,39 +120,47 @@ class Rounds:
         """
         rounds = self._scenario.federation.rounds
         size = sum(parameter.numel() for parameter in self._network.parameters())
-        for observer in self._observers:
-            observer.started(rounds, len(self._federation.clients), size)
-            observer.agreed(self._federation, self._agreement)
-            observer.settled(self._settled)
-        for event, details in self._notes:
-            self._tell(event, details)
+        federation = self._run.federation
+        self._pass_on(
+            RunStarted(
+                rounds,
+                federation.clients,
+                federation.training_sizes,
+                federation.holdout_sizes,
+                size,
+                self._run.data_spec,
+                self._facts,
+            )
+        )
+        for name, details in self._notes:
+            self._events.notice(name, **details)
         state = self._resumed.state
         try:
             state = self._begin() if state is None else self._restored(state)
             while state.round < rounds:
                 state = self._next(state)
         except BaseException:
-            self._keeper.at_the_break(state)
+            self._policy.at_the_break(state)
             raise
         for observer in self._observers:
-            observer.finished(self._model(state))
+            observer.on_end(self._model(state))
 
     def _begin(self) -> RunState:
         """Round 0: the untrained model, measured."""
         clock = _Clock()
         fresh = {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
-        weights, new = starting_weights(self._scenario, fresh, self._agreement) or (fresh, [])
+        weights, new = starting_weights(self._scenario, fresh, self._run.data_spec) or (fresh, [])
         for reason in new:
-            self._tell("partly new", {"reason": reason})
-        versions = np.zeros(len(self._federation.clients), dtype=np.int64)
+            self._events.notice("partly new", reason=reason)
+        versions = np.zeros(len(self._run.federation.clients), dtype=np.int64)
         measured = self._evaluate(weights, versions, self._strategy.candidates(), self._strategy.initial_weights())
         metrics = {"clients": 0, "bytes_down": 0, "bytes_up": 0, "bytes_evaluation": self._evaluation_bytes()}
         metrics |= measured.metrics
         clock.lap("evaluation")
-        self._call(measured)
+        self._report(measured)
         buffers = {name: weights.pop(name) for name, _ in self._network.named_buffers()}
         state = self._state(weights, buffers, versions, {"round": 0, **metrics})
-        self._tell_round(state.metrics, clock)
+        self._end_round(state.metrics, clock)
         return state
 
     def _state(self, parameters: NamedArrays, buffers: NamedArrays, versions: Indices, metrics: Metrics) -> RunState:
@@ -169,55 +169,54 @@ class Rounds:
         strategy, selection = (
             {name: np.array(array) for name, array in half.state.items()} for half in (self._strategy, self._selection)
         )
-        return RunState(self._round, parameters, buffers, strategy, selection, versions, metrics)
+        return RunState(self._events.round, parameters, buffers, strategy, selection, versions, metrics)
 
     def _restored(self, state: RunState) -> RunState:
         """Give the strategy and the clients back what they had after the state's round."""
-        self._round = state.round
+        self._events.round = state.round
         # Files sort names; Flower's strategies match arrays by their places.
         state.parameters = {name: state.parameters[name] for name, _ in self._network.named_parameters()}
         self._strategy.state = dict(state.strategy)
         self._selection.state = dict(state.selection)
-        self._keeping.restore(state.versions, self._resumed.kept())
-        self._tell("resumed", {})
+        self._client_states.restore(state.versions, self._resumed.kept())
+        self._events.notice("resumed")
         return state
 
     def _next(self, before: RunState) -> RunState:
         """One round: the global weights become the aggregate of the cohort's."""
         scenario, clock = self._scenario, _Clock()
-        self._round = number = before.round + 1
-        self._exchange.traffic.taken()
+        self._events.round = number = before.round + 1
+        self._run.exchange.traffic.taken()
         cohort = self._selection.cohort(number, before.parameters | before.buffers)
-        for observer in self._observers:
-            observer.round_started(number, self._federation.clients[cohort])
+        self._pass_on(RoundStarted(number, self._run.federation.clients[cohort]))
         start = self._start(before, cohort)
         assignment = self._assignment(start, before.versions)
         trained = self._training.round(assignment)
         clock.lap("training")
         empty = not trained.results and not self._strategy.steps_without_clients
         outcome = RoundOutcome({}) if empty else self._strategy.aggregate(start, trained.results)
-        for event, details in outcome.events:
-            self._tell(event, details)
+        for name, details in outcome.events:
+            self._events.notice(name, **details)
         parameters, buffers = before.parameters | outcome.parameters, outcome.buffers
         if buffers is None and empty:
             buffers = before.buffers
         elif buffers is None:
             buffers = self._statistics(parameters, before.buffers, trained.results)
-        took_part = np.searchsorted(self._federation.clients, trained.clients)
+        took_part = np.searchsorted(self._run.federation.clients, trained.clients)
         self._selection.learn(number, took_part)
         versions = before.versions
-        if self._settings.keeps_state:
+        if self._run.settings.keeps_state:
             versions = versions.copy()
             versions[took_part] = number
             if outcome.adoption is not None:
-                self._keeping.adopt(number, versions, outcome.adoption.adopters, outcome.adoption.givers)
+                self._client_states.adopt(number, versions, outcome.adoption.adopters, outcome.adoption.givers)
         kept = set(scenario.federation.strategy.personal([*parameters, *buffers]))
         metrics = {
             "round": number,
             **traffic(kept, assignment, trained),
             **outcome.metrics,
         }
-        beside = self._exchange.traffic.taken()
+        beside = self._run.exchange.traffic.taken()
         metrics["bytes_down"] += beside.down
         metrics["bytes_up"] += beside.up
         clock.lap("aggregation")
@@ -227,11 +226,11 @@ class Rounds:
             measured = self._evaluate(model, versions, strategy.candidates(), strategy.initial_weights())
             metrics |= {"bytes_evaluation": self._evaluation_bytes(), **measured.metrics}
             clock.lap("evaluation")
-        self._call(measured, trained, outcome.leaderboard)
+        self._report(measured, trained, outcome.leaderboard)
         state = self._state(parameters, buffers, versions, metrics)
-        self._keeper.after(state)
+        self._policy.after(state)
         clock.lap("checkpoint")
-        self._tell_round(metrics, clock)
+        self._end_round(metrics, clock)
         return state
 
     def _start(self, before: RunState, cohort: Indices) -> RoundStart:
@@ -239,7 +238,7 @@ class Rounds:
         losses = np.empty(0)
         if self._strategy.needs_client_losses and len(cohort):
             losses = self._losses(before.parameters | before.buffers, cohort).mean
-        return RoundStart(self._round, before.parameters, before.buffers, cohort, losses)
+        return RoundStart(self._events.round, before.parameters, before.buffers, cohort, losses)
 
     def _assignment(self, start: RoundStart, versions: Indices) -> Assignment:
         """Who trains, and from what."""
@@ -258,24 +257,25 @@ class Rounds:
         without = self._resumed.excluded.get(start.number, {})
         return Assignment(start.number, start.cohort, parameters, instructions, known, initial, versions, without)
 
-    def _call(self, measured: Measured, trained: RoundResults | None = None, ladder: Leaderboard | None = None) -> None:
-        """Tell what became of each client and, where networks competed, of each network."""
+    def _report(
+        self, measured: Measured, trained: RoundResults | None = None, leaderboard: Leaderboard | None = None
+    ) -> None:
+        """Pass on what became of each client and, where networks competed, of each network."""
         nobody = np.empty(0, np.int64)
-        roll = RoundReport(
-            round=self._round,
-            clients=trained.clients if trained else nobody,
-            train_loss=trained.losses if trained else nobody.astype(np.float64),
-            holders=measured.holders,
-            holdout=measured.holdout,
-            personal=measured.personal,
+        self._pass_on(
+            RoundReport(
+                round=self._events.round,
+                clients=trained.clients if trained else nobody,
+                train_loss=trained.losses if trained else nobody.astype(np.float64),
+                holders=measured.holders,
+                holdout=measured.holdout,
+                personal=measured.personal,
+                leaderboard=leaderboard,
+            )
         )
-        for observer in self._observers:
-            observer.called(roll)
-            if ladder is not None:
-                observer.ranked(self._round, ladder)
 
     def _evaluation_bytes(self) -> int:
-        taken = self._exchange.traffic.taken()
+        taken = self._run.exchange.traffic.taken()
         return taken.down + taken.up
 
     def _drawn(self, number: int) -> NamedArrays:
@@ -286,25 +286,21 @@ class Rounds:
 
     def _collect(self, state: RunState) -> Iterable[ClientState]:
         """What clients kept after the round, as a checkpoint needs it."""
-        return self._keeping.collect(state.versions, state.parameters)
+        return self._client_states.collect(state.versions, state.parameters)
 
-    def _tell_round(self, metrics: Metrics, clock: _Clock) -> None:
+    def _end_round(self, metrics: Metrics, clock: _Clock) -> None:
         timed = {**metrics, "seconds": clock.total(), **clock.laps}
         for observer in self._observers:
-            observer.round_ended(timed)
+            observer.on_round_end(timed)
 
-    def _tell_work(self, work: WorkerEvent) -> None:
+    def _pass_on(self, event: Event) -> None:
         for observer in self._observers:
-            observer.worked(work)
-
-    def _tell(self, event: str, details: dict[str, Any]) -> None:
-        for observer in self._observers:
-            observer.happened(event, self._round, details)
+            observer.on_event(event)
 
     def _model(self, state: RunState) -> Predictor:
         self._network.load_state_dict(tensors(self._strategy.reported(state.parameters | state.buffers)))
         untrained = self._scenario.federation.strategy.personal(self._network.state_dict())
-        return Predictor(self._network, self._scenario.model, self._agreement, untrained).eval()
+        return Predictor(self._network, self._scenario.model, self._run.data_spec, untrained).eval()
 
 
 class _Clock:

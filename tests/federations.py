@@ -15,7 +15,7 @@ from common import messages, seeds
 from common.arrays import NamedArrays, pack
 from common.data import Prepared
 from common.data.data_spec import DataSpec
-from common.data.prepared import Indices, Meta, Shards, write_shards
+from common.data.prepared import Meta, Shards, write_shards
 from common.extend.leaderboard import Leaderboard
 from common.messages import Blocks, TrainOrder
 from common.models import MLP, build
@@ -23,8 +23,8 @@ from common.models.predictor import Predictor
 from common.run_files import Metrics
 from common.scenario import Scenario, load_scenario
 from common.settings import ClientSettings
+from server.events import Event, Notice, Observer, RoundReport, RoundStarted
 from server.grid.local import LocalGrid
-from server.record.observers import Observer
 from server.rounds import Rounds
 from tests import plain
 
@@ -155,20 +155,20 @@ class Watcher(Observer):
         self.cohorts: list[list[int]] = []
         self.ladders: list[Leaderboard] = []
 
-    def round_started(self, round_number: int, clients: Indices) -> None:
-        self.cohorts.append(clients.tolist())
+    def on_event(self, event: Event) -> None:
+        match event:
+            case RoundStarted():
+                self.cohorts.append(event.clients.tolist())
+            case Notice():
+                self.events.append((event.name, event.details))
+                self.log.append((event.round, event.name, event.details))
+            case RoundReport(leaderboard=Leaderboard() as leaderboard):
+                self.ladders.append(leaderboard)
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         self.rounds.append(metrics)
 
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        self.events.append((event, details))
-        self.log.append((round_number, event, details))
-
-    def ranked(self, round_number: int, ladder: Leaderboard) -> None:
-        self.ladders.append(ladder)
-
-    def finished(self, model: Predictor) -> None:
+    def on_end(self, model: Predictor) -> None:
         self.model = model
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 import hothouse
 from common.run_files import Metrics
-from server.record.observers import Observer
+from server.events import Observer
 
 TIMES = ("seconds", "training_seconds", "aggregation_seconds", "evaluation_seconds", "checkpoint_seconds")
 
@@ -23,7 +23,7 @@ class Photographer(Observer):
         """`rounds` are the rounds to copy it after; all of them if left out."""
         self.folder, self.album, self.rounds = folder, album, rounds
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         if self.rounds is not None and metrics["round"] not in self.rounds:
             return
         shutil.copytree(self.folder, self.album / str(metrics["round"]))

@@ -56,7 +56,7 @@ def watch(run_folder: RunFolder, port: Port = None) -> None:
 
     read(run_folder)
     page = LivePage(port)
-    page.opened(run_folder)
+    page.serve(run_folder)
     print(f"Report: {page.address} until Ctrl-C", flush=True)
     try:
         serve()

@@ -15,7 +15,7 @@ from common.errors import InputError, Interrupted, RunError, RunsFailed
 
 if TYPE_CHECKING:
     from hothouse.running.finished import Run
-    from server.record.observers import Observer
+    from server.events import Observer
 
 
 @contextmanager
@@ -24,6 +24,7 @@ def shown_run(
 ) -> Iterator[tuple[list[Observer], Callable[[Run], None]]]:
     """Who watches a run, and what shows its result, for the way in which the user wants to see it."""
     from hothouse.running.progress import RunFolderObserver
+    from server.events import Notice
 
     with ExitStack() as after:
         progress, show = _progress(quiet, json_lines, after)
@@ -35,17 +36,17 @@ def shown_run(
             page = LivePage(port)
             after.callback(page.close)
             observers.append(page)
-            progress.happened("live", 0, {"reason": page.address})
+            progress.on_event(Notice("live", 0, {"reason": page.address}))
         try:
             yield observers, show
         except KeyboardInterrupt:
-            progress.happened("failed", 0, {"reason": "interrupted"})
+            progress.on_event(Notice("failed", 0, {"reason": "interrupted"}))
             raise Interrupted(home.folder) from None
         except RunError as error:
-            progress.happened("failed", 0, {"reason": str(error)})
+            progress.on_event(Notice("failed", 0, {"reason": str(error)}))
             raise RunError(f"{error}\nRun folder: {home.folder}" if home.folder else str(error)) from error
         except InputError as error:
-            progress.happened("failed", 0, {"reason": str(error)})
+            progress.on_event(Notice("failed", 0, {"reason": str(error)}))
             raise
         if live:
             if not quiet and not json_lines:
@@ -55,8 +56,8 @@ def shown_run(
 
 def _progress(quiet: bool, json_lines: bool, after: ExitStack) -> tuple[Observer, Callable[[Run], None]]:
     from hothouse.running.progress import JsonProgress, LiveProgress, fairness_table, privacy_lines, result_table
+    from server.events import Observer
     from server.record.journal import as_json
-    from server.record.observers import Observer
 
     def as_line(done: Run) -> None:
         print(as_json({"event": "finished", "folder": str(done.folder), "summary": done.summary}), flush=True)

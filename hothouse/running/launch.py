@@ -31,8 +31,9 @@ from hothouse.running.logs import OWN, EventLog, Logs, captured
 from hothouse.running.notebook import NotebookProgress, in_notebook
 from hothouse.running.ray_cluster import ray_cluster
 from hothouse.running.ray_session import mark_run, ray_session
+from server.events import Notice, Observer, RunOpened
 from server.grid.base import SERVER_NODE, DirectGrid
-from server.record.observers import Observer
+from server.record.observers import observing
 from server.record.resume import Resumed
 from server.record.resume import resume as find
 from server.trackers import check_trackers
@@ -138,11 +139,11 @@ def _launch(
     In a notebook the run is shown where nobody else watches it.
     """
     check_trackers(scenario)
-    watching = observers or ([NotebookProgress()] if in_notebook() else [])
+    watching = [observing(one) for one in observers] or ([NotebookProgress()] if in_notebook() else [])
 
     def warned(source: str, text: str) -> None:
         for observer in watching:
-            observer.happened("warning", 0, {"source": source, "reason": text})
+            observer.on_event(Notice("warning", 0, {"source": source, "reason": text}))
 
     # A single thread, and the only one that imports modules of ours until it is done: two threads that enter a circle
     # of imports at two places block each other.
@@ -160,9 +161,9 @@ def _launch(
             logs.into(home)
             mark_run(home)
             for observer in watching:
-                observer.opened(home)
+                observer.on_event(RunOpened(home))
                 for hint in [] if going_on else hints(scenario, prepared):
-                    observer.happened("hint", 0, {"reason": hint})
+                    observer.on_event(Notice("hint", 0, {"reason": hint}))
             build = importing.result().build
             context = Context(grid.run.run_id, SERVER_NODE, {}, RecordDict(), {"out": str(home)})
             with _reported(home):

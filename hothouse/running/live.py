@@ -24,7 +24,7 @@ from common.errors import InputError
 from hothouse.report.page import Page, paragraph
 from hothouse.report.run import run_page
 from hothouse.results.records import RunRecords, readable
-from server.record.observers import Observer
+from server.events import Event, Observer, RunOpened
 
 HOST = "127.0.0.1"
 PORT = 8642
@@ -57,7 +57,12 @@ class LivePage(Observer):
         """Where the page is."""
         return f"http://{HOST}:{self._server.server_port}/{self._server.token}/"
 
-    def opened(self, folder: Path) -> None:
+    def on_event(self, event: Event) -> None:
+        """Serve the run when it has a folder."""
+        if isinstance(event, RunOpened):
+            self.serve(event.folder)
+
+    def serve(self, folder: Path) -> None:
         """Serve the run in this folder."""
         self._server.feed = _Feed(folder)
         if self._thread is None:

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from server.record.observers import Observer
+from server.events import Event, Notice, Observer
 from server.record.run_log import FORMAT, LOGGERS
 
 Warned = Callable[[str, str], None]
@@ -96,15 +96,18 @@ class EventLog(Observer):
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
+    def on_event(self, event: Event) -> None:
         """Write down an event."""
-        level = logging.INFO if event in _ORDINARY else logging.WARNING
+        if not isinstance(event, Notice):
+            return
+        details = event.details
+        level = logging.INFO if event.name in _ORDINARY else logging.WARNING
         detail = details.get("detail", "")
         new = detail not in self._seen
         self._seen.add(detail)
         rest = ", ".join(f"{name}={value}" for name, value in details.items() if name != "detail")
         logging.getLogger(OWN).log(
-            level, "round %d: %s %s%s", round_number, event, rest, f"\n{detail}" if new and detail else ""
+            level, "round %d: %s %s%s", event.round, event.name, rest, f"\n{detail}" if new and detail else ""
         )
 
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from common.metrics import primaries
 from common.run_files import Metrics
 from hothouse.running.progress import numbers
-from server.record.observers import Observer
+from server.events import Event, Observer, RunStarted
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor
@@ -65,18 +65,19 @@ class NotebookProgress(Observer):
         )
         self._picture = Picture()
 
-    def started(self, rounds: int, clients: int, parameters: int) -> None:
-        """Show an empty bar."""
-        self._rounds = rounds
-        self._task = self._bar.add_task("rounds", total=rounds, numbers="")
-        self._picture.show(self._bar, now=True)
+    def on_event(self, event: Event) -> None:
+        """Show an empty bar when the run starts."""
+        if isinstance(event, RunStarted):
+            self._rounds = event.rounds
+            self._task = self._bar.add_task("rounds", total=event.rounds, numbers="")
+            self._picture.show(self._bar, now=True)
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Show the round's numbers."""
         self._bar.update(self._task, completed=metrics["round"], numbers="  ".join(numbers(metrics)))
         self._picture.show(self._bar, now=metrics["round"] == self._rounds)
 
-    def finished(self, model: Predictor) -> None:
+    def on_end(self, model: Predictor) -> None:
         """Stop the clock."""
         self._bar.stop_task(self._task)
         self._picture.show(self._bar, now=True)

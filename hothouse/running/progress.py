@@ -12,20 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from common.data.data_spec import DataSpec, in_words
-from common.data.prepared import Indices
+from common.data.data_spec import in_words
 from common.metrics import primaries
 from common.run_files import Metrics
 from common.wording import first_few
 from hothouse.results.records import FAIRNESS
 from hothouse.results.run_folder import RunFolder
-from server.events import WorkerEvent
+from server.events import Event, Notice, Observer, RoundStarted, RunOpened, RunStarted, WorkerEvent
 from server.record.journal import as_json
-from server.record.observers import Observer
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor
-    from server.exchange.federation import Federation
 
 _ORDINARY = ("checkpoint", "failed", "resumed")
 """Events that are no news, or told otherwise."""
@@ -55,31 +52,32 @@ class LiveProgress(Observer):
         self._since = 0.0
         self._trained = 0
 
-    def started(self, rounds: int, clients: int, parameters: int) -> None:
-        """Remember what is about to run."""
-        self._rounds, self._parameters = rounds, parameters
+    def on_event(self, event: Event) -> None:
+        """Show what is about to run, what the workers do, and what went wrong and was dealt with."""
+        match event:
+            case RunStarted():
+                self._begin(event)
+            case RoundStarted():
+                self._workers.expect(len(event.clients))
+            case WorkerEvent():
+                self._workers.worked(event)
+            case Notice():
+                self.notice(event.name, event.round, event.details)
 
-    def agreed(self, federation: Federation, data_spec: DataSpec) -> None:
+    def _begin(self, run: RunStarted) -> None:
         """Show what is about to run, and on what."""
-        sizes, learned = federation.training_sizes, in_words(data_spec.task, data_spec.labels, data_spec.outputs)
+        self._rounds, spec = run.rounds, run.data_spec
+        sizes, learned = run.training_sizes, in_words(spec.task, spec.labels, spec.outputs)
         self._console.print(
             f"{len(sizes):,} clients with {int(sizes.sum()):,} rows to train on, {learned}, "
-            f"a model of {self._parameters:,} parameters, {self._rounds} rounds",
+            f"a model of {run.parameters:,} parameters, {run.rounds} rounds",
             soft_wrap=True,
         )
         self._task = self._bar.add_task("rounds", total=self._rounds, numbers="", left="")
         if self._console.is_terminal:
             self._live.start()
 
-    def round_started(self, round_number: int, cohort: Indices) -> None:
-        """Show how many clients are about to train."""
-        self._workers.expect(len(cohort))
-
-    def worked(self, work: WorkerEvent) -> None:
-        """Show what a worker does."""
-        self._workers.worked(work)
-
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Show the round's numbers."""
         number = metrics["round"]
         if self._first is None:
@@ -94,7 +92,7 @@ class LiveProgress(Observer):
         else:
             self._console.print(f"round {number}/{self._rounds}  {text}  {left}".rstrip(), soft_wrap=True)
 
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
+    def notice(self, event: str, round_number: int, details: dict[str, Any]) -> None:
         """Say what went wrong and was dealt with, and what libraries warn of."""
         if event in _ORDINARY:
             return
@@ -110,7 +108,7 @@ class LiveProgress(Observer):
         first = (str(details.get("reason", "")).splitlines() or [""])[0]
         self._console.print(what + Text(f" {first}", style="default"), soft_wrap=True)
 
-    def finished(self, model: Predictor) -> None:
+    def on_end(self, model: Predictor) -> None:
         """Take the display away."""
         self.stop()
 
@@ -172,9 +170,10 @@ class RunFolderObserver(Observer):
     def __init__(self) -> None:
         self.folder: Path | None = None
 
-    def opened(self, folder: Path) -> None:
+    def on_event(self, event: Event) -> None:
         """The folder is there."""
-        self.folder = folder
+        if isinstance(event, RunOpened):
+            self.folder = event.folder
 
 
 class JsonProgress(Observer):
@@ -183,21 +182,19 @@ class JsonProgress(Observer):
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def opened(self, folder: Path) -> None:
-        """Say where the run's folder is."""
-        self._write(event="opened", folder=str(folder))
+    def on_event(self, event: Event) -> None:
+        """Say where the run's folder is and what is about to run; give retries, exclusions, warnings and the like."""
+        match event:
+            case RunOpened():
+                self._write(event="opened", folder=str(event.folder))
+            case RunStarted(rounds=rounds, parameters=parameters):
+                self._write(event="started", rounds=rounds, clients=len(event.clients), parameters=parameters)
+            case Notice():
+                self._write(event=event.name, round=event.round, **event.details)
 
-    def started(self, rounds: int, clients: int, parameters: int) -> None:
-        """Say what is about to run."""
-        self._write(event="started", rounds=rounds, clients=clients, parameters=parameters)
-
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Give the round's numbers."""
         self._write(event="round", **metrics)
-
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        """Give a retry, an exclusion, a warning and the like."""
-        self._write(event=event, round=round_number, **details)
 
     def _write(self, **entry: Any) -> None:
         self._stream.write(as_json(entry) + "\n")

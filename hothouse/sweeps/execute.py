@@ -15,7 +15,7 @@ from common.scenario import Scenario
 from hothouse.running.launch import Engine, resume, run
 from hothouse.sweeps.pruning import Pruned, Pruner, Rule
 from hothouse.sweeps.result import history_of, summary_of
-from server.record.observers import Observer
+from server.events import Observer
 
 Status = Literal["complete", "pruned", "failed", "interrupted"]
 
@@ -76,7 +76,7 @@ class Stop(Observer):
     def __init__(self, stopped: Callable[[], bool]) -> None:
         self._stopped = stopped
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Raises KeyboardInterrupt, as Ctrl-C does."""
         if self._stopped():
             raise KeyboardInterrupt

@@ -9,7 +9,7 @@ from typing import Any
 
 from common.errors import RunError
 from common.run_files import Metrics
-from server.record.observers import Observer
+from server.events import Event, Notice, Observer
 
 _LEAST = 5
 """Earlier trials that were measured after as many rounds, without which none is stopped."""
@@ -50,15 +50,15 @@ class Pruner(Observer):
             study.add_trial(optuna.trial.create_trial(value=curve[max(curve)], intermediate_values=dict(curve)))
         self._trial = study.ask()
 
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
+    def on_event(self, event: Event) -> None:
         """A resumed run may have been killed after a round and before it was judged. Raises Pruned."""
-        if event == "resumed":
+        if isinstance(event, Notice) and event.name == "resumed":
             *before, latest = self._past()
             for metrics in before:
                 self._note(metrics)
-            self.round_ended(latest)
+            self.on_round_end(latest)
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Stop the run where it does too badly. Raises Pruned."""
         if self._note(metrics) and metrics["round"] < self._rule.rounds and self._trial.should_prune():
             value = metrics[self._rule.metric]

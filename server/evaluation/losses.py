@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from common import messages
 from common.arrays import NamedArrays
-from common.data.data_spec import DataSpec
 from common.data.prepared import Indices
 from common.metrics import mean_objective
 from server.evaluation.scores import ask_scores
-from server.exchange.federation import Federation
-from server.exchange.sending import Exchange
+from server.exchange.run_context import RunContext
 
 
 @dataclass(frozen=True)
@@ -30,19 +28,19 @@ class Losses:
 class TrainingLosses:
     """Asks clients for the objective on their training rows; they tell sums."""
 
-    def __init__(
-        self, federation: Federation, exchange: Exchange, data_spec: DataSpec, settings: str, blocks: int
-    ) -> None:
-        self._federation, self._exchange, self._blocks = federation, exchange, blocks
-        self._agreement, self._settings = data_spec, settings
+    def __init__(self, context: RunContext) -> None:
+        self._run = context
 
     def __call__(self, weights: NamedArrays, positions: Indices) -> Losses:
         """The losses of the clients at `positions` of the federation; `weights` are parameters and buffers."""
         one = {name: array[None] for name, array in weights.items()}
-        shared = messages.evaluate_records(self._settings, self._agreement, one, rows="training")
+        shared = messages.evaluate_records(self._run.settings_text, self._run.data_spec, one, rows="training")
         mean, square = np.full((2, len(positions)), np.nan)
-        blocks, rows = self._federation.cut(positions, self._blocks), self._federation.training_sizes[positions]
-        for answered, (sums,) in ask_scores(self._exchange, shared, blocks, 1, rows, self._agreement.task):
+        blocks, rows = (
+            self._run.federation.cut(positions, self._run.blocks),
+            self._run.federation.training_sizes[positions],
+        )
+        for answered, (sums,) in ask_scores(self._run.exchange, shared, blocks, 1, rows, self._run.data_spec.task):
             places = np.concatenate([block.places for block in answered])
             with np.errstate(divide="ignore", invalid="ignore"):
                 mean[places] = mean_objective(sums)

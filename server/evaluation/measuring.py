@@ -9,22 +9,16 @@ from numpy.typing import NDArray
 
 from common import messages
 from common.arrays import NamedArrays, pack, tensors
-from common.data import Prepared
-from common.data.data_spec import DataSpec
 from common.data.prepared import Indices
 from common.data.rows import open_rows
-from common.evaluation import Evaluator
 from common.extend.results import Block
 from common.messages import InitialWeights
 from common.metrics import Sums, finish, primary, total
 from common.metrics.fairness import fairness
 from common.run_files import Metrics
-from common.scenario import Scenario
-from common.settings import ClientSettings
 from server.evaluation.scores import ask_scores
 from server.exchange.costs import looking
-from server.exchange.federation import Federation
-from server.exchange.sending import Exchange
+from server.exchange.run_context import RunContext
 
 
 @dataclass(frozen=True)
@@ -44,24 +38,14 @@ class Measured:
 class RoundEvaluator:
     """Everything that is measured after a round."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        prepared: Prepared,
-        data_spec: DataSpec,
-        federation: Federation,
-        exchange: Exchange,
-        settings: ClientSettings,
-    ) -> None:
-        self._agreement, self._exchange, self._settings = data_spec, exchange, settings
-        self._settings_text = settings.model_dump_json()
-        self._evaluator = Evaluator(settings, data_spec)
-        self._rows = open_rows(prepared, data_spec, self._evaluator.dtype)
+    def __init__(self, context: RunContext) -> None:
+        self._run, prepared, federation = context, context.prepared, context.federation
+        self._rows = open_rows(prepared, context.data_spec, context.evaluator.dtype)
         self._splits = {"test": prepared.test, "validation": prepared.validation}
         self._holding = np.flatnonzero(federation.holdout_sizes)
         self._rows_held = federation.holdout_sizes[self._holding]
-        costs = looking(self._evaluator.size, self._rows_held)
-        self._holders = federation.cut(self._holding, scenario.federation.blocks, costs) if len(self._holding) else []
+        costs = looking(self._run.evaluator.size, self._rows_held)
+        self._holders = federation.cut(self._holding, context.blocks, costs) if len(self._holding) else []
 
     def __call__(
         self, weights: NamedArrays, versions: Indices, candidates: NamedArrays, starts: InitialWeights
@@ -77,7 +61,7 @@ class RoundEvaluator:
         on the server's rows, and holdout_ is said of their own models too.
         """
         measured: Metrics = {}
-        alone = len(self._settings.strategy.personal(weights)) == len(weights)
+        alone = len(self._run.settings.strategy.personal(weights)) == len(weights)
         for split, positions in self._splits.items():
             if len(positions) and not alone:
                 measured |= self._named(split, self._central(weights, positions))
@@ -86,13 +70,13 @@ class RoundEvaluator:
         found = found[-1:] * 2 if alone else found
         of_clients: dict[str, Sums] = {}
         for split, sums in zip(("holdout", "personal"), found, strict=False):
-            of_clients[split] = finish(sums, self._agreement.task)
+            of_clients[split] = finish(sums, self._run.data_spec.task)
             measured |= self._named(split, total(sums)) | self._spread(split, of_clients[split])
         return Measured(measured, holders, **of_clients)
 
     def _central(self, weights: NamedArrays, positions: NDArray[np.int64]) -> Sums:
         one = {name: tensor[None] for name, tensor in tensors(weights).items()}
-        (sums,) = self._evaluator.sums(one, self._rows, positions, np.array([len(positions)]))
+        (sums,) = self._run.evaluator.sums(one, self._rows, positions, np.array([len(positions)]))
         return sums
 
     def _on_clients(
@@ -102,10 +86,10 @@ class RoundEvaluator:
         models = {name: array[None] for name, array in weights.items()}
         if candidates:
             models = {name: np.concatenate([array, candidates[name]]) for name, array in models.items()}
-        personal = self._settings.strategy.personalizes
-        shared = messages.evaluate_records(self._settings_text, self._agreement, models, personal)
+        personal = self._run.settings.strategy.personalizes
+        shared = messages.evaluate_records(self._run.settings_text, self._run.data_spec, models, personal)
 
-        theirs = personal and self._settings.keeps_state
+        theirs = personal and self._run.settings.keeps_state
         kept = sum(array[0].nbytes for array in models.values()) if theirs else 0
 
         def own(group: list[Block]) -> messages.MessageRecords:
@@ -116,9 +100,17 @@ class RoundEvaluator:
 
         found: dict[int, tuple[Indices, list[Sums]]] = {}
         number = 2 if personal else len(next(iter(models.values())))
-        own_arrays = self._settings.strategy.personal(weights)
+        own_arrays = self._run.settings.strategy.personal(weights)
         for blocks, sums in ask_scores(
-            self._exchange, shared, self._holders, number, self._rows_held, self._agreement.task, own, kept, own_arrays
+            self._run.exchange,
+            shared,
+            self._holders,
+            number,
+            self._rows_held,
+            self._run.data_spec.task,
+            own,
+            kept,
+            own_arrays,
         ):
             start = 0
             for block in blocks:
@@ -135,10 +127,10 @@ class RoundEvaluator:
 
     def _spread(self, split: str, own: Sums) -> Metrics:
         """How the clients' own results for the primary metric spread."""
-        metric = primary(self._agreement.task)
+        metric = primary(self._run.data_spec.task)
         spread = fairness(own[metric.name], metric.more_is_better)
         return {f"{split}_{metric.name}_{name}": value for name, value in spread.items()}
 
     def _named(self, split: str, sums: Sums) -> Metrics:
-        pooled = finish(sums, self._agreement.task)
+        pooled = finish(sums, self._run.data_spec.task)
         return {f"{split}_{name}": float(value[0]) for name, value in pooled.items()}

@@ -9,23 +9,20 @@ from flwr.app import ArrayRecord, ConfigRecord
 
 from common import messages
 from common.arrays import NamedArrays, numbers, unpack
-from common.data.data_spec import DataSpec
 from common.data.moments import Moments, combined
 from common.errors import RunError
 from common.extend.results import Block, BlockResult
 from common.messages import BUFFERS
 from common.models import MLP
-from common.settings import ClientSettings
-from server.exchange.sending import Exchange
+from server.exchange.run_context import RunContext
 
 
 class RunningStatistics:
     """Finds the statistics that go with new global weights."""
 
-    def __init__(self, network: MLP, settings: ClientSettings, data_spec: DataSpec, exchange: Exchange) -> None:
-        self._settings, self._agreement, self._exchange = settings.model_dump_json(), data_spec, exchange
-        self._norms = len(network.norms)
-        self._recomputed = getattr(settings.model.normalization, "statistics", "") == "recomputed"
+    def __init__(self, context: RunContext, network: MLP) -> None:
+        self._run, self._norms = context, len(network.norms)
+        self._recomputed = getattr(context.settings.model.normalization, "statistics", "") == "recomputed"
 
     def __call__(self, parameters: NamedArrays, before: NamedArrays, results: list[BlockResult]) -> NamedArrays:
         """The statistics after a round, from those before it and the round's results, in block order."""
@@ -48,7 +45,7 @@ class RunningStatistics:
         for layer in range(self._norms):
             models = {name: array[None] for name, array in (parameters | found).items()}
             shared = {
-                **messages.evaluate_records(self._settings, self._agreement, models),
+                **messages.evaluate_records(self._run.settings_text, self._run.data_spec, models),
                 "layer": ConfigRecord({"layer": layer}),
             }
             moments = self._ask(shared, blocks)
@@ -61,9 +58,9 @@ class RunningStatistics:
 
     def _ask(self, shared: messages.MessageRecords, blocks: list[Block]) -> Moments:
         found: dict[int, Moments] = {}
-        clients, traffic = sum(len(block.clients) for block in blocks), self._exchange.traffic
+        clients, traffic = sum(len(block.clients) for block in blocks), self._run.exchange.traffic
         traffic.down += clients * numbers(unpack(cast(ArrayRecord, shared["parameters"])))
-        for arrival in self._exchange.ask(messages.STATISTICS, shared, blocks):
+        for arrival in self._run.exchange.ask(messages.STATISTICS, shared, blocks):
             if arrival.content is None:
                 raise RunError(f"the running statistics could not be recomputed: {arrival.error}")
             indices = [block.index for block in arrival.blocks]

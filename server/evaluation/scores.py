@@ -51,7 +51,7 @@ def ask_scores(
                 yield arrival.blocks, found
                 continue
         clients = [int(client) for block in arrival.blocks for client in block.clients]
-        exchange.tell("not measured", {"clients": clients, "reason": reason.partition("\n")[0]})
+        exchange.events.notice("not measured", clients=clients, reason=reason.partition("\n")[0])
 
 
 def _check(found: list[Sums], models: int, rows: Indices, task: Task) -> None:

@@ -6,20 +6,14 @@ import numpy as np
 
 from common import messages
 from common.arrays import NamedArrays, tensors
-from common.data import Prepared
-from common.data.data_spec import DataSpec
 from common.data.prepared import Indices
 from common.data.rows import open_rows
 from common.errors import InputError, RunError
-from common.evaluation import Evaluator
 from common.extend.strategy import Scores
 from common.metrics import METRICS, Sums, finish, primary, total
-from common.scenario import Scenario
-from common.settings import ClientSettings
 from server.evaluation.scores import ask_scores
 from server.exchange.costs import looking
-from server.exchange.federation import Federation
-from server.exchange.sending import Exchange
+from server.exchange.run_context import RunContext
 
 _MODELS_AT_ONCE = 16
 
@@ -27,20 +21,11 @@ _MODELS_AT_ONCE = 16
 class ScenarioScorer:
     """Scores models by what the strategy says, else by the task's metric; errors with their sign turned."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        prepared: Prepared,
-        data_spec: DataSpec,
-        federation: Federation,
-        exchange: Exchange,
-    ) -> None:
-        self._scenario, self._agreement, self._federation, self._exchange = scenario, data_spec, federation, exchange
-        settings = ClientSettings.of(scenario)
-        self._settings = settings.model_dump_json()
-        self._evaluator = Evaluator(settings, data_spec)
-        self._rows, self._validation = open_rows(prepared, data_spec, self._evaluator.dtype), prepared.validation
-        self.metric = scenario.federation.strategy.judged_by or primary(data_spec.task).name
+    def __init__(self, context: RunContext) -> None:
+        self._run, scenario, spec = context, context.scenario, context.data_spec
+        self._rows = open_rows(context.prepared, spec, context.evaluator.dtype)
+        self._validation = context.prepared.validation
+        self.metric = scenario.federation.strategy.judged_by or primary(spec.task).name
         self.more_is_better = METRICS[self.metric].more_is_better
 
     def by_server(self, models: NamedArrays) -> Scores:
@@ -55,7 +40,8 @@ class ScenarioScorer:
         for first in range(0, len(next(iter(models.values()))), _MODELS_AT_ONCE):
             some = {name: array[first : first + _MODELS_AT_ONCE] for name, array in models.items()}
             scores += [
-                self._score(sums) for sums in self._evaluator.sums(tensors(some), self._rows, self._validation, size)
+                self._score(sums)
+                for sums in self._run.evaluator.sums(tensors(some), self._rows, self._validation, size)
             ]
         return np.array(scores)
 
@@ -64,19 +50,19 @@ class ScenarioScorer:
 
         Raises InputError where none of them holds rows out.
         """
-        holders = judges[self._federation.holdout_sizes[judges] > 0]
+        holders = judges[self._run.federation.holdout_sizes[judges] > 0]
         if not len(holders):
             raise InputError(
                 "expected rows of their own that clients judge by: a fraction above 0", "data.client_holdout"
             )
         costs = len(next(iter(models.values()))) * looking(
-            self._evaluator.size, self._federation.holdout_sizes[holders]
+            self._run.evaluator.size, self._run.federation.holdout_sizes[holders]
         )
-        blocks = self._federation.cut(holders, self._scenario.federation.blocks, costs)
-        shared = messages.evaluate_records(self._settings, self._agreement, models)
+        blocks = self._run.federation.cut(holders, self._run.blocks, costs)
+        shared = messages.evaluate_records(self._run.settings_text, self._run.data_spec, models)
         found: dict[int, list[Sums]] = {}
-        number, held = len(next(iter(models.values()))), self._federation.holdout_sizes[holders]
-        for answered, scores in ask_scores(self._exchange, shared, blocks, number, held, self._agreement.task):
+        number, held = len(next(iter(models.values()))), self._run.federation.holdout_sizes[holders]
+        for answered, scores in ask_scores(self._run.exchange, shared, blocks, number, held, self._run.data_spec.task):
             start = 0
             # Block by block: which blocks came in one message must change no bit.
             for block in answered:
@@ -94,5 +80,5 @@ class ScenarioScorer:
     def _score(self, sums: Sums) -> float:
         if not np.isfinite(sums["loss"]).all():
             return float("nan")
-        score = float(finish(sums, self._agreement.task)[self.metric][0])
+        score = float(finish(sums, self._run.data_spec.task)[self.metric][0])
         return score if self.more_is_better else -score

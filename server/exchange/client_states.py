@@ -16,8 +16,7 @@ from common.data.prepared import Indices
 from common.errors import RunError
 from common.extend.results import Block
 from common.messages import RESTORE, STATE, STATES, VERSIONS, MessageRecords
-from server.exchange.federation import Federation
-from server.exchange.sending import Exchange
+from server.exchange.run_context import RunContext
 from server.grid.base import DirectGrid
 
 _PART = 1 << 26
@@ -37,9 +36,8 @@ class ClientState:
 class ClientStateSync:
     """The way to what the clients of one run keep."""
 
-    def __init__(self, exchange: Exchange, federation: Federation, blocks: int) -> None:
-        """`blocks` is how many blocks a part is cut into at most."""
-        self._exchange, self._federation, self._blocks = exchange, federation, blocks
+    def __init__(self, context: RunContext) -> None:
+        self._run = context
 
     def collect(self, versions: Indices, parameters: NamedArrays) -> Iterator[ClientState]:
         """What the clients kept, part by part, without those who cannot be asked, who would begin anew.
@@ -52,16 +50,16 @@ class ClientStateSync:
         for start in range(0, len(having), size):
             places = having[start : start + size]
             for kept in self._kept(places, versions):
-                gone += self._federation.clients[np.setdiff1d(places, kept.places)].tolist()
+                gone += self._run.federation.clients[np.setdiff1d(places, kept.places)].tolist()
                 yield kept
         if gone:
-            self._exchange.tell("states missing", {"clients": gone, "reason": "their hosts did not answer"})
+            self._run.exchange.events.notice("states missing", clients=gone, reason="their hosts did not answer")
 
     def restore(self, versions: Indices, parts: Iterable[ClientState]) -> None:
         """Give the clients back what they kept. Raises RunError where a host cannot be told."""
         for kept in parts:
-            if isinstance(self._exchange.grid, DirectGrid):
-                self._put(self._exchange.grid, versions, kept)
+            if isinstance(self._run.exchange.grid, DirectGrid):
+                self._put(self._run.exchange.grid, versions, kept)
             else:
                 self._tell(versions, kept)
 
@@ -90,15 +88,15 @@ class ClientStateSync:
                 self.restore(versions, [part])
             except RunError as error:
                 versions[part.places] = 0
-                missing = self._federation.clients[part.places].tolist()
-                self._exchange.tell("states missing", {"clients": missing, "reason": str(error)})
+                missing = self._run.federation.clients[part.places].tolist()
+                self._run.exchange.events.notice("states missing", clients=missing, reason=str(error))
 
     def _kept(self, places: Indices, versions: Indices) -> Iterator[ClientState]:
         """What the clients at these places kept, as far as their hosts answer."""
         if not len(places):
             return
-        if isinstance(self._exchange.grid, DirectGrid):
-            states, _ = self._exchange.grid.states.get(self._federation.clients[places], versions[places])
+        if isinstance(self._run.exchange.grid, DirectGrid):
+            states, _ = self._run.exchange.grid.states.get(self._run.federation.clients[places], versions[places])
             yield ClientState(places, states)
         else:
             yield self._asked(places, versions)
@@ -111,7 +109,7 @@ class ClientStateSync:
 
         states: NamedArrays = {}
         there = np.zeros(len(places), dtype=np.bool_)
-        for arrival in self._exchange.ask(STATES, {}, self._federation.cut(places, self._blocks), named):
+        for arrival in self._run.exchange.ask(STATES, {}, self._run.federation.cut(places, self._run.blocks), named):
             if arrival.content is None:
                 continue
             within = _within(arrival.blocks)
@@ -123,7 +121,7 @@ class ClientStateSync:
         return ClientState(places[there], {name: rows[there] for name, rows in states.items()})
 
     def _put(self, grid: DirectGrid, versions: Indices, kept: ClientState) -> None:
-        clients, theirs = self._federation.clients[kept.places], versions[kept.places]
+        clients, theirs = self._run.federation.clients[kept.places], versions[kept.places]
         for version in np.unique(theirs):
             chosen = theirs == version
             grid.states.put(int(version), clients[chosen], {name: rows[chosen] for name, rows in kept.states.items()})
@@ -134,7 +132,9 @@ class ClientStateSync:
             own = {name: rows[within] for name, rows in kept.states.items()}
             return {VERSIONS: pack({"committed": versions[kept.places[within]]}), STATE: pack(own)}
 
-        for arrival in self._exchange.ask(RESTORE, {}, self._federation.cut(kept.places, self._blocks), theirs):
+        for arrival in self._run.exchange.ask(
+            RESTORE, {}, self._run.federation.cut(kept.places, self._run.blocks), theirs
+        ):
             if arrival.content is None:
                 raise RunError(f"what clients kept could not be given back to them: {arrival.error}")
 

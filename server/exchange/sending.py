@@ -5,22 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from flwr.app import Message, RecordDict
 
 from common.extend.results import Block
 from common.messages import DATA, Blocks, Content, MessageRecords, write_data
+from server.events import Events
 from server.exchange.traffic import Traffic
 from server.grid.base import DirectGrid
 from server.grid.polled import PolledGrid
 
 Carrier = DirectGrid | PolledGrid
 """What carries messages: a grid of ours, or one of Flower's that is polled."""
-
-Tell = Callable[[str, dict[str, Any]], None]
-"""Told of events by name and details."""
 
 _PER_NODE = ((0.5, 4), (0.05, 2), (0.0, 1))
 """Messages per node and round where any node can do any block, for rounds that take a node so many seconds or
@@ -46,11 +43,9 @@ class Reply:
 class Exchange:
     """The way to the nodes of one run."""
 
-    def __init__(
-        self, grid: Carrier, nodes: list[int], data: str = "", tell: Tell = lambda event, details: None
-    ) -> None:
+    def __init__(self, grid: Carrier, nodes: list[int], data: str = "", events: Events | None = None) -> None:
         """`data` is the key of the prepared data, for hosts that know no folder of their own."""
-        self.grid, self._nodes, self._data, self.tell = grid, nodes, write_data(data), tell
+        self.grid, self._nodes, self._data, self.events = grid, nodes, write_data(data), events or Events()
         self.traffic = Traffic()
 
     def ask(

@@ -9,16 +9,13 @@ import numpy as np
 
 from common import messages
 from common.arrays import NamedArrays, numbers, pack
-from common.data.data_spec import DataSpec
 from common.errors import InputError, RunError
 from common.extend.results import Block, BlockResult
 from common.messages import BUFFERS, MessageRecords
-from common.scenario import Scenario
-from common.settings import ClientSettings
 from server.exchange.assignment import Assignment, RoundResults
 from server.exchange.costs import training
-from server.exchange.federation import Federation
-from server.exchange.sending import Exchange, Reply, Tell
+from server.exchange.run_context import RunContext
+from server.exchange.sending import Reply
 from server.exchange.validation import Refused, Validator
 
 _LETTERS = 2000
@@ -28,18 +25,8 @@ _LETTERS = 2000
 class Training:
     """Sends the orders of a round and gathers its results."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        exchange: Exchange,
-        federation: Federation,
-        data_spec: DataSpec,
-        settings: ClientSettings,
-        tell: Tell,
-    ) -> None:
-        self._scenario, self._exchange, self._federation, self._agreement = scenario, exchange, federation, data_spec
-        self._settings, self._settings_text = settings, settings.model_dump_json()
-        self._tell = tell
+    def __init__(self, context: RunContext) -> None:
+        self._run = context
 
     def round(self, assignment: Assignment) -> RoundResults:
         """Train a round's cohort. Raises RunError where too few usable answers are left."""
@@ -49,7 +36,7 @@ class Training:
         examples = np.concatenate([np.empty(0), *(result.metrics["examples"] for result in results)])
         losses = np.concatenate([np.empty(0), *(result.metrics["train_loss"] for result in results)])
         took_part = examples > 0
-        federation = self._scenario.federation
+        federation = self._run.scenario.federation
         least = federation.min_clients if federation.selection.fixed else 0
         if took_part.sum() < least:
             raise RunError(
@@ -69,8 +56,8 @@ class Training:
         blocks = self._blocks(assignment, sum(array.size for array in parameters.values()))
         shared = messages.train_records(
             assignment.round,
-            self._settings_text,
-            self._agreement,
+            self._run.settings_text,
+            self._run.data_spec,
             pack({} if assignment.known else parameters),
             instructions.records,
         )
@@ -86,23 +73,25 @@ class Training:
                 theirs(instructions.values),
                 {name: theirs(arrays) for name, arrays in instructions.own.items()},
             )
-            if self._settings.keeps_state:
+            if self._run.settings.keeps_state:
                 committed = assignment.versions[assignment.cohort[places]]
                 records[messages.VERSIONS] = pack({"committed": committed, "next": np.array([assignment.round])})
             return records
 
         validator = self._validator(assignment.round, parameters, instructions.records.get(BUFFERS, {}))
-        deadline = self._scenario.federation.deadline
-        kept = numbers(parameters) if self._settings.keeps_state else 0
-        for arrival in self._exchange.ask(messages.TRAIN, shared, blocks, own, deadline, kept):
+        deadline = self._run.scenario.federation.deadline
+        kept = numbers(parameters) if self._run.settings.keeps_state else 0
+        for arrival in self._run.exchange.ask(messages.TRAIN, shared, blocks, own, deadline, kept):
             yield from self._usable(arrival, validator)
 
     def _blocks(self, assignment: Assignment, size: int) -> list[Block]:
         """Who trains together a network of `size` parameters, without the blocks that are left out."""
-        settings, strategy = self._scenario.training, self._scenario.federation.strategy
-        pooled, rows = strategy.pooled, self._federation.training_sizes[assignment.cohort]
+        settings, strategy = self._run.scenario.training, self._run.scenario.federation.strategy
+        pooled, rows = strategy.pooled, self._run.federation.training_sizes[assignment.cohort]
         costs = training(settings, size, rows, strategy.passes(settings))
-        blocks = self._federation.cut(assignment.cohort, 1 if pooled else self._scenario.federation.blocks, costs)
+        blocks = self._run.federation.cut(
+            assignment.cohort, 1 if pooled else self._run.scenario.federation.blocks, costs
+        )
         if pooled and len(blocks) > 1:
             raise InputError("a strategy for clients on several hosts: rows do not travel", "federation.strategy")
         for block in blocks:
@@ -112,7 +101,7 @@ class Training:
 
     def _validator(self, number: int, parameters: NamedArrays, buffers: NamedArrays) -> Validator:
         """What replies must be like: nothing in them of what clients have to themselves."""
-        personal = set(self._scenario.federation.strategy.personal([*parameters, *buffers]))
+        personal = set(self._run.scenario.federation.strategy.personal([*parameters, *buffers]))
         shared_parameters, shared_buffers = (
             {name: array for name, array in arrays.items() if name not in personal} for arrays in (parameters, buffers)
         )
@@ -120,10 +109,10 @@ class Training:
             number,
             shared_parameters,
             shared_buffers,
-            self._federation.clients,
-            self._federation.training_sizes,
-            self._settings,
-            self._scenario.federation.limits,
+            self._run.federation.clients,
+            self._run.federation.training_sizes,
+            self._run.settings,
+            self._run.scenario.federation.limits,
         )
 
     def _usable(self, arrival: Reply, validator: Validator) -> Iterator[BlockResult]:
@@ -139,14 +128,15 @@ class Training:
         for result in checked:
             if isinstance(result, BlockResult):
                 for client, reason in (result.excluded | result.refused).items():
-                    self._tell("excluded", {"clients": [client], **_split(reason)})
+                    self._run.exchange.events.notice("excluded", clients=[client], **_split(reason))
                 yield result
             else:
                 self._exclude([result[0]], f"the reply is refused: {result[1]}")
 
     def _exclude(self, blocks: list[Block], reason: str) -> None:
         clients = [int(client) for block in blocks for client in block.clients]
-        self._tell("excluded", {"clients": clients, "blocks": [block.index for block in blocks], **_split(reason)})
+        indices = [block.index for block in blocks]
+        self._run.exchange.events.notice("excluded", clients=clients, blocks=indices, **_split(reason))
 
 
 def _split(reason: str) -> dict[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from flwr.app import ArrayRecord, Context, Message, RecordDict
 from flwr.app.user_config import UserConfig
@@ -17,16 +17,12 @@ from common.arrays import pack, unpack
 from common.compat.flower import Run, TaskIdentity, give_id
 from common.data.prepared import Indices
 from common.messages import STATE, VERSIONS, Blocks, Content
-from server.events import WorkerEvent
+from server.events import Events, WorkerEvent
 from server.grid.states import ClientStates
 
 SERVER_NODE = 1
 """The id under which the server sends; nodes count from 2."""
 
-Listener = Callable[[str, dict[str, Any]], None]
-"""Told of events by name and details."""
-
-WorkListener = Callable[[WorkerEvent], None]
 """Told what workers take up and have done."""
 
 
@@ -45,8 +41,8 @@ class DirectGrid(Grid):
             for node, config in enumerate(node_configs, start=SERVER_NODE + 1)
         }
         self._next_id = itertools.count(1)
-        self._listener: Listener = _ignore
-        self._work_listener: WorkListener = _ignore
+        self.events = Events()
+        """Where retries and the like go, and what each worker does."""
         self.states = ClientStates()
         self._writes: dict[str, tuple[int, Indices]] = {}
 
@@ -54,10 +50,6 @@ class DirectGrid(Grid):
     def contexts(self) -> Mapping[int, Context]:
         """Each node's context."""
         return self._contexts
-
-    def listen(self, listener: Listener, work_listener: WorkListener | None = None) -> None:
-        """From now on tell `listener` of retries and the like, and `work_listener` what each worker does."""
-        self._listener, self._work_listener = listener, work_listener or _ignore
 
     def set_run(self, run: Run) -> None:
         """Take over the description of the run."""
@@ -147,7 +139,7 @@ class DirectGrid(Grid):
         """Tell that a worker takes up a message or, with `seconds`, is done with it."""
         blocks = message.content.get("blocks")
         clients = len(Blocks.read(blocks).clients) if isinstance(blocks, ArrayRecord) else 0
-        self._work_listener(WorkerEvent(worker, message.metadata.message_type, clients, seconds))
+        self.events.listen(WorkerEvent(worker, message.metadata.message_type, clients, seconds))
 
     @abstractmethod
     def wait(self, message_ids: Iterable[str], timeout: float | None = None) -> list[Message]:
@@ -156,7 +148,3 @@ class DirectGrid(Grid):
     @abstractmethod
     def _send(self, messages: list[Message]) -> None:
         """Start the work that the messages ask for."""
-
-
-def _ignore(*told: object) -> None:
-    """Nobody listens."""

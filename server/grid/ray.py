@@ -250,7 +250,7 @@ class RayGrid(DirectGrid):
         self._replace(worker, error)
         detail = on_one_line(error)
         reason = "its worker died; another does the work again"
-        self._listener("retry", {"message": task.id, "try": task.tries, "reason": reason, "detail": detail})
+        self.events.notice("retry", **{"message": task.id, "try": task.tries, "reason": reason, "detail": detail})
         if task.tries < _MOST_TRIES:
             self._queue.appendleft(task)
         else:
@@ -269,7 +269,7 @@ class RayGrid(DirectGrid):
         self._proving.clear()
         self._start_all()
         self._queue.extendleft(reversed(unfinished))
-        self._listener("retry", {"messages": len(unfinished), "reason": "Ray died; it was started again"})
+        self.events.notice("retry", messages=len(unfinished), reason="Ray died; it was started again")
         self._dispatch()
         return True
 

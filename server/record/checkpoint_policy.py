@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from common.metrics import primary
 from common.run_files import Metrics
 from common.scenario import Scenario
 from common.tasks import Task
+from server.events import Events
 from server.exchange.client_states import ClientState
 from server.record.checkpoints import BEST, Checkpoints, name_of
 from server.record.state import RunState
@@ -24,12 +24,12 @@ class CheckpointPolicy:
         task: Task,
         checkpoints: Checkpoints | None,
         collect: Callable[[RunState], Iterable[ClientState]],
-        tell: Callable[[str, dict[str, Any]], None],
+        events: Events,
         history: list[Metrics],
     ) -> None:
         """`collect` fetches what clients kept after a state's round; `history` are the rounds before this start."""
         self._spec, self._rounds = scenario.checkpoints, scenario.federation.rounds
-        self._checkpoints, self._collect, self._tell = checkpoints, collect, tell
+        self._checkpoints, self._collect, self._events = checkpoints, collect, events
         metric = primary(task)
         personal = scenario.federation.strategy.outcome == "own" and scenario.data.client_holdout
         self._key = f"{'personal' if personal else 'validation'}_{metric.name}"
@@ -57,7 +57,7 @@ class CheckpointPolicy:
             self._saved = state.round
         except Exception as error:
             # Why the run broke off is what is to be told.
-            self._tell("checkpoint failed", {"reason": f"{type(error).__name__}: {error}"})
+            self._events.notice("checkpoint failed", reason=f"{type(error).__name__}: {error}")
 
     def _save(self, state: RunState, name: str) -> None:
         if self._checkpoints is None:
@@ -68,9 +68,9 @@ class CheckpointPolicy:
         except OSError as error:
             # The run is worth more than this checkpoint; the next one may find room again.
             where = error.filename or self._checkpoints.folder
-            self._tell("checkpoint failed", {"reason": f"{where}: {error.strerror}"})
+            self._events.notice("checkpoint failed", reason=f"{where}: {error.strerror}")
             return
-        self._tell("checkpoint", {"file": name, "bytes": size, "seconds": time.monotonic() - started})
+        self._events.notice("checkpoint", file=name, bytes=size, seconds=time.monotonic() - started)
 
     def _score(self, metrics: Metrics) -> float:
         value = metrics.get(self._key)

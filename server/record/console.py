@@ -6,10 +6,9 @@ import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from common.run_files import Metrics
-from server.record.observers import Observer
+from server.events import Event, Notice, Observer, RunStarted
 
 _SHOWN = ("train_loss", "test_loss", "test_accuracy", "test_rmse")
 _QUIET = ("checkpoint",)
@@ -21,21 +20,20 @@ class ConsoleObserver(Observer):
     def __init__(self, folder: Path) -> None:
         print(f"run folder: {folder}", flush=True)
 
-    def started(self, rounds: int, clients: int, parameters: int) -> None:
-        """Print what is about to happen."""
-        print(f"{clients} clients, {rounds} rounds, {parameters} parameters", flush=True)
+    def on_event(self, event: Event) -> None:
+        """Print what is about to run, and what happened, checkpoints apart."""
+        match event:
+            case RunStarted():
+                print(f"{len(event.clients)} clients, {event.rounds} rounds, {event.parameters} parameters", flush=True)
+            case Notice(name=name, details=details) if name not in _QUIET:
+                whom = f" clients {details['clients']}" if "clients" in details else ""
+                print(f"round {event.round}: {name}{whom}: {details.get('reason', '')}", flush=True)
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Print a round's numbers."""
         shown = [f"{name} {metrics[name]:.4f}" for name in _SHOWN if metrics.get(name) is not None]
         told = ", ".join([f"{metrics['clients']} clients", *shown])
         print(f"round {metrics['round']}: {told}, {metrics['seconds']:.2f} s", flush=True)
-
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        """Print what happened, checkpoints apart."""
-        if event not in _QUIET:
-            whom = f" clients {details['clients']}" if "clients" in details else ""
-            print(f"round {round_number}: {event}{whom}: {details.get('reason', '')}", flush=True)
 
 
 @contextmanager

@@ -1,74 +1,70 @@
-"""Who is told how a run goes: the recorder, the chronicle, the progress display, trackers."""
+"""Observers made for earlier versions, which had a method for each kind of event."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+import warnings
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from common.data.data_spec import DataSpec
-from common.data.prepared import Indices
-from common.extend.leaderboard import Leaderboard
 from common.run_files import Metrics
-from server.events import WorkerEvent
+from server.events import Event, Notice, Observer, RoundReport, RoundStarted, RunOpened, RunStarted, WorkerEvent
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor
-    from server.exchange.federation import Federation
+
+_BEFORE = (
+    *("opened", "started", "agreed", "settled", "round_started", "worked", "called", "ranked"),
+    *("round_ended", "happened", "finished"),
+)
 
 
-@dataclass(frozen=True)
-class RoundReport:
-    """A round, client by client."""
-
-    round: int
-    clients: Indices
-    """The ids of the clients whose training counts, in cohort order."""
-    train_loss: NDArray[np.float64]
-    """Their mean losses in training, (clients,)."""
-    holders: Indices
-    """The ids of the clients that were measured on their held-out rows; none where the round was not."""
-    holdout: dict[str, NDArray[np.float64]]
-    """The global model's metrics on each holder's rows, each of shape (holders,)."""
-    personal: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    """Those of each holder's own model, where clients come to models of their own."""
+def observing(given: Any) -> Observer:
+    """An observer as it was given, or one that calls the methods that it has of earlier versions, with a notice."""
+    names = [name for name in _BEFORE if callable(getattr(given, name, None))]
+    if not names:
+        observer: Observer = given
+        return observer
+    warnings.warn(
+        f"{type(given).__name__}.{names[0]}: observers have on_event, on_round_end and on_end now; the methods of "
+        "earlier versions are called for one version more",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return _Before(given)
 
 
-class Observer:
-    """Told of a run's steps as they happen, in the server's thread; it listens to what it overrides."""
+class _Before(Observer):
+    def __init__(self, given: Any) -> None:
+        self._given = given
 
-    def opened(self, folder: Path) -> None:
-        """The run's folder is there, empty unless the run is resumed. Told by the launcher, before all else."""
+    def on_event(self, event: Event) -> None:
+        self._call("on_event", event)
+        match event:
+            case RunOpened():
+                self._call("opened", event.folder)
+            case RunStarted():
+                self._call("started", event.rounds, len(event.clients), event.parameters)
+                self._call("agreed", event, event.data_spec)
+                self._call("settled", event.facts)
+            case RoundStarted():
+                self._call("round_started", event.round, event.clients)
+            case WorkerEvent():
+                self._call("worked", event)
+            case RoundReport():
+                self._call("called", event)
+                if event.leaderboard is not None:
+                    self._call("ranked", event.round, event.leaderboard)
+            case Notice():
+                self._call("happened", event.name, event.round, event.details)
 
-    def started(self, rounds: int, clients: int, parameters: int) -> None:
-        """The federation has agreed; round 0 is next."""
+    def on_round_end(self, metrics: Metrics) -> None:
+        self._call("on_round_end", metrics)
+        self._call("round_ended", metrics)
 
-    def agreed(self, federation: Federation, data_spec: DataSpec) -> None:
-        """Who takes part, and on what they agreed; told right after `started`."""
+    def on_end(self, model: Predictor) -> None:
+        self._call("on_end", model)
+        self._call("finished", model)
 
-    def settled(self, facts: dict[str, str]) -> None:
-        """What the scenario left to be chosen, by name, as it was chosen; told right after `agreed`."""
-
-    def round_started(self, round_number: int, cohort: Indices) -> None:
-        """These clients are about to train."""
-
-    def worked(self, work: WorkerEvent) -> None:
-        """A worker took up a message, or is done with one."""
-
-    def called(self, roll: RoundReport) -> None:
-        """What became of each client is known; told before the round is saved in a checkpoint."""
-
-    def ranked(self, round_number: int, ladder: Leaderboard) -> None:
-        """Networks competed; told before the round is saved in a checkpoint."""
-
-    def round_ended(self, metrics: Metrics) -> None:
-        """A round's numbers are known."""
-
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        """Something worth keeping: a retry, an exclusion, a checkpoint."""
-
-    def finished(self, model: Predictor) -> None:
-        """The last round is over; `model` is the final global model, taking raw rows."""
+    def _call(self, name: str, *told: Any) -> None:
+        method = getattr(self._given, name, None)
+        if method is not None:
+            method(*told)

@@ -11,8 +11,8 @@ from common.models.predictor import Predictor, to_bytes
 from common.run_files import Metrics
 from common.scenario import Scenario, dump_scenario
 from common.whole_files import write_whole
+from server.events import Event, Notice, Observer, RunStarted
 from server.record.journal import Journal, as_json
-from server.record.observers import Observer
 from server.record.resume import Resumed
 from server.record.summary import summarize
 
@@ -59,23 +59,19 @@ class Recorder(Observer):
         except OSError as full:
             raise RunError(f"the run's results cannot be written: {full.filename}: {full.strerror}") from error
 
-    def started(self, rounds: int, clients: int, parameters: int) -> None:
-        """Note how large the federation and the model are."""
-        self._facts |= {"clients": clients, "parameters": parameters}
+    def on_event(self, event: Event) -> None:
+        """Note how large the federation and the model are and what was chosen; append a line to events.jsonl."""
+        match event:
+            case RunStarted():
+                self._facts |= {"clients": len(event.clients), "parameters": event.parameters, **event.facts}
+            case Notice():
+                self._events.append({"round": event.round, "event": event.name, **event.details})
 
-    def settled(self, facts: dict[str, str]) -> None:
-        """Note what was chosen."""
-        self._facts |= facts
-
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Append a line to metrics.jsonl."""
         self._metrics.append(metrics)
 
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        """Append a line to events.jsonl."""
-        self._events.append({"round": round_number, "event": event, **details})
-
-    def finished(self, model: Predictor) -> None:
+    def on_end(self, model: Predictor) -> None:
         """Keep the model to be written."""
         self._model = to_bytes(model)
 

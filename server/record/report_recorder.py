@@ -22,10 +22,8 @@ import numpy as np
 
 from common.data import Prepared
 from common.data.column_statistics import label_counts, target_percentiles
-from common.data.data_spec import DataSpec
 from common.data.prepared import Indices
 from common.errors import RunError
-from common.extend.leaderboard import Leaderboard
 from common.models.predictor import Predictor
 from common.run_files import Metrics, read_lines
 from common.scenario import Scenario
@@ -33,10 +31,8 @@ from common.whole_files import write_whole
 from common.wording import short
 from server.evaluation.due import is_due
 from server.evaluation.final import final
-from server.events import WorkerEvent
-from server.exchange.federation import Federation
+from server.events import Event, Observer, RoundReport, RunStarted, WorkerEvent
 from server.record.journal import Entry, Journal, as_json
-from server.record.observers import Observer, RoundReport
 from server.record.resume import Resumed
 
 _MOST_CLIENTS = 1000
@@ -78,8 +74,18 @@ class ReportRecorder(Observer):
         except OSError as full:
             raise RunError(f"the run's results cannot be written: {full.filename}: {full.strerror}") from error
 
-    def agreed(self, federation: Federation, data_spec: DataSpec) -> None:
-        """Write down who the clients are."""
+    def on_event(self, event: Event) -> None:
+        """Write down who the clients are, what became of each in a round, and add up how long workers worked."""
+        match event:
+            case RunStarted():
+                self._describe(event)
+            case WorkerEvent(seconds=float()):
+                seconds, messages = self._busy.get(event.worker, (0.0, 0))
+                self._busy[event.worker] = seconds + (event.seconds or 0.0), messages + 1
+            case RoundReport():
+                self._report(event)
+
+    def _describe(self, federation: RunStarted) -> None:
         places = np.unique(np.linspace(0, len(federation.clients) - 1, _MOST_CLIENTS).astype(np.int64))
         self._shown = federation.clients[places]
         told: Entry = {
@@ -93,34 +99,25 @@ class ReportRecorder(Observer):
         with suppress(OSError):  # a disk that is full now may not be in the end
             write_whole(self.folder / "federation.json", self._files["federation.json"])
 
-    def worked(self, work: WorkerEvent) -> None:
-        """Add up how long a worker worked."""
-        if work.seconds is not None:
-            seconds, messages = self._busy.get(work.worker, (0.0, 0))
-            self._busy[work.worker] = seconds + work.seconds, messages + 1
-
-    def called(self, roll: RoundReport) -> None:
-        """Append a line to clients.jsonl."""
-        here, held = np.isin(roll.clients, self._shown), np.isin(roll.holders, self._shown)
+    def _report(self, report: RoundReport) -> None:
+        """Append a line to clients.jsonl and, where networks competed, to ladder.jsonl."""
+        here, held = np.isin(report.clients, self._shown), np.isin(report.holders, self._shown)
         entry = {
-            "round": roll.round,
-            "clients": roll.clients[here].tolist(),
-            "train_loss": short(roll.train_loss[here]),
+            "round": report.round,
+            "clients": report.clients[here].tolist(),
+            "train_loss": short(report.train_loss[here]),
         }
         if held.any():
-            entry["holders"] = roll.holders[held].tolist()
-            entry["holdout"] = {name: short(values[held]) for name, values in roll.holdout.items()}
-        if held.any() and roll.personal:
-            entry["personal"] = {name: short(values[held]) for name, values in roll.personal.items()}
+            entry["holders"] = report.holders[held].tolist()
+            entry["holdout"] = {name: short(values[held]) for name, values in report.holdout.items()}
+        if held.any() and report.personal:
+            entry["personal"] = {name: short(values[held]) for name, values in report.personal.items()}
         self._clients.append(entry)
+        if report.leaderboard is not None:
+            self._ladder = self._ladder or self._journal("ladder")
+            self._ladder.append(report.leaderboard.line(report.round))
 
-    def ranked(self, round_number: int, ladder: Leaderboard) -> None:
-        """Append a line to ladder.jsonl."""
-        if self._ladder is None:
-            self._ladder = self._journal("ladder")
-        self._ladder.append(ladder.line(round_number))
-
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Append a line to workers.jsonl."""
         workers = range(max(self._busy, default=-1) + 1)
         done = [self._busy.get(worker, (0.0, 0)) for worker in workers]
@@ -129,7 +126,7 @@ class ReportRecorder(Observer):
             seconds = [round(seconds, 6) for seconds, _ in done]
             self._workers.append({"round": metrics["round"], "seconds": seconds, "messages": [n for _, n in done]})
 
-    def finished(self, model: Predictor) -> None:
+    def on_end(self, model: Predictor) -> None:
         """Look at what the final model gets wrong."""
         found = final(model, self._prepared, self._scenario.evaluation.batch_size)
         if found is not None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from common.run_files import Metrics
 from common.scenario import Scenario
 from common.scenario.flat import flat
-from server.record.observers import Observer
+from server.events import Observer
 from server.record.resume import Resumed
 
 Ending = Literal["complete", "interrupted", "failed"]

@@ -29,7 +29,7 @@ class CsvTracker(Tracker):
         except OSError as error:
             raise InputError(f"{self._path}: cannot be written ({error.strerror})") from None
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Add a row."""
         self._add([metrics])
 

@@ -55,11 +55,11 @@ class MlflowTracker(Tracker):
             steps = self._client.get_metric_history(self._id, "seconds")
             self._logged = {point.step for point in steps}
             for entry in run.history:
-                self.round_ended(entry)
+                self.on_round_end(entry)
         except (OSError, MlflowException) as error:
             raise InputError(f"{store}: MLflow cannot use this store ({' '.join(str(error).split())})") from None
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Log the round's numbers, unless they are there."""
         from mlflow.entities import Metric
 

@@ -56,7 +56,7 @@ class TensorBoardTracker(Tracker):
             self._write(entry, at)
         self._writer.flush()
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Write the round's numbers."""
         self._write(metrics, time.time())
         self._writer.flush()

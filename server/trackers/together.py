@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
 from common.run_files import Metrics
 from common.scenario.registry import implementation
-from server.record.observers import Observer
+from server.events import Event, Notice, Observer
 from server.trackers.base import Ending, Tracked, Tracker
 
 
@@ -41,14 +40,14 @@ class Trackers(Observer):
             how = "interrupted"
         self._each(lambda tracker: tracker.ended(how))
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         """Pass the round's numbers on."""
         self._round = metrics["round"]
-        self._each(lambda tracker: tracker.round_ended(metrics))
+        self._each(lambda tracker: tracker.on_round_end(metrics))
 
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
+    def on_event(self, event: Event) -> None:
         """Pass the event on."""
-        self._each(lambda tracker: tracker.happened(event, round_number, details))
+        self._each(lambda tracker: tracker.on_event(event))
 
     def _each(self, act: Callable[[Tracker], None]) -> None:
         for tracker in list(self._trackers):
@@ -61,4 +60,4 @@ class Trackers(Observer):
 
     def _failed(self, name: str, error: Exception) -> None:
         reason = f"{name}: {type(error).__name__}: {error}"
-        self._recorder.happened("tracking failed", self._round, {"reason": reason})
+        self._recorder.on_event(Notice("tracking failed", self._round, {"reason": reason}))

@@ -19,7 +19,7 @@ import pytest
 
 import hothouse
 from common.run_files import Metrics
-from server.record.observers import Observer
+from server.events import Observer
 from tests.processes import (
     abandoned,
     fork,
@@ -301,7 +301,7 @@ def test_two_thousand_rounds_need_no_more_memory_and_no_more_time(quickstart: Pa
     readings: dict[int, dict[str, int]] = {}
 
     class Watcher(Observer):
-        def round_ended(self, metrics: Metrics) -> None:
+        def on_round_end(self, metrics: Metrics) -> None:
             if metrics["round"] and metrics["round"] % 200 == 0:
                 readings[metrics["round"]] = proportional_memory(os.getpid())
 

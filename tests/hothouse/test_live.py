@@ -100,7 +100,7 @@ def test_a_run_is_watched_from_elsewhere_through_interruption_and_resumption(
 
 
 def test_only_this_machine_is_served_and_other_sites_pages_are_not(finished: hothouse.Run, page: LivePage) -> None:
-    page.opened(finished.folder)
+    page.serve(finished.folder)
     assert fetch(page.address)[0] == 200
     assert fetch(page.address, host="evil.example")[0] == 403
     assert fetch(page.address + "summary.json")[0] == 404
@@ -112,7 +112,7 @@ def test_only_this_machine_is_served_and_other_sites_pages_are_not(finished: hot
 
 
 def test_who_does_not_know_the_token_sees_nothing(finished: hothouse.Run, page: LivePage) -> None:
-    page.opened(finished.folder)
+    page.serve(finished.folder)
     site = f"http://{HOST}:{urlsplit(page.address).port}/"
     token = page.address.removeprefix(site).rstrip("/")
     assert len(token) == 32
@@ -126,7 +126,7 @@ def test_who_does_not_know_the_token_sees_nothing(finished: hothouse.Run, page: 
 
 def test_who_sends_byte_after_byte_does_not_keep_the_server_from_ending(finished: hothouse.Run) -> None:
     page = LivePage()
-    page.opened(finished.folder)
+    page.serve(finished.folder)
     where = (HOST, urlsplit(page.address).port)
     with socket.create_connection(where) as slow, socket.create_connection(where) as reading:
         slow.sendall(b"GET / HT")
@@ -142,7 +142,7 @@ def test_who_sends_byte_after_byte_does_not_keep_the_server_from_ending(finished
 
 def test_a_request_must_arrive_in_time(finished: hothouse.Run, page: LivePage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hothouse.running.live._REQUEST_SECONDS", 0.2)
-    page.opened(finished.folder)
+    page.serve(finished.folder)
     with socket.create_connection((HOST, urlsplit(page.address).port)) as slow:
         slow.sendall(b"GET /")
         assert slow.recv(1) == b"", "it is hung up on"
@@ -152,12 +152,12 @@ def test_a_request_must_arrive_in_time(finished: hothouse.Run, page: LivePage, m
 def test_a_folder_that_cannot_be_read_is_told(finished: hothouse.Run, tmp_path: Path, page: LivePage) -> None:
     shutil.copytree(finished.folder, tmp_path / "run")
     (tmp_path / "run" / "metrics.jsonl").write_text('{"round": "one"}\n')
-    page.opened(tmp_path / "run")
+    page.serve(tmp_path / "run")
     assert "metrics.jsonl:1: round: expected a whole number" in fetch(page.address)[1]
 
 
 def test_a_run_that_has_not_begun_is_waited_for(tmp_path: Path, page: LivePage) -> None:
-    page.opened(tmp_path)
+    page.serve(tmp_path)
     assert "Waiting for the run to begin" in fetch(page.address)[1]
 
 

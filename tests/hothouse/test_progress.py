@@ -18,8 +18,7 @@ import pytest
 import hothouse
 from common.run_files import Metrics
 from hothouse.running.progress import WorkerLights
-from server.events import WorkerEvent
-from server.record.observers import Observer
+from server.events import Event, Notice, Observer, WorkerEvent
 from tests.command import command
 from tests.processes import HOTHOUSE
 
@@ -120,14 +119,14 @@ class Grumbler(Observer):
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         logging.getLogger("flwr").warning("the flower wilts")
         logging.getLogger("ray").error("the ray bends")
         warnings.warn("the snake hisses", RuntimeWarning, stacklevel=1)
 
-    def happened(self, event: str, round_number: int, details: dict[str, Any]) -> None:
-        if event == "warning":
-            self.told.append((details["source"], details["reason"]))
+    def on_event(self, event: Event) -> None:
+        if isinstance(event, Notice) and event.name == "warning":
+            self.told.append((event.details["source"], event.details["reason"]))
 
 
 def test_warnings_are_told_once_and_logged_every_time(
@@ -158,7 +157,7 @@ def test_warnings_are_told_once_and_logged_every_time(
 @pytest.mark.usefixtures("two_workers")
 def test_what_workers_warn_of_is_told_once(quickstart: Path, tmp_path: Path) -> None:
     grumbler = Grumbler()
-    grumbler.round_ended = lambda metrics: None  # type: ignore[method-assign]
+    grumbler.on_round_end = lambda metrics: None  # type: ignore[method-assign]
     hothouse.run(
         quickstart,
         overrides=["federation.rounds=3"],

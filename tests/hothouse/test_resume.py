@@ -16,7 +16,7 @@ import yaml
 
 import hothouse
 from common.run_files import Metrics
-from server.record.observers import Observer
+from server.events import Observer
 from tests.resuming import Photographer, assert_resumes, assert_same
 
 SHORT = ["federation.rounds=7"]
@@ -81,7 +81,7 @@ class Stopper(Observer):
     def __init__(self, after_round: int) -> None:
         self.after_round = after_round
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         if metrics["round"] == self.after_round:
             raise KeyboardInterrupt
 
@@ -203,7 +203,7 @@ def test_a_complete_run_has_nothing_to_go_on_with(quickstart: Path, tmp_path: Pa
 
 def test_a_folder_removed_in_mid_run_comes_back_whole(quickstart: Path, tmp_path: Path) -> None:
     class Remover(Stopper):
-        def round_ended(self, metrics: Metrics) -> None:
+        def on_round_end(self, metrics: Metrics) -> None:
             if metrics["round"] == self.after_round:
                 shutil.rmtree(tmp_path / "run")
 
@@ -231,7 +231,7 @@ def test_a_disk_that_is_full_for_a_while_costs_a_checkpoint_and_nothing_else(
     quickstart: Path, tmp_path: Path, small_disk: Path
 ) -> None:
     class Filler(Stopper):
-        def round_ended(self, metrics: Metrics) -> None:
+        def on_round_end(self, metrics: Metrics) -> None:
             if metrics["round"] == 2:
                 with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
                     while True:

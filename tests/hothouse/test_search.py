@@ -198,7 +198,7 @@ def test_no_trial_is_stopped_by_fewer_than_five_that_got_so_far() -> None:
         pruner = Pruner(Rule("accuracy", "maximize", curves, 3, 4), list)
         for number in (1, 2, 3):
             try:
-                pruner.round_ended({"round": number, "accuracy": 0.1})
+                pruner.on_round_end({"round": number, "accuracy": 0.1})
             except Pruned:
                 return number
         return None

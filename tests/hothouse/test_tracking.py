@@ -16,7 +16,7 @@ import yaml
 
 import hothouse
 from common.run_files import Metrics
-from server.record.observers import Observer
+from server.events import Observer
 from server.trackers.places import place_of
 from tests.processes import HOTHOUSE
 from tests.strategies import sampled
@@ -47,7 +47,7 @@ class At(Observer):
     def __init__(self, after_round: int, act: Callable[[], None]) -> None:
         self.after_round, self.act = after_round, act
 
-    def round_ended(self, metrics: Metrics) -> None:
+    def on_round_end(self, metrics: Metrics) -> None:
         if metrics["round"] == self.after_round:
             self.act()
 

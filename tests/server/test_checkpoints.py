@@ -6,7 +6,8 @@ import os
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from server.exchange.client_states import ClientState, ClientStateSync
 from server.exchange.federation import Federation
+from server.exchange.run_context import RunContext
 from server.exchange.sending import Exchange
 from server.grid.local import LocalGrid
 from server.grid.states import ClientStates
@@ -151,7 +153,8 @@ def test_states_beyond_memory_are_saved_and_given_back_part_by_part(tmp_path: Pa
     def keeping() -> tuple[ClientStates, ClientStateSync]:
         grid = LocalGrid("clients.app:app", [{}], {})
         grid.states = ClientStates(memory=20_000_000)
-        return grid.states, ClientStateSync(Exchange(grid, [0]), federation, 8)
+        run = SimpleNamespace(exchange=Exchange(grid, [0]), federation=federation, blocks=8)
+        return grid.states, ClientStateSync(cast(RunContext, run))
 
     def of(some: Indices) -> NamedArrays:
         return {"v": np.repeat(some[:, None], 25_000, axis=1).astype(np.float32)}

@@ -22,6 +22,7 @@ from ray.exceptions import GetTimeoutError
 
 from common.arrays import pack, unpack
 from common.errors import RunError
+from server.events import Event, Events, Notice
 from server.grid.ray import RayGrid
 from server.grid.shared_buffers import SharedBuffer
 from server.grid.socket_pool import SocketPool
@@ -256,11 +257,12 @@ def test_an_app_that_raises_is_answered_with_its_error(trouble: RayGrid) -> None
 
 
 def test_a_message_whose_actor_dies_is_answered_by_another(trouble: RayGrid, tmp_path: Path) -> None:
-    events: list[tuple[str, dict[str, Any]]] = []
-    trouble.listen(lambda event, details: events.append((event, details)))
+    events: list[Event] = []
+    trouble.events = Events(events.append)
     sent = [ask(trouble), ask(trouble, deaths=2, marks=str(tmp_path)), ask(trouble)]
     assert [reply.has_content() for reply in trouble.send_and_receive(sent)] == [True, True, True]
-    assert [(event, details["try"]) for event, details in events] == [("retry", 1), ("retry", 2)]
+    notices = [event for event in events if isinstance(event, Notice)]
+    assert [(notice.name, notice.details["try"]) for notice in notices] == [("retry", 1), ("retry", 2)]
 
 
 @pytest.mark.faults
