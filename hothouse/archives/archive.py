@@ -120,7 +120,7 @@ def _environment(run: RunFolder) -> dict[str, Any]:
 def _onnx(model: Predictor) -> bytes:
     """The model as ONNX: `rows` (any number, features) in, `outputs` out; rows that are shifted are of float64.
 
-    What training learned about reading is in its metadata, under `hothouse.data_spec` as JSON: the columns in the order
+    What training learned about reading is in its metadata, under `hothouse.agreement` as JSON: the columns in the order
     of `rows`, their categories in the order of their codes, how numbers are written and what stands for a missing one
     (NaN in `rows`), the labels in the order of `outputs`, the terms that `rows` of a model of texts count.
     """

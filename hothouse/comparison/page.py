@@ -6,13 +6,15 @@ import math
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from hothouse.comparison.compared import Compared, last_value
 from hothouse.comparison.groups import Group
 from hothouse.comparison.statistics import estimate
 from hothouse.comparison.tables import as_csv, cells, difference_cells, headings, latex, markdown, pair_cells, unit
 from hothouse.report.curves import band, curves, line
-from hothouse.report.page import COLOURS, Figure, Page, code, details, facts, paragraph, side_by_side, table
+from hothouse.report.page import COLOURS, Figure, Page
+from hothouse.report.parts import code, details, facts, paragraph, side_by_side, table
 from hothouse.results.records import titled, words
 
 _MOST_POINTS = 300
@@ -70,13 +72,13 @@ def _title(groups: list[Group]) -> str:
     return labels if len(labels) <= _LONGEST_TITLE else f"{len(groups)} scenarios compared"
 
 
-def _lead(comparison: Compared) -> str:
+def _lead(comparison: Compared) -> Markup:
     target = comparison.target
     how = "" if target.given else ", near the best scenario's mean"
     return paragraph(f"Scenarios compared by {words(comparison.metric)}. Target: {target.text()}{how}.")
 
 
-def _reached(comparison: Compared) -> list[str]:
+def _reached(comparison: Compared) -> list[Markup]:
     told = paragraph("Means and 95% intervals over seeds; to the target, of the runs that reached it.")
     seeds = {seed for group in comparison.groups for seed in group.by_seed}
     numbers: list[tuple[str, Any]] = [
@@ -157,7 +159,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _runs(comparison: Compared) -> list[str]:
+def _runs(comparison: Compared) -> list[Markup]:
     rows = [
         [group.label, seed, run.status, run.summary.get("rounds", 0), str(run.folder)]
         for group in comparison.groups

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 from rich.table import Table as TerminalTable
 
@@ -20,7 +20,8 @@ from hothouse.inspect import side_by_side
 from hothouse.inspect.augmented import Augmented, Seen
 from hothouse.report.figures import client_names, label_map, shard_sizes, target_boxes
 from hothouse.report.images import data_uri, is_image
-from hothouse.report.page import Page, code, facts, paragraph, table
+from hothouse.report.page import Page
+from hothouse.report.parts import code, facts, paragraph, part, table
 
 _CLIENTS, _ROWS = 6, 8
 """How many clients, and rows of each, are looked at closely."""
@@ -121,7 +122,7 @@ class Preview:
         told = [f"{self.prepared.meta.labels[code]} ({counts[code] / counts.sum():.0%})" for code in order[:3]]
         return ", ".join(told) + (f", {len(order) - 3} more" if len(order) > 3 else "")
 
-    def _samples(self) -> list[str]:
+    def _samples(self) -> list[Markup]:
         """A few rows of a few clients, in the form that suits them."""
         names, parts = client_names(self.prepared), []
         places = np.unique(np.linspace(0, len(names) - 1, _CLIENTS).astype(int))
@@ -130,17 +131,17 @@ class Preview:
             rows = self.prepared.training_rows(client)
             draw = seeds.generator(self.scenario.seed, "preview", client)
             chosen = np.sort(draw.choice(rows, min(_ROWS, len(rows)), replace=False))
-            parts += [f"<h3>client {escape(names[place])}</h3>", self._sample(chosen)]
+            parts += [part("heading", f"client {names[place]}"), self._sample(chosen)]
         return parts
 
-    def _columns_left_out(self) -> list[str]:
+    def _columns_left_out(self) -> list[Markup]:
         """Says so where a table is wider than what is shown of it."""
         meta, there = self.prepared.meta, self.prepared.x.shape[1]
         if meta.text is not None or is_image(meta.row_shape) or there <= _COLUMNS:
             return []
         return [paragraph(f"Of {there} columns the first {_COLUMNS} are shown.")]
 
-    def _augmented(self) -> list[str]:
+    def _augmented(self) -> list[Markup]:
         """A few training rows of a few clients beside what augmentation makes of them."""
         names, augmented = client_names(self.prepared), Augmented(self.scenario, self.prepared)
         kinds = ", ".join(spec.kind for spec in self.scenario.training.augmentation)
@@ -150,10 +151,10 @@ class Preview:
             rows = self.prepared.training_rows(client)[:_SEEN]
             answers = [self._answer(row) for row in rows.tolist()]
             seen = augmented.seen(client, rows, _ROUNDS)
-            parts += [f"<h3>client {escape(names[place])}</h3>", self._beside(seen, answers)]
+            parts += [part("heading", f"client {names[place]}"), self._beside(seen, answers)]
         return parts
 
-    def _beside(self, seen: list[Seen], answers: list[str]) -> str:
+    def _beside(self, seen: list[Seen], answers: list[str]) -> Markup:
         meta = self.prepared.meta
         if meta.text is not None:
             return side_by_side.texts(seen, answers)
@@ -161,20 +162,17 @@ class Preview:
             return side_by_side.pictures(seen, answers, meta.row_shape, self._limits())
         return side_by_side.numbers(seen, answers, self._head(), self._cells)
 
-    def _sample(self, rows: Indices) -> str:
+    def _sample(self, rows: Indices) -> Markup:
         prepared, meta = self.prepared, self.prepared.meta
         if meta.text is not None:
             texts = prepared.texts
             return table(["label", "text"], [(self._answer(row), texts[row][:300]) for row in rows.tolist()])
         if is_image(meta.row_shape):
             limits = self._limits()
-            pictures = "".join(
-                f'<figure><img alt="a row labelled {escape(self._answer(row))}" '
-                f'src="{data_uri(prepared.x[row], meta.row_shape, limits)}">'
-                f"<figcaption>{escape(self._answer(row))}</figcaption></figure>"
-                for row in rows.tolist()
-            )
-            return f'<div class="pictures">{pictures}</div>'
+            sources = [data_uri(prepared.x[row], meta.row_shape, limits) for row in rows.tolist()]
+            answers = [self._answer(row) for row in rows.tolist()]
+            pairs = zip(sources, answers, strict=True)
+            return part("pictures", [part("captioned", one, f"a row labelled {label}", label) for one, label in pairs])
         lines = [[self._answer(row), *self._cells(prepared.x[row])] for row in rows.tolist()]
         return table(["target", *self._head()], lines)
 

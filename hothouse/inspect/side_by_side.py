@@ -5,23 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
-from html import escape
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from hothouse.inspect.augmented import Seen
 from hothouse.report.images import data_uri
-from hothouse.report.page import Html, shown, table
+from hothouse.report.parts import part, shown, table
 
 _PIECES = re.compile(r"\s+|\w+|[^\w\s]")
 _MOST_CHARACTERS = 300
 _AS_IT_IS = "as\u00a0it\u00a0is"
 
 
-def pictures(seen: Sequence[Seen], answers: Sequence[str], shape: list[int], limits: tuple[float, float]) -> str:
+def pictures(seen: Sequence[Seen], answers: Sequence[str], shape: list[int], limits: tuple[float, float]) -> Markup:
     """Images: one line each, the original first."""
 
-    def picture(pixels: Any, words: str) -> Html:
-        return Html(f'<img alt="{escape(words)}" src="{data_uri(pixels, shape, limits)}">')
+    def picture(pixels: Any, words: str) -> Markup:
+        return part("picture", data_uri(pixels, shape, limits), words)
 
     lines = [
         [
@@ -31,19 +32,21 @@ def pictures(seen: Sequence[Seen], answers: Sequence[str], shape: list[int], lim
         ]
         for one, answer in zip(seen, answers, strict=True)
     ]
-    return f'<div class="pictures">{table(_head(seen), lines)}</div>'
+    return part("pictures", [table(_head(seen), lines)])
 
 
-def texts(seen: Sequence[Seen], answers: Sequence[str]) -> str:
+def texts(seen: Sequence[Seen], answers: Sequence[str]) -> Markup:
     """Texts: what is new is marked, what is gone struck through."""
     lines = [
-        [answer, one.before[:_MOST_CHARACTERS], *(Html(changes(one.before, after)) for after in one.after)]
+        [answer, one.before[:_MOST_CHARACTERS], *(changes(one.before, after) for after in one.after)]
         for one, answer in zip(seen, answers, strict=True)
     ]
     return table(_head(seen), lines)
 
 
-def numbers(seen: Sequence[Seen], answers: Sequence[str], names: list[str], cells: Callable[[Any], list[Any]]) -> str:
+def numbers(
+    seen: Sequence[Seen], answers: Sequence[str], names: list[str], cells: Callable[[Any], list[Any]]
+) -> Markup:
     """Rows of a table: the original first, then each round with what changed marked."""
     lines: list[list[Any]] = []
     for one, answer in zip(seen, answers, strict=True):
@@ -51,24 +54,23 @@ def numbers(seen: Sequence[Seen], answers: Sequence[str], names: list[str], cell
         lines.append([answer, _AS_IT_IS, *before])
         for n, after in enumerate(one.after, 1):
             marked = [
-                new if new == old else Html(f"<mark>{escape(shown(new))}</mark>")
-                for old, new in zip(before, cells(after), strict=True)
+                new if new == old else part("marked", shown(new)) for old, new in zip(before, cells(after), strict=True)
             ]
             lines.append(["", f"round\u00a0{n}", *marked])
     return table(["target", "seen", *names], lines)
 
 
-def changes(before: str, after: str) -> str:
+def changes(before: str, after: str) -> Markup:
     """The later text as HTML, words that are new in `ins` and words that are gone in `del`."""
     old, new = (_PIECES.findall(text[:_MOST_CHARACTERS]) for text in (before, after))
-    parts = []
+    parts: list[Markup] = []
     for what, start, end, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        gone, come = escape("".join(old[start:end])), escape("".join(new[first:last]))
+        gone, come = "".join(old[start:end]), "".join(new[first:last])
         if what == "equal":
-            parts.append(come)
+            parts.append(escape(come))
         else:
-            parts += [f"<del>{gone}</del>"] * bool(gone.strip()) + [f"<ins>{come}</ins>"] * bool(come)
-    return "".join(parts)
+            parts += [part("gone", gone)] * bool(gone.strip()) + [part("new", come)] * bool(come)
+    return Markup().join(parts)
 
 
 def _head(seen: Sequence[Seen]) -> list[str]:

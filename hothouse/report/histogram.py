@@ -6,16 +6,18 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
-from hothouse.report.page import Figure, shown, table
+from hothouse.report.page import Figure
+from hothouse.report.parts import shown, table
 
 Numbers = NDArray[np.floating[Any]]
 
 
 def histogram(
     values: dict[str, Numbers], colours: list[str], across: str, up: str, most: int = 20
-) -> tuple[Figure, str]:
+) -> tuple[Figure, Markup]:
     """A figure of bars for each name's values, the names over each other, and its numbers as a table."""
     ends = edges(np.concatenate(list(values.values())), most)
     counts = {name: np.histogram(found, ends)[0].tolist() for name, found in values.items()}

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from hothouse.report.numbers import numbers_of
+from hothouse.report.parts import environment, part, table
 from hothouse.writing import written
 
 Figure = dict[str, Any]
@@ -31,18 +32,24 @@ class Page:
     """A page in the making: sections in order, each under a heading that the contents link to."""
 
     title: str
-    lead: str = ""
+    lead: Markup = field(default_factory=Markup)
     """HTML under the title."""
-    sections: list[tuple[str, str]] = field(default_factory=list)
+    sections: list[tuple[str, Markup]] = field(default_factory=list)
     figures: dict[str, Figure] = field(default_factory=dict)
 
-    def section(self, heading: str, *parts: str) -> None:
+    def section(self, heading: str, *parts: Markup) -> None:
         """Add a section of HTML parts."""
-        self.sections.append((heading, "\n".join(parts)))
+        self.sections.append((heading, Markup("\n").join(parts)))
 
     def figure(
-        self, figure: Figure, title: str, height: int = 360, name: str = "", numbers: str = "", note: str = ""
-    ) -> str:
+        self,
+        figure: Figure,
+        title: str,
+        height: int = 360,
+        name: str = "",
+        numbers: Markup | None = None,
+        note: str = "",
+    ) -> Markup:
         """A figure as HTML; `title` and `note` say in words what it shows, for those who cannot see it too.
 
         `name` is the same for the same figure of a live page's next state; `numbers`, a table, is what the figure
@@ -50,17 +57,7 @@ class Page:
         """
         anchor = f"figure-{name or len(self.figures)}"
         self.figures[anchor] = figure
-        more = f'<span class="note">{escape(note)}</span>' if note else ""
-        label = escape(f"{title}. {note}" if note else title)
-        which = f'<span class="unseen"> of: {escape(title)}</span>'
-        return (
-            f'<figure class="card"><figcaption>{escape(title)}{more}</figcaption>'
-            f'<div class="plot" id="{anchor}" style="height:{height}px" role="group" aria-label="{label}"></div>'
-            f'<div class="under"><details><summary>The numbers{which}</summary>'
-            f"{numbers or table(*numbers_of(figure))}</details>"
-            f'<button type="button" data-does="reset">Reset zoom{which}</button>'
-            f'<button type="button" data-does="save">Save picture{which}</button></div></figure>'
-        )
+        return part("figure", anchor, title, note, height, numbers or table(*numbers_of(figure)))
 
     def state(self) -> dict[str, Any]:
         """What a live page shows of this one: everything but Plotly, styles and scripts."""
@@ -74,28 +71,28 @@ class Page:
 
     def html(self, live: bool = False) -> str:
         """The whole page; one that is `live` listens for newer states of itself at /events."""
-        return _TEMPLATE.format(
-            title=escape(self.title),
-            lead=self.lead,
-            live='<p id="live" role="status">connecting …</p>' if live else "",
-            contents=self._contents(),
-            body="".join(self._section(heading, html) for heading, html in self.sections),
-            figures=as_script(self.figures),
-            plotly=plotly_script(),
-            style=_resource("page.css"),
-            script=_resource("page.js") + (_resource("live.js") if live else ""),
+        return (
+            environment()
+            .get_template("page.html")
+            .render(
+                title=self.title,
+                lead=self.lead,
+                live=live,
+                contents=self._contents(),
+                sections=[self._section(heading, html) for heading, html in self.sections],
+                figures=Markup(as_script(self.figures)),
+                plotly=Markup(plotly_script()),
+                style=Markup(_resource("page.css")),
+                script=Markup(_resource("page.js") + (_resource("live.js") if live else "")),
+            )
         )
 
-    def _contents(self) -> str:
-        return "".join(f'<li><a href="#{_anchor(name)}">{escape(name)}</a></li>' for name, _ in self.sections)
+    def _contents(self) -> Markup:
+        return part("contents", [(_anchor(name), name) for name, _ in self.sections])
 
     @staticmethod
-    def _section(heading: str, html: str) -> str:
-        anchor = _anchor(heading)
-        return (
-            f'<section id="{anchor}" aria-labelledby="{anchor}-heading">'
-            f'<h2 id="{anchor}-heading">{escape(heading)}</h2>{html}</section>'
-        )
+    def _section(heading: str, html: Markup) -> Markup:
+        return part("section", _anchor(heading), heading, html)
 
 
 def write_page(page: Page, path: Path) -> Path:
@@ -109,56 +106,6 @@ def as_script(value: Any) -> str:
     See WHATWG HTML, 4.12.1.3, restrictions for contents of script elements.
     """
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
-    """A table; numbers, and gaps among them, are set to the right."""
-    told = f"<caption>{escape(caption)}</caption>" if caption else ""
-    lines = [list(row) for row in rows]
-    numeric = [_numeric([line[place] for line in lines]) for place in range(len(head))]
-    heads = "".join(
-        f'<th scope="col"{_RIGHT if right else ""}>{escape(name)}</th>'
-        for name, right in zip(head, numeric, strict=True)
-    )
-    body = "".join(
-        f"<tr>{''.join(_cell(value, right) for value, right in zip(line, numeric, strict=True))}</tr>" for line in lines
-    )
-    inside = f"{told}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="scroll" tabindex="0"><table>{inside}</table></div>'
-
-
-def facts(pairs: Iterable[tuple[str, Any]]) -> str:
-    """A few numbers with their names, side by side."""
-    cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(shown(value))}</dd></div>" for name, value in pairs)
-    return f'<dl class="facts">{cells}</dl>'
-
-
-def paragraph(text: str) -> str:
-    """A paragraph of plain text."""
-    return f"<p>{escape(text)}</p>"
-
-
-def details(summary: str, html: str) -> str:
-    """Something to unfold."""
-    return f"<details><summary>{escape(summary)}</summary>{html}</details>"
-
-
-def code(text: str) -> str:
-    """Text as it is, to be copied."""
-    return f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
-
-
-def shown(value: Any) -> str:
-    """A value as people read it: thousands apart, four digits that count."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return str(value)
 
 
 def size(count: float) -> str:
@@ -179,11 +126,6 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
-def side_by_side(*parts: str) -> str:
-    """Parts beside each other where the screen is wide enough, else one below the other."""
-    return f'<div class="grid">{"".join(parts)}</div>'
-
-
 def plotly_script() -> str:
     """Plotly's own JavaScript, as it comes with the package; the package itself need not be imported for it."""
     spec = find_spec("plotly")
@@ -198,54 +140,5 @@ def _anchor(heading: str) -> str:
     return re.sub(r"\W+", "-", heading.lower()).strip("-")
 
 
-_RIGHT = ' class="number"'
-
-
-def _numeric(values: list[Any]) -> bool:
-    """Whether a column is of numbers, with gaps or without."""
-    there = [value for value in values if value is not None]
-    return bool(there) and all(map(_is_number, there))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _cell(value: Any, right: bool) -> str:
-    if isinstance(value, Html):
-        return f"<td>{value.html}</td>"
-    return f"<td{_RIGHT if right or _is_number(value) else ''}>{escape(shown(value))}</td>"
-
-
-@dataclass(frozen=True)
-class Html:
-    """HTML to be put into a table's cell as it is."""
-
-    html: str
-
-
 def _resource(name: str) -> str:
     return (files("hothouse.report") / name).read_text(encoding="utf-8")
-
-
-_TEMPLATE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the content</a>
-<header><h1>{title}</h1>{live}<div id="lead">{lead}</div></header>
-<nav aria-label="Contents"><ul id="contents">{contents}</ul></nav>
-<main id="main" tabindex="-1">{body}</main>
-<script>{plotly}</script>
-<script id="figures" type="application/json">{figures}</script>
-<script>{script}</script>
-</body>
-</html>
-"""

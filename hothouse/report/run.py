@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
+from markupsafe import Markup
+
 from hothouse.report.page import Page, write_page
+from hothouse.report.parts import part
 from hothouse.report.sections import SECTIONS
 from hothouse.results.records import RunRecords, read, readable
 
@@ -33,7 +35,7 @@ def run_page(records: RunRecords) -> Page:
     return page
 
 
-def _lead(records: RunRecords) -> str:
+def _lead(records: RunRecords) -> Markup:
     """What was run, and how it ended."""
     scenario, summary, status = records.scenario, records.summary, records.status
     federation, data = scenario["federation"], scenario["data"]
@@ -45,5 +47,4 @@ def _lead(records: RunRecords) -> str:
         f"{summary.get('rounds', 0)} of {federation['rounds']} rounds, seed {scenario['seed']}."
     )
     reason = summary.get("reason", "") if status == "incomplete" else ""
-    pill = f'<span class="pill {_PILLS.get(status, "soft")}">{escape(status)}</span>'
-    return f"<p>{pill} {escape(told)}</p>" + (f'<p class="bad">{escape(reason)}</p>' if reason else "")
+    return part("lead", _PILLS.get(status, "soft"), status, told, reason)

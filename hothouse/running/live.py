@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
-from hothouse.report.page import Page, paragraph
+from hothouse.report.page import Page
+from hothouse.report.parts import paragraph
 from hothouse.report.run import run_page
 from hothouse.results.records import RunRecords, readable
 from server.events import Event, Observer, RunOpened

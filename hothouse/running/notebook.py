@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from html import escape
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from common.metrics import primaries
 from common.run_files import Metrics
+from hothouse.report.parts import part
 from hothouse.running.progress import numbers
 from server.events import Event, Observer, RunStarted
 
@@ -87,42 +88,34 @@ def run_html(run: RunFolder) -> str:
     """A run in a few lines of HTML: how it ended, its last and its best round, its metric round by round."""
     summary = run.summary
     final, best = summary["final"], summary["best"] or {}
-    told = f"<b>{escape(summary['name'])}</b>: {summary['status']}, {summary['rounds']} rounds, seed {summary['seed']}"
+    told = f"{summary['status']}, {summary['rounds']} rounds, seed {summary['seed']}"
     if summary["status"] != "complete":
-        told += f" ({escape(str(summary.get('reason', '')))})"
+        told += f" ({summary.get('reason', '')})"
     heads = ["", "last round", *([f"round {best['round']}, best by {best['by'].replace('_', ' ')}"] if best else [])]
-    rows = []
-    for name, value in final.items():
-        if isinstance(value, float) and not name.endswith("seconds"):
-            cells = [name.replace("_", " "), f"{value:.4f}", *([_number(best.get(name))] if best else [])]
-            rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
-    table = f"<tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows)
-    return (
-        f"<div><p>{told}<br><code>{escape(str(run.folder))}</code></p>"
-        f"<div style='display:flex;gap:2em;align-items:center'><table>{table}</table>{_curve(run)}</div></div>"
-    )
+    rows = [
+        [name.replace("_", " "), f"{value:.4f}", *([_number(best.get(name))] if best else [])]
+        for name, value in final.items()
+        if isinstance(value, float) and not name.endswith("seconds")
+    ]
+    return part("run_in_notebook", summary["name"], told, run.folder, heads, rows, _curve(run))
 
 
-def _curve(run: RunFolder) -> str:
+def _curve(run: RunFolder) -> Markup | None:
     """The best-founded metric of the run by round, drawn as SVG."""
     columns = [f"{split}_{metric.name}" for split in ("test", "validation", "holdout") for metric in primaries()]
     name = next((column for column in columns if column in run.metrics), "train_loss")
     if name not in run.metrics:
-        return ""
+        return None
     measured = run.metrics[["round", name]].dropna()
     if len(measured) < 2:
-        return ""
+        return None
     rounds, values = measured["round"].to_numpy(float), measured[name].to_numpy(float)
     low, high = float(values.min()), float(values.max())
     x = 10 + 280 * (rounds - rounds[0]) / (rounds[-1] - rounds[0])
     y = 110 - 100 * (values - low) / ((high - low) or 1)
     points = " ".join(f"{one:.1f},{other:.1f}" for one, other in zip(x, y, strict=True))
     words = f"{name.replace('_', ' ')}, from {values[0]:.4g} to {values[-1]:.4g} in {int(rounds[-1])} rounds"
-    return (
-        f"<figure style='margin:0'><svg width='300' height='120' role='img' aria-label='{words}'>"
-        f"<polyline points='{points}' fill='none' stroke='#3b6fd4' stroke-width='2'/></svg>"
-        f"<figcaption>{words}</figcaption></figure>"
-    )
+    return part("curve", points, words)
 
 
 def _number(value: Any) -> str:

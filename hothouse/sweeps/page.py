@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from markupsafe import Markup, escape
+
 from common.run_files import read_text
 from hothouse.report.numbers import MOST_ROWS
-from hothouse.report.page import Html, Page, code, facts, paragraph, table
+from hothouse.report.page import Page
+from hothouse.report.parts import code, facts, paragraph, part, side_by_side, table
 from hothouse.results.records import titled, words
 from hothouse.sweeps.figures import importance_bars, parallel_coordinates, run_curves, slice_of, trials
 from hothouse.sweeps.importance import importance
@@ -44,7 +46,7 @@ def sweep_page(sweep: Sweep) -> Page:
     return page
 
 
-def _lead(sweep: Sweep, metric: str) -> str:
+def _lead(sweep: Sweep, metric: str) -> Markup:
     if sweep.goal is not None:
         lead = f"Runs are judged by {words(metric)}, never by test rows."
     elif metric.startswith("test_"):
@@ -84,7 +86,7 @@ def _figures(page: Page, sweep: Sweep, metric: str) -> None:
         )
         for key in sweep.keys[:_MOST_SLICES]
     ]
-    page.section("Key by key", f'<div class="grid">{"".join(shown)}</div>')
+    page.section("Key by key", side_by_side(*shown))
     thick = f"The thick line is the best run, {sweep.best.folder.name}." if sweep.best is not None else ""
     lines = page.figure(run_curves(sweep, metric), f"{titled(metric)} of every run, round by round", note=thick)
     page.section("Curves", lines)
@@ -93,7 +95,7 @@ def _figures(page: Page, sweep: Sweep, metric: str) -> None:
         page.section("Trials", page.figure(trials(sweep, metric), title))
 
 
-def _values(sweep: Sweep, keys: Sequence[str], metric: str) -> str:
+def _values(sweep: Sweep, keys: Sequence[str], metric: str) -> Markup:
     """Every finished run's values of these keys and what it came to, the highest first."""
     finished = sweep.table[(sweep.table.status == "complete") & sweep.table[metric].notna()]
     rows = finished.sort_values(metric, ascending=False).head(MOST_ROWS).to_dict("records")
@@ -102,7 +104,7 @@ def _values(sweep: Sweep, keys: Sequence[str], metric: str) -> str:
     return table(["run", *names.values(), words(metric)], cells)
 
 
-def _over_seeds(sweep: Sweep) -> str:
+def _over_seeds(sweep: Sweep) -> Markup:
     keys, metrics = short_keys(key for key in sweep.keys if key != "seed"), summary_metrics(sweep)
     rows = [
         [
@@ -116,7 +118,7 @@ def _over_seeds(sweep: Sweep) -> str:
     return table(head, rows, "Mean over the seeds with its 95% interval (Student's t).")
 
 
-def _runs(sweep: Sweep) -> str:
+def _runs(sweep: Sweep) -> Markup:
     names, metrics = short_keys(sweep.keys), [name for name in summary_metrics(sweep) if name in sweep.table]
     rows = []
     for row in sweep.table.head(_MOST_ROWS).to_dict("records"):
@@ -132,9 +134,9 @@ def _cell(value: Any) -> Any:
     return value if isinstance(value, int | float) else value_name(value)
 
 
-def _link(sweep: Sweep, name: str) -> Html:
+def _link(sweep: Sweep, name: str) -> Markup:
     folder = sweep.folder / RUNS / name
     if not folder.is_dir():
-        return Html(escape(name))
+        return escape(name)
     inside = "report.html" if (folder / "report.html").is_file() else ""
-    return Html(f'<a href="{RUNS}/{quote(name)}/{inside}">{escape(name)}</a>')
+    return part("link", f"{RUNS}/{quote(name)}/{inside}", name)

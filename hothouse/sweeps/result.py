@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
 
 from common.errors import InputError
 from common.run_files import Metrics, read_lines, read_metrics, read_object
 from common.scenario import Scenario
+from hothouse.report.parts import part
 from hothouse.results.run_folder import recorded_scenario
 from hothouse.running.finished import Run
 from hothouse.sweeps.goal import Goal
@@ -106,10 +108,11 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         """The table, for notebooks."""
-        told = f"<b>{escape(self.summary['name'])}</b>: {len(self)} of {self.summary['planned']} runs"
+        told = f"{len(self)} of {self.summary['planned']} runs"
         if self.best is not None:
-            told += f"; best by {escape(self.summary['goal']['metric'])}: {escape(self.best.folder.name)}"
-        return f"<p>{told}</p>{self.table.to_html(index=False, max_rows=60, float_format=lambda value: f'{value:.4g}')}"
+            told += f"; best by {self.summary['goal']['metric']}: {self.best.folder.name}"
+        table = self.table.to_html(index=False, max_rows=60, float_format=lambda value: f"{value:.4g}")
+        return part("sweep_in_notebook", self.summary["name"], told, Markup(table))
 
 
 def read_record(folder: Path) -> list[dict[str, Any]]:

@@ -125,7 +125,7 @@ def test_a_versions_text_is_no_command(run: Path) -> None:
     summary["versions"]["torch"] = "2; touch owned"
     (run / "summary.json").write_text(json.dumps(summary))
     assert "pip install flwr==" in (page := write_report(run).read_text())
-    assert "&#x27;torch==2; touch owned&#x27;" in page
+    assert "&#39;torch==2; touch owned&#39;" in page
 
 
 class TestCheckpoints:

@@ -42,7 +42,7 @@ def test_the_best_round_is_that_of_the_own_models(ditto: hothouse.Run) -> None:
 
 def test_the_report_and_the_table_set_both_beside_each_other(ditto: hothouse.Run) -> None:
     html = run_page(read(ditto.folder)).html()
-    assert "The global model and clients&#x27; own models" in html
+    assert "The global model and clients&#39; own models" in html
     console = Console(width=100, record=True)
     table = fairness_table(ditto)
     assert table is not None

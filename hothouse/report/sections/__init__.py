@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from markupsafe import Markup
+
 from hothouse.report.page import Page
 from hothouse.report.sections import (
     attendance,
@@ -27,7 +29,7 @@ from hothouse.report.sections import (
 )
 from hothouse.results.records import RunRecords
 
-Parts = Callable[[Page, RunRecords], list[str]]
+Parts = Callable[[Page, RunRecords], list[Markup]]
 
 SECTIONS: tuple[tuple[str, Parts], ...] = (
     ("At a glance", glance.parts),

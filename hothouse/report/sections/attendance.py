@@ -6,17 +6,19 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from hothouse.report.figures import COLOUR_BAR
 from hothouse.report.histogram import whole
-from hothouse.report.page import COLOURS, Page, side_by_side, table
+from hothouse.report.page import COLOURS, Page
+from hothouse.report.parts import side_by_side, table
 from hothouse.results.records import RunRecords
 
 _MOST_CLIENTS, _MOST_COLUMNS, _MOST_MARKS, _MOST_LINES = 200, 300, 2000, 200
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """Clients by rounds, and how often clients took part."""
     rounds = [line for line in records.clients if line["round"] > 0]
     shown = records.federation.get("shown", [])

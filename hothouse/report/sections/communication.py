@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from hothouse.report.curves import curves, line
-from hothouse.report.page import COLOURS, Page, facts, paragraph, side_by_side, size
+from hothouse.report.page import COLOURS, Page, size
+from hothouse.report.parts import facts, paragraph, side_by_side
 from hothouse.report.sections.learning import COLOUR
 from hothouse.results.records import SPLITS, RunRecords, titled, words
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """Bytes so far after each round, and the metric against them."""
     rounds = records.metrics
     if len(rounds) < 2:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from markupsafe import Markup
+
 from hothouse.report.curves import curves, line
-from hothouse.report.page import COLOURS, Page, details, facts, paragraph, side_by_side, table
+from hothouse.report.page import COLOURS, Page
+from hothouse.report.parts import details, facts, paragraph, side_by_side, table
 from hothouse.results.ancestry import line_back as line_of
 from hothouse.results.ancestry import winner
 from hothouse.results.records import RunRecords, words
@@ -14,7 +17,7 @@ from hothouse.results.records import RunRecords, words
 _MOST_POINTS, _MOST_RUNGS = 5000, 30
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """What the networks scored in each round, who won, and the final weights' line back to round 0."""
     ladder = [entry for entry in records.ladder if entry["clients"]]
     if not ladder:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from hothouse.report.curves import faded
 from hothouse.report.histogram import histogram
-from hothouse.report.page import COLOURS, Figure, Page, facts, paragraph, side_by_side, table
+from hothouse.report.page import COLOURS, Figure, Page
+from hothouse.report.parts import facts, paragraph, side_by_side, table
 from hothouse.results.records import RunRecords
 
 MOST_OPAQUE = 0.65
@@ -16,7 +18,7 @@ MOST_OPAQUE = 0.65
 _MOST_LABELS, _MOST_LINES, _MOST_TARGETS = 100, 30, 4
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """Labels by predictions and what is recognized of each label; or predictions by targets and their errors."""
     final = records.final
     if not final:
@@ -27,7 +29,7 @@ def parts(page: Page, records: RunRecords) -> list[str]:
     return [lead, *_residuals(page, final)]
 
 
-def _confusions(page: Page, final: dict[str, Any]) -> list[str]:
+def _confusions(page: Page, final: dict[str, Any]) -> list[Markup]:
     labels = [str(label) for label in final["labels"]]
     rows, right = np.array(final["label_rows"]), np.array(final["label_right"])
     most = [(labels[true], labels[guess], count) for true, guess, count in final["confusions"][:_MOST_LINES]]
@@ -41,7 +43,7 @@ def _confusions(page: Page, final: dict[str, Any]) -> list[str]:
             f"Green: {int(right.sum())} of {int(rows.sum())} rows, which are recognized. Red: taken for another label."
         )
         figures.append(page.figure(_matrix(labels, matrix), "Confusion matrix", 460, "confusion", numbers, note))
-        numbers = ""
+        numbers = Markup()
     recall = np.divide(right, rows, out=np.full(len(rows), np.nan), where=rows > 0)
     bars = {
         "data": [
@@ -109,7 +111,7 @@ def _cells(
     }
 
 
-def _residuals(page: Page, final: dict[str, Any]) -> list[str]:
+def _residuals(page: Page, final: dict[str, Any]) -> list[Markup]:
     targets, predictions = np.array(final["targets"], dtype=float), np.array(final["predictions"], dtype=float)
     found = []
     for column in range(min(targets.shape[1], _MOST_TARGETS)):

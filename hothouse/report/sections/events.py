@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from hothouse.report.page import Page, details, facts, paragraph, shown, table
+from markupsafe import Markup
+
+from hothouse.report.page import Page
+from hothouse.report.parts import details, facts, paragraph, shown, table
 from hothouse.results.records import RunRecords
 
 _ORDINARY = ("checkpoint", "resumed")
 _MOST_LINES, _MOST_CLIENTS, _MOST_LETTERS = 200, 10, 300
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """How often what happened, and each event that is no routine."""
     counts = Counter(event["event"] for event in records.events)
     told = [event for event in records.events if event["event"] not in _ORDINARY]

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from hothouse.report.curves import curves, line
 from hothouse.report.histogram import histogram
-from hothouse.report.page import COLOURS, Figure, Page, facts, paragraph, side_by_side, table
+from hothouse.report.page import COLOURS, Figure, Page
+from hothouse.report.parts import facts, paragraph, side_by_side, table
 from hothouse.results.records import FAIRNESS, RunRecords, titled, words
 
 _MOST_LINES = 200
@@ -30,7 +32,7 @@ _GLOBAL = _Served("the global model", "holdout", COLOURS[2])
 _OWN = _Served("clients' own models", "personal", COLOURS[1], "dash")
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """Each client's last metric in order, how they spread, and how the worst and the best tenth fared."""
     if not records.evaluated or records.primary is None:
         return []
@@ -79,7 +81,7 @@ def _served(last: dict[str, Any]) -> list[_Served]:
     return [_OWN] if last["personal"] == last["holdout"] else [_GLOBAL, _OWN]
 
 
-def _numbers(records: RunRecords, served: list[_Served], metric: str) -> str:
+def _numbers(records: RunRecords, served: list[_Served], metric: str) -> Markup:
     """How the clients' metrics spread."""
     rows: list[tuple[Any, ...]] = []
     for name, meaning in FAIRNESS.items():
@@ -113,7 +115,7 @@ def _in_order(
     }
 
 
-def _over_time(page: Page, records: RunRecords, served: list[_Served], metric: str) -> str:
+def _over_time(page: Page, records: RunRecords, served: list[_Served], metric: str) -> Markup:
     traces = []
     for one in served:
         for name, colour in (("best_10", COLOURS[0]), ("mean", COLOURS[2]), ("worst_10", COLOURS[4])):
@@ -122,7 +124,7 @@ def _over_time(page: Page, records: RunRecords, served: list[_Served], metric: s
             if rounds:
                 traces.append(line(rounds, values, told, colour, dash=one.dash if len(served) > 1 else "solid"))
     if not traces:
-        return ""
+        return Markup()
     title = f"{titled(metric)} of the best and the worst tenth of the clients"
     return page.figure(curves(traces, "round", words(metric)), title, 320, "fairness-rounds")
 

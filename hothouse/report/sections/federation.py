@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from common.data.column_statistics import effective_labels, gini
 from hothouse.report.figures import label_map, shard_sizes, target_boxes
-from hothouse.report.page import Page, facts, paragraph, side_by_side, table
+from hothouse.report.page import Page
+from hothouse.report.parts import facts, paragraph, side_by_side, table
 from hothouse.results.records import RunRecords
 
 _MOST_LINES = 200
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """Labels by clients, or the spread of targets, and the shards' sizes."""
     told = records.federation
     if not told:
@@ -50,6 +52,6 @@ def parts(page: Page, records: RunRecords) -> list[str]:
     return [facts(numbers), *([paragraph(some)] if told["clients"] > len(names) else []), side_by_side(*figures)]
 
 
-def _table(names: list[str], training: np.ndarray, holdout: np.ndarray) -> str:
+def _table(names: list[str], training: np.ndarray, holdout: np.ndarray) -> Markup:
     rows = list(zip(names, training.tolist(), holdout.tolist(), strict=True))[:_MOST_LINES]
     return table(["client", "rows to train on", "rows held out"], rows)

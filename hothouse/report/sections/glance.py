@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from hothouse.report.page import Page, duration, facts, size
+from markupsafe import Markup
+
+from hothouse.report.page import Page, duration, size
+from hothouse.report.parts import facts
 from hothouse.results.records import SPLITS, RunRecords, words
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """The last and the best round's metric, and how much there was of everything."""
     summary, metrics = records.summary, records.metrics
     told: list[tuple[str, Any]] = []

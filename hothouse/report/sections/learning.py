@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from hothouse.report.curves import band, curves, line
-from hothouse.report.page import COLOURS, Figure, Page, side_by_side, table
+from hothouse.report.page import COLOURS, Figure, Page
+from hothouse.report.parts import side_by_side, table
 from hothouse.results.records import SPLITS, RunRecords, titled, words
 
 _MOST_LINES = 200
 COLOUR = dict(zip(("test", "validation", "holdout", "train", "personal"), COLOURS, strict=False))
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """A figure of the losses, one of the metric, and the numbers of both."""
     if not records.metrics:
         return []
@@ -54,7 +56,7 @@ def _best(records: RunRecords) -> list[dict[str, Any]]:
     return [{"type": "line", **at, "line": {"dash": "dot", "width": 1, "color": COLOURS[8]}, "label": label}]
 
 
-def _numbers(records: RunRecords, name: str) -> str:
+def _numbers(records: RunRecords, name: str) -> Markup:
     columns = [f"{split}_{name}" for split in (*SPLITS, "train")]
     there = [column for column in columns if records.column(column)[0]]
     lines = [entry for entry in records.metrics if any(column in entry for column in there)]

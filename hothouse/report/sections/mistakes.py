@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from hothouse.report.images import data_uri, is_image
-from hothouse.report.page import Page, paragraph, shown, table
+from hothouse.report.page import Page
+from hothouse.report.parts import paragraph, part, shown, table
 from hothouse.results.records import RunRecords
 
 _MOST_COLUMNS = 12
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """Pictures, texts or rows, the worst first."""
     final = records.final
     mistakes = final.get("mistakes") or []
@@ -49,7 +50,7 @@ def _answer(mistake: dict[str, Any]) -> list[Any]:
     return [value[0] if len(value) == 1 else ", ".join(map(shown, value)) for value in values]
 
 
-def _pictures(mistakes: list[dict[str, Any]], shape: list[int]) -> str:
+def _pictures(mistakes: list[dict[str, Any]], shape: list[int]) -> Markup:
     values = [np.array(mistake["values"], dtype=float) for mistake in mistakes]
     every = np.concatenate(values)
     limits = (min(0.0, float(np.nanmin(every))), float(np.nanmax(every)))
@@ -57,10 +58,6 @@ def _pictures(mistakes: list[dict[str, Any]], shape: list[int]) -> str:
     for mistake, picture in zip(mistakes, values, strict=True):
         label, guess, *more = map(shown, _answer(mistake))
         sure = f" ({'score ' * ('score' in mistake)}{more[0]})" if more else ""
-        alternative = f"labelled {label}, taken for {guess}"
-        caption = f"<strong>{escape(label)}</strong> taken for <strong>{escape(guess)}</strong>{escape(sure)}"
-        found.append(
-            f'<figure><img alt="{escape(alternative)}" src="{data_uri(picture, shape, limits)}">'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
-    return f'<div class="pictures">{"".join(found)}</div>'
+        source, words = data_uri(picture, shape, limits), f"labelled {label}, taken for {guess}"
+        found.append(part("captioned", source, words, part("taken_for", label, guess, sure)))
+    return part("pictures", found)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from hothouse.report.curves import curves, line
-from hothouse.report.page import COLOURS, Page, paragraph, table
+from hothouse.report.page import COLOURS, Page
+from hothouse.report.parts import paragraph, table
 from hothouse.results.records import RunRecords
 from server.accounting import IN_WORDS
 
@@ -14,7 +17,7 @@ _COVERED = (
 )
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """Each ε with its neighbouring relation, and how it grew."""
     if not records.scenario["federation"].get("privacy"):
         return []

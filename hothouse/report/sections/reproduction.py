@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from shlex import quote
 
-from hothouse.report.page import Page, code, paragraph
+from markupsafe import Markup
+
+from hothouse.report.page import Page
+from hothouse.report.parts import code, paragraph
 from hothouse.results.records import RunRecords
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """The commands, and what must be the same."""
     versions = records.summary.get("versions", {})
     # Quoted: who copies them runs them, and a run that was imported may say anything of its versions.

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from hothouse.report.curves import curves, line
 from hothouse.report.figures import COLOUR_BAR
-from hothouse.report.page import COLOURS, Page, duration, facts, side_by_side, table
+from hothouse.report.page import COLOURS, Page, duration
+from hothouse.report.parts import facts, side_by_side, table
 from hothouse.results.records import RunRecords
 
 _PHASES = ("training", "evaluation", "aggregation", "checkpoint")
 _MOST_BARS, _MOST_WORKERS_IN_LINES, _MOST_LINES = 400, 4, 200
 
 
-def parts(page: Page, records: RunRecords) -> list[str]:
+def parts(page: Page, records: RunRecords) -> list[Markup]:
     """Seconds by phase, and the share of each round in which workers worked."""
     rounds = records.metrics
     if not rounds:
