@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
@@ -94,14 +96,14 @@ def train(message: Message, context: Context) -> Message:
     order, faults = TrainOrder.read(message.content), Faults.of(context)
     store = _own_states(message, context)
     if store is not None:
-        order.state = store.read(*_versions(message))
+        order = replace(order, state=store.read(*_versions(message)))
     reply = train_with(context, data_of(message, context), order, faults)
     if store is not None and reply.state is not None:
         clients, committed = _versions(message)
         store.write(clients, committed, np.full_like(committed, order.round), reply.state)
-        reply.state = None
-    reply.round = order.round
-    return Message(faults.reply(order.round, reply).write(), reply_to=message)
+        reply = replace(reply, state=None)
+    reply = faults.reply(order.round, replace(reply, round=order.round))
+    return Message(reply.write(), reply_to=message)
 
 
 @app.query("states")
@@ -126,7 +128,7 @@ def evaluate(message: Message, context: Context) -> Message:
     """Measure the message's models on its clients' own rows."""
     order, store = EvaluateOrder.read(message.content), _own_states(message, context)
     if store is not None:
-        order.state = store.read(*_versions(message))
+        order = replace(order, state=store.read(*_versions(message)))
     with one_thread():
         return Message(messages.write_scores(scores(data_of(message, context), order)), reply_to=message)
 

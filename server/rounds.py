@@ -175,12 +175,12 @@ class Rounds:
         """Give the strategy and the clients back what they had after the state's round."""
         self._events.round = state.round
         # Files sort names; Flower's strategies match arrays by their places.
-        state.parameters = {name: state.parameters[name] for name, _ in self._network.named_parameters()}
+        parameters = {name: state.parameters[name] for name, _ in self._network.named_parameters()}
         self._strategy.state = dict(state.strategy)
         self._selection.state = dict(state.selection)
         self._client_states.restore(state.versions, self._resumed.kept())
         self._events.notice("resumed")
-        return state
+        return replace(state, parameters=parameters)
 
     def _next(self, before: RunState) -> RunState:
         """One round: the global weights become the aggregate of the cohort's."""

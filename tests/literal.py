@@ -17,7 +17,7 @@ from common.data import Prepared
 from common.scenario import Scenario
 from server.grid.local import LocalGrid
 from server.rounds import Rounds
-from server.selection.uniform import select
+from server.selection.rules import select
 from tests.federations import FEATURES, Watcher, federation, named, scenario, starting_weights
 from tests.plain import Plain
 

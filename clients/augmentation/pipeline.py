@@ -14,8 +14,7 @@ from torch import Tensor
 from clients.augmentation.chosen import Placed, on_some
 from clients.augmentation.draws import TextRandom
 from clients.augmentation.images.stage import Images
-from clients.augmentation.tables.columns import Columns
-from clients.augmentation.tables.same_class import SameClassExamples
+from clients.augmentation.tables import Columns, SameClassExamples
 from common import seeds
 from common.data.images import image_shape
 from common.data.prepared import Indices, Meta, Prepared

@@ -40,7 +40,7 @@ def evaluate_records(
     }
 
 
-@dataclass
+@dataclass(frozen=True)
 class EvaluateOrder:
     """What an evaluate message asks: these models on the rows of these clients."""
 

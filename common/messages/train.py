@@ -62,7 +62,7 @@ def own_records(starts: InitialWeights, values: NamedArrays, own: dict[str, Name
     return {"values": pack(values), **{_OWN + name: pack(arrays) for name, arrays in own.items()}, **starts.write()}
 
 
-@dataclass
+@dataclass(frozen=True)
 class TrainOrder:
     """What a train message asks: these clients, from these weights, with these settings."""
 
@@ -106,7 +106,7 @@ class TrainOrder:
         )
 
 
-@dataclass
+@dataclass(frozen=True)
 class TrainReply:
     """What a train message brings back, block by block."""
 

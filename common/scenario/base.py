@@ -29,7 +29,7 @@ class Part(BaseModel):
     One that a scenario can choose among others joins the `family` of its base under a `name`. `compiled` says
     which of its keys the compiled trainer heeds: PyTorch trains where others are set, or where a part does not say.
     The other words of the class name, as text, what does its work:
-    `class Sgd(OptimizerPart, name="sgd", compiled=True, runs="clients.optimizers.sgd:Sgd")`.
+    `class Sgd(OptimizerPart, name="sgd", compiled=True, runs="clients.optimizers:Sgd")`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, serialize_by_alias=True)

@@ -36,7 +36,7 @@ def _share(description: str, default: float) -> float:
     return share
 
 
-class Sgd(OptimizerPart, name="sgd", compiled=True, runs="clients.optimizers.sgd:Sgd"):
+class Sgd(OptimizerPart, name="sgd", compiled=True, runs="clients.optimizers:Sgd"):
     """Stochastic gradient descent, with momentum where wanted (torch.optim.SGD): v ← μv + g, θ ← θ − ηv."""
 
     linear: ClassVar[bool] = True
@@ -52,7 +52,7 @@ class Sgd(OptimizerPart, name="sgd", compiled=True, runs="clients.optimizers.sgd
         return self
 
 
-class Momentum(OptimizerPart, name="momentum", compiled=True, runs="clients.optimizers.momentum:Momentum"):
+class Momentum(OptimizerPart, name="momentum", compiled=True, runs="clients.optimizers:Momentum"):
     """Classical momentum, the rate inside the velocity: v ← γv + ηg, θ ← θ − v."""
 
     linear: ClassVar[bool] = True
@@ -62,7 +62,7 @@ class Momentum(OptimizerPart, name="momentum", compiled=True, runs="clients.opti
 
 
 class AveragedMomentum(
-    OptimizerPart, name="averaged_momentum", compiled=True, runs="clients.optimizers.momentum:AveragedMomentum"
+    OptimizerPart, name="averaged_momentum", compiled=True, runs="clients.optimizers:AveragedMomentum"
 ):
     """Momentum as a running mean of gradients, from zero: v ← γv + (1−γ)g, θ ← θ − ηv."""
 
@@ -72,7 +72,7 @@ class AveragedMomentum(
     momentum: float = _share("γ, the share of the mean that is kept.", 0.9)
 
 
-class AdaGrad(OptimizerPart, name="adagrad", compiled=True, runs="clients.optimizers.adagrad:AdaGrad"):
+class AdaGrad(OptimizerPart, name="adagrad", compiled=True, runs="clients.optimizers:AdaGrad"):
     """AdaGrad (Duchi et al. 2011; torch.optim.Adagrad): G ← G + g², θ ← θ − ηg/(√G + ε)."""
 
     lr: float = _lr(0.01)
@@ -80,7 +80,7 @@ class AdaGrad(OptimizerPart, name="adagrad", compiled=True, runs="clients.optimi
     initial: float = key("G before the first step.", 0.0, unit="none", ge=0)
 
 
-class RmsProp(OptimizerPart, name="rmsprop", compiled=True, runs="clients.optimizers.rmsprop:RmsProp"):
+class RmsProp(OptimizerPart, name="rmsprop", compiled=True, runs="clients.optimizers:RmsProp"):
     """RMSProp (Hinton 2012; torch.optim.RMSprop): E ← γE + (1−γ)g², θ ← θ − ηg/(√E + ε)."""
 
     lr: float = _lr(0.01)
@@ -89,7 +89,7 @@ class RmsProp(OptimizerPart, name="rmsprop", compiled=True, runs="clients.optimi
     momentum: float = _share("Share of the last step's velocity that is kept.", 0.0)
 
 
-class Adam(OptimizerPart, name="adam", compiled=True, runs="clients.optimizers.adam:Adam"):
+class Adam(OptimizerPart, name="adam", compiled=True, runs="clients.optimizers:Adam"):
     """Adam (Kingma and Ba 2015, algorithm 1; torch.optim.Adam)."""
 
     lr: float = _lr(0.001)
@@ -98,7 +98,7 @@ class Adam(OptimizerPart, name="adam", compiled=True, runs="clients.optimizers.a
     eps: float = key("ε.", 1e-8, unit="none", gt=0)
 
 
-class AdamW(OptimizerPart, name="adamw", compiled=True, runs="clients.optimizers.adam:AdamW"):
+class AdamW(OptimizerPart, name="adamw", compiled=True, runs="clients.optimizers:AdamW"):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019; torch.optim.AdamW): first θ ← θ − ηλθ."""
 
     lr: float = _lr(0.001)

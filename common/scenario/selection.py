@@ -24,13 +24,13 @@ class SelectionPart(Part):
     name: str = ""
 
 
-class Uniform(SelectionPart, name="uniform", runs="server.selection.uniform:Uniform"):
+class Uniform(SelectionPart, name="uniform", runs="server.selection.rules:Uniform"):
     """Every client is as likely as any other."""
 
     uniform: ClassVar[bool] = True
 
 
-class Poisson(SelectionPart, name="poisson", runs="server.selection.poisson:Poisson"):
+class Poisson(SelectionPart, name="poisson", runs="server.selection.rules:Poisson"):
     """Each client takes part with the same probability, whatever the others do (Poisson sampling).
 
     `clients_per_round` and `min_clients` decide nothing. A round in which nobody takes part leaves the weights as they
@@ -42,15 +42,15 @@ class Poisson(SelectionPart, name="poisson", runs="server.selection.poisson:Pois
     rate: float = key("q: how likely each client takes part in a round.", unit="probability", gt=0, le=1)
 
 
-class BySize(SelectionPart, name="by_size", runs="server.selection.by_size:BySize"):
+class BySize(SelectionPart, name="by_size", runs="server.selection.rules:BySize"):
     """Clients are drawn one after the other, each with a probability in proportion to its training rows."""
 
 
-class RoundRobin(SelectionPart, name="round_robin", runs="server.selection.round_robin:RoundRobin"):
+class RoundRobin(SelectionPart, name="round_robin", runs="server.selection.rules:RoundRobin"):
     """Clients take turns, in an order drawn once."""
 
 
-class PowerOfChoice(SelectionPart, name="power_of_choice", runs="server.selection.power_of_choice:PowerOfChoice"):
+class PowerOfChoice(SelectionPart, name="power_of_choice", runs="server.selection.rules:PowerOfChoice"):
     """Of some candidates, drawn by size, those that lose most with the global weights (Cho et al. 2022, π_pow-d)."""
 
     needs_client_losses: ClassVar[bool] = True

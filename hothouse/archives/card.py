@@ -9,6 +9,7 @@ from common.models.predictor import Predictor
 from common.scenario import dump_scenario
 from common.wording import first_few
 from hothouse.results.run_folder import RunFolder
+from hothouse.results.table import result_rows
 
 
 def model_card(run: RunFolder, model: Predictor) -> str:
@@ -86,12 +87,6 @@ def _inputs(agreed: DataSpec) -> str:
 
 
 def _table(summary: dict[str, Any]) -> str:
-    final, best = summary["final"], summary["best"]
-    measured = [
-        name for name in final if name.startswith(("test_", "validation_", "holdout_", "personal_")) and final[name]
-    ]
-    head = "| metric | last round |" + (f" round {best['round']}, best by {best['by']} |" if best else "")
-    lines = [head, "|---|---|" + ("---|" if best else "")]
-    for name in measured:
-        lines.append(f"| {name} | {final[name]:.4f} |" + (f" {best.get(name) or float('nan'):.4f} |" if best else ""))
-    return "\n".join(lines) if measured else "Nothing was measured."
+    heads, rows = result_rows(summary)
+    lines = ["| " + " | ".join(cells) + " |" for cells in (["metric", *heads[1:]], ["---"] * len(heads), *rows)]
+    return "\n".join(lines) if rows else "Nothing was measured."

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from common.metrics import primaries
 from common.run_files import Metrics
 from hothouse.report.parts import part
+from hothouse.results.table import result_rows
 from hothouse.running.progress import numbers
 from server.events import Event, Observer, RunStarted
 
@@ -87,16 +88,10 @@ class NotebookProgress(Observer):
 def run_html(run: RunFolder) -> str:
     """A run in a few lines of HTML: how it ended, its last and its best round, its metric round by round."""
     summary = run.summary
-    final, best = summary["final"], summary["best"] or {}
     told = f"{summary['status']}, {summary['rounds']} rounds, seed {summary['seed']}"
     if summary["status"] != "complete":
         told += f" ({summary.get('reason', '')})"
-    heads = ["", "last round", *([f"round {best['round']}, best by {best['by'].replace('_', ' ')}"] if best else [])]
-    rows = [
-        [name.replace("_", " "), f"{value:.4f}", *([_number(best.get(name))] if best else [])]
-        for name, value in final.items()
-        if isinstance(value, float) and not name.endswith("seconds")
-    ]
+    heads, rows = result_rows(summary)
     return part("run_in_notebook", summary["name"], told, run.folder, heads, rows, _curve(run))
 
 
@@ -116,7 +111,3 @@ def _curve(run: RunFolder) -> Markup | None:
     points = " ".join(f"{one:.1f},{other:.1f}" for one, other in zip(x, y, strict=True))
     words = f"{name.replace('_', ' ')}, from {values[0]:.4g} to {values[-1]:.4g} in {int(rounds[-1])} rounds"
     return part("curve", points, words)
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else ""

@@ -18,6 +18,7 @@ from common.run_files import Metrics
 from common.wording import first_few
 from hothouse.results.records import FAIRNESS
 from hothouse.results.run_folder import RunFolder
+from hothouse.results.table import result_rows
 from server.events import Event, Notice, Observer, RoundStarted, RunOpened, RunStarted, WorkerEvent
 from server.record.journal import as_json
 
@@ -203,19 +204,12 @@ class JsonProgress(Observer):
 
 def result_table(run: RunFolder) -> Table:
     """A short table of what came out: the last round, and the best one where it was judged."""
-    final, best = run.summary["final"], run.summary["best"]
+    heads, rows = result_rows(run.summary)
     table = Table(title=f"{run.summary['name']}: {run.summary['rounds']} rounds in {run.summary['seconds']:.1f} s")
-    table.add_column("")
-    table.add_column("last round", justify="right")
-    if best:
-        table.add_column(f"best by {best['by'].replace('_', ' ')}\n(round {best['round']})", justify="right")
-    hidden = ("round", "seconds", "clients", "bytes_down", "bytes_up", "bytes_evaluation", "delta", "releases")
-    of_fairness = ("_seconds", "_mean", "_best_10", "_variance", "_jain")
-    for name, value in final.items():
-        left_out = name in hidden or name.startswith("epsilon_") or name.endswith(of_fairness)
-        if not left_out and value is not None:
-            row = [name.replace("_10", ", 10%").replace("_", " ").replace(" ,", ","), f"{value:.4f}"]
-            table.add_row(*row, *([f"{best[name]:.4f}" if best.get(name) is not None else ""] if best else []))
+    for place, head in enumerate(heads):
+        table.add_column(head.replace(" (", "\n("), justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

@@ -9,7 +9,7 @@ from common.data.prepared import Indices
 from common.run_files import Metrics
 
 
-@dataclass
+@dataclass(frozen=True)
 class RunState:
     """The state after a round. Draws are keyed by round and client, so their position is the round itself."""
 

@@ -12,7 +12,7 @@ from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.extend.strategy import StrategyContext
 from server.selection.base import SelectionRule
-from server.selection.draws import weighted
+from server.selection.rules import weighted
 
 _NOW = "now"
 """What the cohort's utility is found to be before it trains."""

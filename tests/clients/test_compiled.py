@@ -40,7 +40,7 @@ from common.scenario.trainers import trainer_for, uncovered
 from common.settings import ClientSettings
 from tests.clients.odd_work import odd_work, results
 from tests.conftest import REPOSITORY
-from tests.federations import data_spec, federation, scenario, train_order
+from tests.federations import data_spec, federation, named, scenario, train_order
 
 KERNEL = REPOSITORY / "clients" / "compiled" / "kernel"
 COMPILER = shutil.which("cc")
@@ -181,10 +181,8 @@ def by_both(
 
 def order_for(chosen: Scenario, prepared: Prepared, agreed: DataSpec, **more: Any) -> TrainOrder:
     order = train_order(chosen, prepared, [[client] for client in prepared.clients.tolist()], **more)
-    order.data_spec = agreed
     network = build(chosen.model, agreed, seed=3)
-    order.parameters = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    return order
+    return replace(order, data_spec=agreed, parameters=named(network))
 
 
 def assert_same(one: NamedArrays, other: NamedArrays, tolerance: float = 1e-4) -> None:
@@ -288,7 +286,7 @@ def test_both_trainers_keep_the_same_from_round_to_round(built: Library, tmp_pat
                 spec_of(prepared),
                 round_number=number,
             )
-            order.state, order.fresh = kept.get(engine, {}), np.full(3, number == 1)
+            order = replace(order, state=kept.get(engine, {}), fresh=np.full(3, number == 1))
             reply = train_blocks(prepared, order)
             assert not reply.excluded
             kept[engine] = reply.state

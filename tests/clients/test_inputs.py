@@ -122,7 +122,7 @@ def test_augmented_training_is_training_on_what_is_seen(prepared: Prepared, engi
     training = {"epochs": 3, "batch_size": 4, "optimizer": {"name": "sgd", "lr": 0.1}, "augmentation": AUGMENTATION}
     chosen = scenario(model={"layers": [7], "dtype": "float32"}, training={**training, "trainer": engine})
     order = train_order(chosen, prepared, [[0, 1, 2, 3]])
-    order.data_spec = replace(order.data_spec, own_fill=True, fill=np.zeros(6))
+    order = replace(order, data_spec=replace(order.data_spec, own_fill=True, fill=np.zeros(6)))
     reply = train_blocks(prepared, order)
     expected = {name: np.zeros_like(array) for name, array in named(starting_weights(chosen, prepared)).items()}
     for client in range(4):

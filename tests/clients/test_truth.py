@@ -5,6 +5,7 @@ Both trainers are held to it: PyTorch's in stacks, in float64 and float32, and t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -149,8 +150,7 @@ def test_clients_may_have_rates_and_starts_of_their_own(prepared: Prepared, by: 
     order = train_order(chosen, prepared, [[client] for client in range(8)], values={"optimizer.lr": rates})
     rng = np.random.default_rng(0)
     starts = {name: rng.normal(size=(8, *array.shape)) * 0.1 for name, array in order.parameters.items()}
-    order.starts = InitialWeights(np.arange(8), starts)
-    reply = train_blocks(prepared, order)
+    reply = train_blocks(prepared, replace(order, starts=InitialWeights(np.arange(8), starts)))
     for client in range(8):
         start = {name: array[client] for name, array in starts.items()}
         rate = {"name": "sgd", "lr": float(rates[client])}

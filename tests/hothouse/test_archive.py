@@ -58,7 +58,7 @@ def test_the_card_says_what_the_model_is(run: hothouse.Run, tmp_path: Path) -> N
     for words in (
         "6,570 parameters",
         "fedavg out of 20 clients in\n3 rounds",
-        "| test_accuracy |",
+        "| test accuracy |",
         "rows of 64 raw",
     ):
         assert words in card

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from common.scenario import Scenario
 from common.scenario.normalizations import BatchNorm
 from server.grid.local import LocalGrid
 from server.rounds import Rounds
-from server.selection.uniform import select
+from server.selection.rules import select
 from tests.conftest import REPOSITORY
 from tests.federations import FEATURES, batches_of, federation, named, scenario, starting_weights, train_order
 from tests.plain import Plain
@@ -241,8 +242,7 @@ def test_option_1_with_batch_normalization_is_the_mean_gradient_of_an_epochs_bat
             total += len(rows) / SIZES[client] * gradient
     order = train_order(chosen, problem.prepared, [[client]])
     order.records["control"] = {name: np.zeros(tensor.shape) for name, tensor in start.named_parameters()}
-    order.fresh = np.ones(1, dtype=bool)
-    reply = train_blocks(problem.prepared, order)
+    reply = train_blocks(problem.prepared, replace(order, fresh=np.ones(1, dtype=bool)))
     assert reply.state is not None
     for (name, _), gradient in zip(start.named_parameters(), expected, strict=True):
         assert np.abs(reply.state[f"control.{name}"][0] - gradient.numpy()).max() < 1e-12, name

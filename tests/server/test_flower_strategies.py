@@ -24,7 +24,7 @@ from common.scenario import Scenario
 from common.scenario.registry import implementation
 from common.scenario.strategy import STRATEGIES
 from server.exchange.blocks import cut
-from server.selection.uniform import select
+from server.selection.rules import select
 from tests import plain
 from tests.federations import FEATURES, federation, named, ran, scenario, starting_weights, trained_alone
 from tests.resuming import assert_resumes

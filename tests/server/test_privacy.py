@@ -34,8 +34,7 @@ from server.exchange.blocks import cut
 from server.grid.local import LocalGrid
 from server.privacy import PrivateStrategy
 from server.rounds import Rounds
-from server.selection.poisson import Poisson
-from server.selection.uniform import select
+from server.selection.rules import Poisson, select
 from tests.command import command
 from tests.federations import Watcher, federation, named, ran, scenario, starting_weights, trained_alone
 from tests.resuming import assert_resumes

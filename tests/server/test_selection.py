@@ -20,8 +20,8 @@ from common.participation import read_participation
 from common.scenario.registry import implementation
 from server.evaluation.losses import Losses
 from server.selection.base import SelectionRule
-from server.selection.draws import weighted
 from server.selection.oort import Oort
+from server.selection.rules import weighted
 from tests import plain
 from tests.federations import FEATURES, federation, named, ran, scenario, starting_weights
 from tests.resuming import assert_resumes

@@ -10,7 +10,7 @@ class TableAugmentation(AugmentationPart):
     """One that changes rows of numbers."""
 
 
-class FeatureNoise(TableAugmentation, name="feature_noise", runs="clients.augmentation.tables.noise:feature_noise"):
+class FeatureNoise(TableAugmentation, name="feature_noise", runs="clients.augmentation.tables:feature_noise"):
     """Numbers: normal noise on every numeric column."""
 
     sigma: float = key(
@@ -18,17 +18,13 @@ class FeatureNoise(TableAugmentation, name="feature_noise", runs="clients.augmen
     )
 
 
-class FeatureDropout(
-    TableAugmentation, name="feature_dropout", runs="clients.augmentation.tables.dropout:feature_dropout"
-):
+class FeatureDropout(TableAugmentation, name="feature_dropout", runs="clients.augmentation.tables:feature_dropout"):
     """Numbers: values that go missing, and are dealt with as `data.missing` says; else they become 0."""
 
     rate: float = key("How likely any one value goes missing.", 0.1, unit="fraction", ge=0, le=1)
 
 
-class Interpolation(
-    TableAugmentation, name="interpolation", runs="clients.augmentation.tables.interpolation:interpolation"
-):
+class Interpolation(TableAugmentation, name="interpolation", runs="clients.augmentation.tables:interpolation"):
     """Numbers: a point between the row and another of its class at the same client (after Chawla et al. 2002)."""
 
     most: float = key(
