@@ -25,11 +25,11 @@ from clients.augmentation.draws import TextRandom
 from common import seeds
 from common.data.data_spec import TermRule, Vocabulary
 from common.data.sources import text
+from common.data.sources.text import TextSource
 from common.data.text import Featurizer, agreed_vocabulary, document_frequencies
 from common.errors import InputError
 from common.scenario.augmentation import AUGMENTATIONS, TextAugmentation
 from common.scenario.registry import implementation
-from common.scenario.sources import TextSource
 
 WIDTH = 2000
 RULES = {

@@ -48,7 +48,7 @@ def test_what_a_part_declares_can_be_loaded(title: str) -> None:
 
 
 def test_reading_every_option_imports_neither_torch_nor_flwr() -> None:
-    heavy = "{'torch', 'flwr', 'ray', 'sklearn', 'pandas'} & set(sys.modules)"
+    heavy = "{'torch', 'flwr', 'ray', 'sklearn', 'pandas', 'pyarrow'} & set(sys.modules)"
     every = "names = [name for family in FAMILIES.values() for name in family.parts]; assert 'scaffold' in names"
     imports = "import sys, common.scenario; from common.scenario.registry import FAMILIES"
     code = f"{imports}; {every}; found = {heavy}; assert not found, found"

@@ -28,7 +28,7 @@ from common.scenario import Scenario
 from common.scenario.data import Data
 from common.scenario.model import MOST_WEIGHTS, Model
 from common.scenario.objective import check_objective, output_kind
-from common.scenario.partitions import NaturalPartition, clients_of
+from common.scenario.partitions import clients_of
 from common.scenario.registry import implementation
 from common.scenario.strategy import StrategyPart
 
@@ -274,6 +274,5 @@ def _text_form(rows: Path, data: Data) -> TextForm | None:
 
 def _names(table: Table, training: Indices, data: Data) -> list[str]:
     """The names of natural clients."""
-    if isinstance(data.partition, NaturalPartition):
-        return client_names(table, training, data.partition.by, data.partition.min_rows)
-    return []
+    partition: Any = data.partition
+    return client_names(table, training, partition.by, partition.min_rows) if partition.scheme == "natural" else []

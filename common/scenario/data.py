@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from common.scenario.base import Part, key, refuse
-from common.scenario.partitions import IidPartition, Partition
+from common.scenario.partitions import Partition
 from common.scenario.skews import Skew
 from common.scenario.sources import Source
 
@@ -76,7 +76,7 @@ class Data(Part):
         ge=0,
         lt=1,
     )
-    partition: Partition = key("How the training rows are cut into one shard per client.", IidPartition())
+    partition: Partition = key("How the training rows are cut into one shard per client.", "iid", validate_default=True)
     skew: tuple[Skew, ...] = key(
         "How clients' rows differ beyond who has which; applied in turn, never to the server's rows.",
         (),

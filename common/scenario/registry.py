@@ -11,8 +11,9 @@ and what does the work, which is named as text and imported when it is needed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
@@ -34,8 +35,9 @@ class Family(Generic[P]):
         """`title` is what `hothouse list` calls it, `tag` the key that names the part.
 
         `in_steps` says that its parts are at work within training steps, so that the compiled trainer must know them.
-        `declared_in` is the package that declares the parts, if that is not the one whose module this is; it is
-        imported when they are asked for.
+        `declared_in` says which modules declare the parts, where that is not the module of the family: all of a
+        package (`common.data.skews.*`), or one of each of its packages (`common.methods.*.options`). They are imported
+        when parts are asked for, which are then in the order of their names.
         """
         self.title, self.tag, self.in_steps = title, tag, in_steps
         self._declared_in = declared_in
@@ -46,7 +48,7 @@ class Family(Generic[P]):
     def parts(self) -> Mapping[str, type[P]]:
         """The parts by name."""
         if self._declared_in:
-            import_module(self._declared_in)
+            _import_all(self._declared_in)
         return self._parts
 
     def add(self, name: str, part: type[P]) -> None:
@@ -54,6 +56,8 @@ class Family(Generic[P]):
         if name in self._parts:
             raise ValueError(f"{name} is one of the {self.title} already")
         self._parts[name] = part
+        if self._declared_in:
+            self._parts = dict(sorted(self._parts.items()))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_plain_validator_function(self._validate)
@@ -109,6 +113,13 @@ def implementation(part: Declared | type[Declared], half: str = "runs") -> Any:
     if where is None:
         raise LookupError(f"{part.halves} of {part} has no {half}")
     return _imported(where)
+
+
+@cache
+def _import_all(pattern: str) -> None:
+    package, _, inside = pattern.partition(".*")
+    for found in iter_modules(import_module(package).__path__):
+        import_module(f"{package}.{found.name}{inside}")
 
 
 @lru_cache(maxsize=1024)

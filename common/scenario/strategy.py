@@ -11,7 +11,7 @@ from common.scenario.model import Model
 from common.scenario.registry import Family
 from common.scenario.training import Training
 
-STRATEGIES: Family[StrategyPart] = Family("strategies", declared_in="common.methods")
+STRATEGIES: Family[StrategyPart] = Family("strategies", declared_in="common.methods.*.options")
 
 
 class StrategyPart(Part):

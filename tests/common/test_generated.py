@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import kstest
 
 from common.data.sources import synthetic, teacher
+from common.data.sources.synthetic import SyntheticSource
+from common.data.sources.teacher import TeacherSource
 from common.data.table import Table
-from common.scenario.sources import SyntheticSource, TeacherSource
 
 
 def by_client(table: Table) -> list[np.ndarray]:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from common.data.sources import hub
+from common.data.sources.hub import HubSource
 from common.data.table import Column, Table
 from common.errors import InputError
 from common.scenario import load_scenario
-from common.scenario.sources import HubSource
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,10 @@ from PIL import Image
 
 from common.data import prepare
 from common.data.sources import images
+from common.data.sources.images import ImagesSource
 from common.data.table import Table
 from common.errors import InputError
 from common.scenario import load_scenario
-from common.scenario.sources import ImagesSource
 
 RNG = np.random.default_rng(0)
 PIXELS = {name: RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8) for name in ("cat/a", "cat/b", "dog/a", "dog/B")}

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from common.data.sources import hub, images
+from common.data.sources.hub import HubSource
+from common.data.sources.images import ImagesSource
 from common.data.sources.pictures import Pictures, formats, suffixes
 from common.errors import InputError
-from common.scenario.sources import HubSource, ImagesSource
 
 RAMP = np.linspace(0, 255, 64).round().astype(np.uint8).reshape(8, 8)
 COLOURS = np.stack([RAMP, 255 - RAMP, RAMP.T], axis=2)

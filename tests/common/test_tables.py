@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from common.data.labels import encode_names
 from common.data.partitions.columns import groups
 from common.data.sources import csv, npz
+from common.data.sources.csv import CsvSource
 from common.data.sources.files import telling_names
+from common.data.sources.npz import NpzSource
 from common.data.table import Column, Table, category
 from common.errors import InputError
-from common.scenario.sources import CsvSource, NpzSource
 from tests.conftest import shared_data
 
 PEOPLE = """age,city,born,score,well
@@ -193,7 +194,8 @@ from common.data.labels import encode_names
 from common.data.partitions.columns import groups
 from common.data.sources import csv, npz
 from common.data.sources.files import telling_names
-from common.scenario.sources import CsvSource, NpzSource
+from common.data.sources.csv import CsvSource
+from common.data.sources.npz import NpzSource
 
 # Seconds of a processor, not of a clock: a signal ends a process that takes more.
 resource.setrlimit(resource.RLIMIT_CPU, (30, 30))

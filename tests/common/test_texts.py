@@ -13,10 +13,10 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, 
 
 from common.data.data_spec import TermRule, Vocabulary
 from common.data.sources import text
+from common.data.sources.text import TextSource
 from common.data.table import Table
 from common.data.text import Featurizer, agreed_vocabulary, document_frequencies
 from common.errors import InputError
-from common.scenario.sources import TextSource
 from tests.conftest import shared_data
 
 SAYINGS = ["the cat sat on the mat", "The dog sat", "a cat, a dog!", "Übung macht den Meister"]

@@ -199,7 +199,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     "unknown data set": (plain("data: {source: {kind: sklearn, name: irsi}}"), "got 'irsi'; did you mean iris?"),
     "unknown partition": (
         plain(DIGITS + "  partition: {scheme: dirichlt}"),
-        "FILE:3: data.partition: expected one of iid, size, linear",
+        "FILE:3: data.partition: expected one of continuous, dirichlet, distribution",
     ),
     "unknown activation": (plain(IRIS + "model: {activation: rely}"), "got 'rely'; did you mean relu?"),
     "unknown strategy": (plain(IRIS + "federation: {strategy: fedavgs}"), "got 'fedavgs'; did you mean fedavg?"),
@@ -230,7 +230,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     ),
     "privacy for a strategy that sees more than the mean": (
         plain(DIGITS + "federation:\n  strategy: fedmedian\n  privacy: {noise_multiplier: 1.0}"),
-        "FILE:4: federation.strategy: expected one that sees clients only through their mean, for privacy: fedavg, fedavgm",
+        "FILE:4: federation.strategy: expected one that sees clients only through their mean, for privacy: fedadagrad, fedadam, fedavg",
     ),
     "privacy and running statistics": (
         plain(DIGITS + "model: {normalization: batch}\nfederation: {privacy: {}}"),

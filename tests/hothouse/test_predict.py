@@ -14,7 +14,7 @@ from sklearn.datasets import load_diabetes, load_digits
 
 import hothouse
 from common.data.sources import images
-from common.scenario.sources import ImagesSource
+from common.data.sources.images import ImagesSource
 from hothouse.results.predict import predict
 from tests.command import command
 

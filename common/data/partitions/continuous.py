@@ -6,7 +6,16 @@ from common.data.partitions.columns import numbers
 from common.data.partitions.flower import shared_out
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
-from common.scenario.partitions import ContinuousPartition
+from common.scenario.base import key
+from common.scenario.partitions import Clients, PartitionPart, clients_key
+
+
+class ContinuousPartition(PartitionPart, name="continuous", runs="common.data.partitions.continuous:cut"):
+    """Rows sorted by a number (a regression's target, or a column) and cut, more or less strictly."""
+
+    clients: Clients = clients_key()
+    by: str = key("The target, or the name of a numeric column.", "target")
+    strictness: float = key("1 sorts exactly, 0 not at all.", 0.5, unit="fraction", ge=0, le=1)
 
 
 def cut(spec: ContinuousPartition, table: Table, rows: Indices, seed: int) -> Shards:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from common.data.partitions.flower import labels_of, shared_out
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
-from common.scenario.partitions import DirichletPartition
+from common.scenario.base import key
+from common.scenario.partitions import Clients, PartitionPart, clients_key
+
+
+class DirichletPartition(PartitionPart, name="dirichlet", runs="common.data.partitions.dirichlet:cut"):
+    """Each label is spread over the clients in proportions drawn from a Dirichlet distribution."""
+
+    clients: Clients = clients_key()
+    alpha: float = key("Concentration: small is skewed, large is even.", 0.5, gt=0, unit="none")
+    min_rows: int = key(
+        "No client gets fewer rows; the draw is repeated up to ten times until that holds.", 1, unit="rows", ge=1
+    )
+    self_balancing: bool = key("Give no more rows of further labels to clients that have their mean share.", False)
 
 
 def cut(spec: DirichletPartition, table: Table, rows: Indices, seed: int) -> Shards:

@@ -9,7 +9,22 @@ from common.data.partitions.flower import labels_of, shared_out
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
-from common.scenario.partitions import DistributionPartition
+from common.scenario.base import key
+from common.scenario.partitions import Clients, PartitionPart
+
+
+class DistributionPartition(PartitionPart, name="distribution", runs="common.data.partitions.distribution:cut"):
+    """Every client has a few labels, in amounts that follow a log-normal law (Li et al. 2020, appendix C.1)."""
+
+    clients: Clients = key("How many clients: a multiple of the number of labels.", 10, unit="clients")
+    labels_per_client: int = key("How many labels each client has.", 2, unit="labels", ge=1)
+    rows_per_label: int = key("Rows of each of its labels that a client gets for sure.", 1, unit="rows", ge=1)
+    sigma: float = key(
+        "The remaining rows of every label go to the clients that have it in proportion to exp(sigma·normal).",
+        2.0,
+        unit="none",
+        ge=0,
+    )
 
 
 def cut(spec: DistributionPartition, table: Table, rows: Indices, seed: int) -> Shards:

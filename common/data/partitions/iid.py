@@ -7,7 +7,14 @@ import numpy as np
 from common.data.partitions.flower import shared_out
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
-from common.scenario.partitions import IidPartition
+from common.scenario.partitions import Clients, PartitionPart, clients_key
+
+
+class IidPartition(PartitionPart, name="iid", runs="common.data.partitions.iid:cut"):
+    """Every client gets the same number of rows, drawn at random."""
+
+    clients: Clients = clients_key()
+
 
 _MOST_FOR_FLOWER = 1000
 """Flower's partitioner takes about a millisecond per client; beyond so many the same cut is plain arithmetic."""

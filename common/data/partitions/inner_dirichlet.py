@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated, ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from common import seeds
 from common.data.partitions.flower import labels_of
@@ -11,7 +14,19 @@ from common.data.partitions.iid import even
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
-from common.scenario.partitions import InnerDirichletPartition
+from common.scenario.base import key
+from common.scenario.partitions import Clients, PartitionPart, clients_key
+
+
+class InnerDirichletPartition(PartitionPart, name="inner_dirichlet", runs="common.data.partitions.inner_dirichlet:cut"):
+    """Shards of given sizes (equal by default), each with label proportions of its own from a Dirichlet."""
+
+    leaves_over: ClassVar[str] = "the sizes add up to fewer"
+    clients: Clients = clients_key()
+    alpha: float = key("Concentration: small is skewed, large is even.", 0.5, gt=0, unit="none")
+    sizes: tuple[Annotated[int, Field(ge=1)], ...] | None = key(
+        "Rows of each client; equal shares if left out.", None, unit="rows", strict=False
+    )
 
 
 def cut(spec: InnerDirichletPartition, table: Table, rows: Indices, seed: int) -> Shards:

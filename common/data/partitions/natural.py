@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -11,7 +11,29 @@ from common.data.partitions.flower import shared_out
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
-from common.scenario.partitions import GroupedNaturalPartition, NaturalPartition
+from common.scenario.base import key
+from common.scenario.partitions import PartitionPart
+
+
+class NaturalPartition(PartitionPart, name="natural", runs="common.data.partitions.natural:cut"):
+    """Clients as they come: a column's values, the files of a csv source, an archive's `client`, authors."""
+
+    leaves_over: ClassVar[str] = "their groups are smaller than min_rows"
+    by: str = key("The name of a categorical or whole-number column; client takes the source's own groups.", "client")
+    min_rows: int = key("Groups with fewer rows are left out.", 1, unit="rows", ge=1)
+
+
+class GroupedNaturalPartition(PartitionPart, name="grouped_natural", runs="common.data.partitions.natural:grouped"):
+    """Natural groups, several to a client."""
+
+    leaves_over: ClassVar[str] = "their groups are left over by group_size"
+    by: str = key("The name of a categorical or whole-number column; client takes the source's own groups.", "client")
+    group_size: int = key("How many groups make a client.", 2, unit="groups", ge=1)
+    mode: Literal["allow-smaller", "allow-bigger", "drop-reminder", "strict"] = key(
+        "What happens to groups that are left over: a smaller client, a bigger one, dropped, or an error.",
+        "allow-smaller",
+    )
+
 
 _MOST_FOR_FLOWER = 10_000
 """Flower's partitioner takes about a millisecond per client; beyond so many the same cut is a sort."""

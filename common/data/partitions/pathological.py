@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 from common.data.partitions.flower import labels_of, shared_out
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
-from common.scenario.partitions import PathologicalPartition
+from common.scenario.base import key
+from common.scenario.partitions import Clients, PartitionPart, clients_key
+
+
+class PathologicalPartition(PartitionPart, name="pathological", runs="common.data.partitions.pathological:cut"):
+    """Every client has rows of a few labels only."""
+
+    leaves_over: ClassVar[str] = "no client has their labels"
+    clients: Clients = clients_key()
+    labels_per_client: int = key("How many labels each client has.", 2, unit="labels", ge=1)
+    assignment: Literal["random", "deterministic", "first-deterministic"] = key(
+        "Who gets which: drawn; in turn; or the first in turn and the others drawn.", "random"
+    )
 
 
 def cut(spec: PathologicalPartition, table: Table, rows: Indices, seed: int) -> Shards:

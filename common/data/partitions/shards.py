@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from common.data.partitions.flower import labels_of, shared_out
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
-from common.scenario.partitions import ShardsPartition
+from common.scenario.base import key
+from common.scenario.partitions import Clients, PartitionPart, clients_key
+
+
+class ShardsPartition(PartitionPart, name="shards", runs="common.data.partitions.shards:cut"):
+    """Rows sorted by label and cut into pieces; every client gets a few (McMahan et al. 2017, section 3)."""
+
+    leaves_over: ClassVar[str] = "all pieces are of one size"
+    clients: Clients = clients_key()
+    shards_per_client: int = key("How many pieces each client gets.", 2, unit="pieces", ge=1)
 
 
 def cut(spec: ShardsPartition, table: Table, rows: Indices, seed: int) -> Shards:

@@ -7,7 +7,15 @@ import numpy as np
 from common.data.partitions.flower import labels_of
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
-from common.scenario.partitions import SimilarityPartition
+from common.scenario.base import key
+from common.scenario.partitions import Clients, PartitionPart, clients_key
+
+
+class SimilarityPartition(PartitionPart, name="similarity", runs="common.data.partitions.similarity:cut"):
+    """A share of every client's rows is IID, the rest sorted by label (Karimireddy et al. 2020, section 7)."""
+
+    clients: Clients = clients_key()
+    share: float = key("How much of every client's rows is IID: 0 sorts all, 1 none.", 0.1, unit="fraction", ge=0, le=1)
 
 
 def cut(spec: SimilarityPartition, table: Table, rows: Indices, seed: int) -> Shards:

@@ -2,18 +2,73 @@
 
 from __future__ import annotations
 
+from typing import Annotated, ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from common import seeds
 from common.data.partitions.flower import shared_out
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
-from common.scenario import partitions as spec
+from common.scenario.base import key
+from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
-def given(options: spec.SizePartition, table: Table, rows: Indices, seed: int) -> Shards:
+class SizePartition(PartitionPart, name="size", runs="common.data.partitions.sizes:given"):
+    """Random shards of the sizes you give, one per client."""
+
+    leaves_over: ClassVar[str] = "the sizes you give add up to fewer"
+    sizes: tuple[Annotated[int, Field(ge=1)], ...] = key(
+        "Rows of each client; together at most the training rows.", unit="rows", min_length=1, strict=False
+    )
+
+    @property
+    def clients(self) -> int:
+        """One for each size."""
+        return len(self.sizes)
+
+
+class LinearPartition(PartitionPart, name="linear", runs="common.data.partitions.sizes:linear"):
+    """Random shards whose sizes grow by the same amount from client to client: 1, 2, 3, …"""
+
+    leaves_over: ClassVar[str] = "rounding"
+    clients: Clients = clients_key()
+
+
+class SquarePartition(PartitionPart, name="square", runs="common.data.partitions.sizes:square"):
+    """Random shards whose sizes grow with the square of the client's number: 1, 4, 9, …"""
+
+    leaves_over: ClassVar[str] = "rounding"
+    clients: Clients = clients_key()
+
+
+class ExponentialPartition(PartitionPart, name="exponential", runs="common.data.partitions.sizes:exponential"):
+    """Random shards whose sizes grow exponentially: e, e², e³, …; for a few clients only."""
+
+    leaves_over: ClassVar[str] = "rounding"
+    clients: Clients = clients_key()
+
+
+class PowerLawPartition(PartitionPart, name="power_law", runs="common.data.partitions.sizes:power_law"):
+    """Random shards whose sizes follow a power law: a few clients have most of the rows."""
+
+    clients: Clients = clients_key()
+    exponent: float = key("How steep: 0 is even.", 1.0, unit="none", ge=0)
+    min_rows: int = key("No client gets fewer rows.", 1, unit="rows", ge=1)
+
+
+class LogNormalPartition(PartitionPart, name="lognormal", runs="common.data.partitions.sizes:lognormal"):
+    """Random shards whose sizes are drawn from a log-normal distribution."""
+
+    clients: Clients = clients_key()
+    sigma: float = key("How uneven: 0 is even.", 1.0, unit="none", ge=0)
+    min_rows: int = key("No client gets fewer rows.", 1, unit="rows", ge=1)
+
+
+def given(options: SizePartition, table: Table, rows: Indices, seed: int) -> Shards:
     """Shards of the given sizes; rows beyond them are not used."""
     from flwr_datasets.partitioner import SizePartitioner
 
@@ -22,34 +77,34 @@ def given(options: spec.SizePartition, table: Table, rows: Indices, seed: int) -
     return shared_out(SizePartitioner(list(options.sizes)), rows, {})
 
 
-def linear(options: spec.LinearPartition, table: Table, rows: Indices, seed: int) -> Shards:
+def linear(options: LinearPartition, table: Table, rows: Indices, seed: int) -> Shards:
     """Sizes in proportion to 1, 2, 3, …"""
     from flwr_datasets.partitioner import LinearPartitioner
 
     return shared_out(LinearPartitioner(options.clients), rows, {})
 
 
-def square(options: spec.SquarePartition, table: Table, rows: Indices, seed: int) -> Shards:
+def square(options: SquarePartition, table: Table, rows: Indices, seed: int) -> Shards:
     """Sizes in proportion to 1, 4, 9, …"""
     from flwr_datasets.partitioner import SquarePartitioner
 
     return shared_out(SquarePartitioner(options.clients), rows, {})
 
 
-def exponential(options: spec.ExponentialPartition, table: Table, rows: Indices, seed: int) -> Shards:
+def exponential(options: ExponentialPartition, table: Table, rows: Indices, seed: int) -> Shards:
     """Sizes in proportion to e, e², e³, …"""
     from flwr_datasets.partitioner import ExponentialPartitioner
 
     return shared_out(ExponentialPartitioner(options.clients), rows, {})
 
 
-def power_law(options: spec.PowerLawPartition, table: Table, rows: Indices, seed: int) -> Shards:
+def power_law(options: PowerLawPartition, table: Table, rows: Indices, seed: int) -> Shards:
     """Sizes in proportion to 1/rank^exponent; ranks are dealt to clients at random."""
     ranks = seeds.generator(seed, "sizes").permutation(options.clients) + 1.0
     return _in_proportion(rows, ranks**-options.exponent, options.min_rows)
 
 
-def lognormal(options: spec.LogNormalPartition, table: Table, rows: Indices, seed: int) -> Shards:
+def lognormal(options: LogNormalPartition, table: Table, rows: Indices, seed: int) -> Shards:
     """Sizes in proportion to exp(sigma·z), z standard normal."""
     drawn = seeds.generator(seed, "sizes").standard_normal(options.clients)
     # Divided by the largest, which changes no proportion: no power of e is too large.

@@ -8,7 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.data.skews.owned import Owned
-from common.scenario.skews import ChannelSkew
+from common.scenario.base import key
+from common.scenario.skews import SkewPart
+
+
+class ChannelSkew(SkewPart, name="channel_shift", runs="common.data.skews.channels:change"):
+    """Every client's images are lighter or darker, channel by channel, by amounts of its own (feature skew)."""
+
+    amount: float = key(
+        "A client's shifts are drawn between minus and plus this.",
+        0.2,
+        unit="of 255 for bytes, else as is",
+        gt=0,
+        le=1e9,
+    )
 
 
 def change(spec: ChannelSkew, rows: Owned, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -13,7 +13,20 @@ from common import seeds
 from common.data.prepared import Indices
 from common.data.skews.owned import Owned
 from common.errors import InputError
-from common.scenario.skews import LabelSkew
+from common.scenario.base import key
+from common.scenario.skews import SkewPart
+
+
+class LabelSkew(SkewPart, name="label_permutation", runs="common.data.skews.labels:change"):
+    """Clients fall into clusters, and each cluster calls the classes by other names (concept skew)."""
+
+    clusters: int = key(
+        "How many; client i is in cluster i mod clusters, and the first keeps the true labels.",
+        2,
+        unit="clusters",
+        ge=2,
+    )
+
 
 _MANY = 13
 """So many labels have more permutations than there can be clients."""

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from common.data.skews.owned import Owned
 from common.errors import InputError
-from common.scenario.skews import NoiseSkew
+from common.scenario.base import key
+from common.scenario.skews import SkewPart
+
+
+class NoiseSkew(SkewPart, name="noise", runs="common.data.skews.noise:change"):
+    """Client i of N has normal noise of sigma·i/N on its features (Li et al. 2022, noise-based imbalance)."""
+
+    sigma: float = key("The last client's noise.", 0.1, unit="of 255 for bytes, else of a column's deviation", gt=0)
 
 
 def change(spec: NoiseSkew, rows: Owned, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.data.skews.owned import Owned
-from common.scenario.skews import RotationSkew
+from common.scenario.base import key
+from common.scenario.skews import SkewPart
+
+
+class RotationSkew(SkewPart, name="rotation", runs="common.data.skews.rotation:change"):
+    """Every client's images are turned by an angle of its own (feature skew)."""
+
+    degrees: float = key("A client's angle is drawn between minus and plus this.", 45.0, unit="degrees", gt=0, le=180)
 
 
 def change(spec: RotationSkew, rows: Owned, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pydantic import model_validator
 
 from common.data.labels import encode, encode_names, whole_number
 from common.data.numbers import MARKS, POINT, best_form, forms, in_words, number
@@ -17,7 +17,62 @@ from common.data.sources.files import digest, telling_names
 from common.data.sources.sheets import Sheet, files_of, sheet_of, together
 from common.data.table import Column, Table, category
 from common.errors import InputError
-from common.scenario.sources import CsvSource
+from common.scenario.base import key, refuse
+from common.scenario.sources import Files, SourcePart, TaskChoice
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class CsvSource(SourcePart, name="csv", runs="common.data.sources.csv"):
+    """Tables in text files, of numbers and categories; several files are several natural clients."""
+
+    path: Files = key(
+        "The file; or several, as a list or a pattern with * in it: each is a natural client (partition: natural)."
+    )
+    target: str = key("The column to predict.")
+    task: TaskChoice = key("auto takes texts and up to 20 whole numbers for labels, other numbers for targets.", "auto")
+    threshold: float | None = key(
+        "Make two classes of a numeric target: 0 up to this number, 1 above it.", None, unit="of the target"
+    )
+    header: bool = key("Whether the first line names the columns; if not, give names.", True)
+    names: tuple[str, ...] | None = key("The columns' names, for files without a header.", None, strict=False)
+    separator: str = key("What stands between values.", ",", min_length=1, max_length=1)
+    decimal: Literal["auto", ".", ","] = key(
+        "What stands before decimals: auto reads a column with a comma where all of it are numbers so.", "auto"
+    )
+    drop: tuple[str, ...] = key("Columns to leave out.", (), strict=False)
+    numeric: tuple[str, ...] = key(
+        "Columns that must hold numbers; anything else in them is a mistake.", (), strict=False
+    )
+    categorical: tuple[str, ...] = key("Columns to take for categories though they hold numbers.", (), strict=False)
+    client: str | None = key("The column that names each row's natural client; it is no feature.", None)
+    missing: tuple[str, ...] = key(
+        "What stands for a missing value.", ("", "?", "NA", "NaN", "nan", "null"), strict=False
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> CsvSource:
+        if not self.header and self.names is None:
+            raise refuse("names", "the columns' names, since the file has no header")
+        if self.header and self.names is not None:
+            raise refuse("names", "no names, since the file has a header (or header: false)")
+        if self.task == "regression" and self.threshold is not None:
+            raise refuse("threshold", "no threshold for a regression: it makes two classes")
+        if self.decimal == self.separator:
+            raise refuse("decimal", "another character than the separator")
+        if self.client == self.target:
+            raise refuse("client", "another column than the target")
+        if self.separator in '"\r\n':
+            raise refuse("separator", "a character that neither quotes nor ends a line")
+        for name in self.numeric:
+            if name in self.categorical:
+                raise refuse("numeric", f"columns that are not categorical, too; {name} is")
+        for name in self.drop:
+            if name in (self.target, self.client):
+                raise refuse("drop", f"columns that are not needed; {name} is")
+        return self
+
 
 Numbers = NDArray[np.float64]
 
@@ -48,6 +103,8 @@ def fingerprint(spec: CsvSource) -> str:
 
 def read(spec: CsvSource, seed: int) -> Table:
     """The rows of all files; a column is numeric where every value in it is a number or missing."""
+    import pyarrow as pa
+
     files = files_of(spec)
     sheets = [sheet_of(file, spec) for file in files]
     sheet = together(sheets)
@@ -89,19 +146,21 @@ def read(spec: CsvSource, seed: int) -> Table:
 
 def _check_names(spec: CsvSource, sheet: Sheet) -> None:
     named = {"target": [spec.target], "client": [spec.client] if spec.client else []}
-    named |= {key: list(getattr(spec, key)) for key in ("drop", "numeric", "categorical")}
-    for key, names in named.items():
+    named |= {name: list(getattr(spec, name)) for name in ("drop", "numeric", "categorical")}
+    for option, names in named.items():
         for name in names:
             if name not in sheet.names:
                 near = get_close_matches(name, sheet.names, 1)
                 advice = f"did you mean {near[0]}?" if near else f"the file has {', '.join(sheet.names[:20])}"
-                raise InputError(f"no column {name!r}; {advice}", f"data.source.{key}")
+                raise InputError(f"no column {name!r}; {advice}", f"data.source.{option}")
 
 
 def _column(
     name: str, values: pa.StringArray, spec: CsvSource, missing: frozenset[str], sheet: Sheet, hints: list[str]
 ) -> tuple[Column, Numbers] | None:
     """A column and its values, categories as codes; None for one that is left out, with a hint that says so."""
+    import pyarrow.compute as pc
+
     gaps = _gaps(values, missing)
     if gaps.all():
         hints.append(f"column {name}: left out, every value in it is missing")
@@ -185,6 +244,9 @@ def _read(name: str, values: pa.StringArray, gaps: NDArray[np.bool_], spec: CsvS
     Raises InputError for an infinite number, and where most values are different numbers but some are no numbers at
     all: as categories they would say nothing.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     numbers, known, form = np.full(len(values), np.nan), values.filter(~gaps), POINT
     try:
         if spec.decimal == ",":
@@ -234,6 +296,9 @@ def _counts_rows(numbers: Numbers) -> bool:
 
 def _gaps(values: pa.StringArray, missing: frozenset[str]) -> NDArray[np.bool_]:
     """Which values are missing, (rows,)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     found: NDArray[np.bool_] = pc.is_in(values, pa.array(sorted(missing), pa.string())).to_numpy(zero_copy_only=False)
     return found
 

@@ -4,17 +4,41 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 
 from common.data.labels import encode, encode_names
 from common.data.sources.files import digest
 from common.data.sources.pictures import Pictures
 from common.data.table import Column, Table
 from common.errors import InputError
-from common.scenario.sources import HubSource
+from common.scenario.base import folder_or_name, key
+from common.scenario.sources import SourcePart, TaskChoice
+
+
+class HubSource(SourcePart, name="hub", runs="common.data.sources.hub"):
+    """A data set of the Hugging Face hub, or one in its format on this machine; offline after the first time."""
+
+    name: Annotated[str, BeforeValidator(folder_or_name)] = key(
+        "Its name on the hub, or a folder: files as on the hub, or what save_to_disk wrote.", min_length=1
+    )
+    config: str | None = key("Its configuration, where it has several.", None)
+    train: str = key("The split to train on.", "train")
+    test: str | None = key("The split to test on; left out where the data set has no such split.", "test")
+    target: str = key("The column to predict.", "label")
+    features: tuple[str, ...] | None = key(
+        "The columns to learn from: one of images or texts, or several of numbers; all others if left out.",
+        None,
+        strict=False,
+    )
+    client: str | None = key("The column that names each row's natural client; it is no feature.", None)
+    task: TaskChoice = key(
+        "auto takes class labels, texts and whole numbers for labels, other numbers for targets.", "auto"
+    )
+
 
 seeded = False
 
@@ -40,11 +64,11 @@ def read(spec: HubSource, seed: int) -> Table:
         "features": spec.features or (),
         "client": (spec.client,),
     }
-    for key, wanted in asked.items():
+    for option, wanted in asked.items():
         for name in wanted:
             if name is not None and name not in train.column_names:
                 known = ", ".join(train.column_names)
-                raise InputError(f"{spec.name} has no column {name!r}; it has {known}", f"data.source.{key}")
+                raise InputError(f"{spec.name} has no column {name!r}; it has {known}", f"data.source.{option}")
     apart = (spec.target, spec.client)
     features = list(spec.features or [name for name in train.column_names if name not in apart])
     answers = np.concatenate([np.asarray(part[spec.target][:]) for part in parts])

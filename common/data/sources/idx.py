@@ -16,7 +16,18 @@ from common.data.labels import encode
 from common.data.sources.files import digest, existing_folder
 from common.data.table import Table
 from common.errors import InputError
-from common.scenario.sources import IdxSource
+from common.scenario.base import FilePath, key
+from common.scenario.sources import SourcePart
+
+
+class IdxSource(SourcePart, name="idx", runs="common.data.sources.idx"):
+    """A folder with the four files of MNIST's format: images and labels, training and test."""
+
+    path: FilePath = key(
+        "The folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+        "t10k-labels-idx1-ubyte, each plain or with .gz."
+    )
+
 
 _NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 seeded = False

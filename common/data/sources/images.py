@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from common.data.labels import encode
@@ -9,7 +11,21 @@ from common.data.sources.files import digest, existing_folder
 from common.data.sources.folders import FolderExamples, find_examples
 from common.data.sources.pictures import Pictures, suffixes
 from common.data.table import Table
-from common.scenario.sources import ImagesSource
+from common.scenario.base import FilePath, key
+from common.scenario.sources import SourcePart
+
+
+class ImagesSource(SourcePart, name="images", runs="common.data.sources.images"):
+    """Pictures: a folder of files for each class, brought to one size."""
+
+    path: FilePath = key(
+        "The folder with a folder of pictures for each class, in any format that Pillow reads by itself; or with "
+        "folders train, validation (or val) and test that hold such folders."
+    )
+    height: int = key("Every picture becomes so high.", 28, unit="pixels", ge=1, le=4096)
+    width: int = key("And so wide.", 28, unit="pixels", ge=1, le=4096)
+    color: Literal["grey", "rgb"] = key("Grey, or red, green and blue.", "grey")
+
 
 seeded = False
 

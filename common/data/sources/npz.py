@@ -12,7 +12,18 @@ from common.data.numpy_files import read_npz
 from common.data.sources.files import digest, existing_file
 from common.data.table import Table
 from common.errors import InputError
-from common.scenario.sources import NpzSource
+from common.scenario.base import FilePath, key
+from common.scenario.sources import SourcePart, TaskChoice
+
+
+class NpzSource(SourcePart, name="npz", runs="common.data.sources.npz"):
+    """A NumPy archive with x_train and y_train, and where you have them x_test, y_test and client."""
+
+    path: FilePath = key("The .npz file.")
+    task: TaskChoice = key(
+        "What y_train is: auto takes whole numbers and text for labels, other numbers for targets.", "auto"
+    )
+
 
 _KNOWN = ("x_train", "y_train", "x_test", "y_test", "client")
 

@@ -7,17 +7,37 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv as arrow
+from typing import TYPE_CHECKING, Protocol
 
 from common.data.sources.files import csv_rows, existing_file, expanded, lines_of
 from common.errors import InputError
-from common.scenario.sources import CsvSource
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow import csv as arrow
 
 _BLOCK = 1 << 30
 """Bytes that are read at once; no row may be longer."""
+
+
+class SheetOptions(Protocol):
+    """What is said of how sheets are written."""
+
+    @property
+    def path(self) -> str | tuple[str, ...]:
+        """The files."""
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The columns' names, where the files do not have them."""
+
+    @property
+    def header(self) -> bool:
+        """Whether the first line names the columns."""
+
+    @property
+    def separator(self) -> str:
+        """What stands between values."""
 
 
 @dataclass
@@ -28,7 +48,7 @@ class Sheet:
     columns: list[pa.StringArray]
     files: list[tuple[Path, int]]
     """The files and how many rows each has."""
-    spec: CsvSource
+    spec: SheetOptions
 
     def where(self, row: int) -> str:
         """The file and line of a row; the file is gone through again to find it."""
@@ -39,15 +59,19 @@ class Sheet:
         raise IndexError(row)
 
 
-def files_of(spec: CsvSource) -> list[Path]:
+def files_of(spec: SheetOptions) -> list[Path]:
     """The files that a source names. Raises InputError where there is none."""
     if isinstance(spec.path, str):
         return expanded(spec.path, "data.source.path")
     return [existing_file(path, "data.source.path") for path in spec.path]
 
 
-def sheet_of(path: Path, spec: CsvSource) -> Sheet:
+def sheet_of(path: Path, spec: SheetOptions) -> Sheet:
     """One file's texts. Raises InputError for a row with more or fewer values than there are columns."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv as arrow
+
     lines = list(lines_of(path))
     if told := re.fullmatch(r'"?sep=(.)"?\s*', lines[0]):
         # Excel's own line, which names the separator.
@@ -91,6 +115,8 @@ def sheet_of(path: Path, spec: CsvSource) -> Sheet:
 
 def together(sheets: list[Sheet]) -> Sheet:
     """The rows of all sheets. Raises InputError where their columns differ."""
+    import pyarrow as pa
+
     first = sheets[0]
     for sheet in sheets[1:]:
         if sheet.names != first.names:
@@ -100,7 +126,7 @@ def together(sheets: list[Sheet]) -> Sheet:
     return Sheet(first.names, columns, [file for sheet in sheets for file in sheet.files], first.spec)
 
 
-def _header(path: Path, lines: list[str], spec: CsvSource) -> tuple[list[str], int]:
+def _header(path: Path, lines: list[str], spec: SheetOptions) -> tuple[list[str], int]:
     """The columns' names, and at which line the rows begin."""
     if spec.names or not spec.header:
         return list(spec.names or ()), 0
@@ -110,7 +136,7 @@ def _header(path: Path, lines: list[str], spec: CsvSource) -> tuple[list[str], i
     return [], len(lines)
 
 
-def _line_of(path: Path, lines: Iterable[str], spec: CsvSource, row: int) -> int:
+def _line_of(path: Path, lines: Iterable[str], spec: SheetOptions, row: int) -> int:
     """The line at which a row ends; -1 goes through all. Raises InputError where quotes are not in order."""
     left = row + (spec.header and not spec.names)
     for line, values in csv_rows(path, lines, spec.separator):
@@ -119,7 +145,7 @@ def _line_of(path: Path, lines: Iterable[str], spec: CsvSource, row: int) -> int
     return -1
 
 
-def _check_separator(path: Path, first: str, spec: CsvSource) -> None:
+def _check_separator(path: Path, first: str, spec: SheetOptions) -> None:
     if spec.separator not in first:
         for other in ";\t|,":
             if other in first:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Literal
 
 import numpy as np
 
 from common.data.labels import encode
 from common.data.table import Column, Table
-from common.scenario.sources import SklearnSource
+from common.scenario.base import key
+from common.scenario.sources import SourcePart
+
+
+class SklearnSource(SourcePart, name="sklearn", runs="common.data.sources.sklearn"):
+    """A small data set that comes with scikit-learn; needs no download."""
+
+    name: Literal["digits", "breast_cancer", "wine", "iris", "diabetes"] = key(
+        "Which one: four classifications and diabetes, a regression.", "digits"
+    )
+
 
 seeded = False
 

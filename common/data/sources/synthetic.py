@@ -14,7 +14,19 @@ import numpy as np
 from common import seeds
 from common.data.cache import scratch
 from common.data.table import Table
-from common.scenario.sources import SyntheticSource
+from common.scenario.base import key
+from common.scenario.sources import SourcePart
+
+
+class SyntheticSource(SourcePart, name="synthetic", runs="common.data.sources.synthetic"):
+    """Synthetic(α, β) of FedProx: every client has a model and features of its own (Li et al. 2020, section 5.1)."""
+
+    clients: int = key("How many clients; use partition: natural.", 30, unit="clients", ge=1, le=100_000)
+    alpha: float = key("How much the clients' models differ.", 1.0, unit="none", ge=0)
+    beta: float = key("How much the clients' features differ.", 1.0, unit="none", ge=0)
+    iid: bool = key("One model and one kind of features for all; alpha and beta decide nothing.", False)
+    most_rows: int = key("No client has more rows.", 10_000, unit="rows", ge=51)
+
 
 seeded = True
 

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
+from pydantic import model_validator
 
 from common import seeds
 from common.data.cache import scratch
 from common.data.table import Table
-from common.scenario.sources import TeacherSource
+from common.scenario.base import key, refuse
+from common.scenario.sources import SourcePart
+
+
+class TeacherSource(SourcePart, name="teacher", runs="common.data.sources.teacher"):
+    """Rows labelled by a random linear teacher: as many as you like, for trials of scale and speed."""
+
+    rows: int = key("How many rows to train on.", 10_000, unit="rows", ge=1, le=10_000_000_000)
+    features: int = key("How many features.", 32, unit="features", ge=1, le=1_000_000)
+    classes: int = key("How many classes; 1 makes it a regression.", 10, unit="classes", ge=1, le=100_000)
+    noise: float = key("Normal noise on the teacher's answers.", 0.0, unit="of their deviation", ge=0)
+    test_rows: int = key("How many further rows to test on.", 0, unit="rows", ge=0, le=1_000_000_000)
+
+    @model_validator(mode="after")
+    def _bearable(self) -> TeacherSource:
+        size = (self.rows + self.test_rows) * self.features * 4
+        if size > 1 << 40:
+            raise refuse("rows", f"a table of at most 1 TiB, not {size / (1 << 40):.0f} TiB")
+        if self.features * self.classes > 1 << 28:
+            raise refuse("classes", f"features times classes of at most {1 << 28}: the teacher itself takes memory")
+        return self
+
 
 seeded = True
 

@@ -4,15 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import model_validator
 
 from common.data.labels import encode
 from common.data.sources.files import csv_rows, digest, existing_file, lines_of
 from common.data.sources.folders import FolderExamples, find_examples
 from common.data.table import Table
 from common.errors import InputError
-from common.scenario.sources import TextSource
+from common.scenario.base import FilePath, key, refuse
+from common.scenario.sources import SourcePart
+
+
+class TextSource(SourcePart, name="text", runs="common.data.sources.text"):
+    """Labelled texts: a file with a label and a text per line, or a folder with a folder of texts per label."""
+
+    path: FilePath = key(
+        "The file, or the folder with a folder of .txt files for each label; or with folders train, validation "
+        "(or val) and test that hold such folders."
+    )
+    separator: str = key("What stands between label and text.", "\t", min_length=1, max_length=1)
+    quotes: Literal["auto", "csv", "none"] = key(
+        "Whether values may stand in quotes as in CSV, over several lines too: auto says so unless tabs separate them.",
+        "auto",
+    )
+    header: bool = key("Whether the first line names the columns.", False)
+    label_column: int = key("Where the label stands, from 0.", 0, unit="column", ge=0)
+    text_column: int = key("Where the text stands, from 0.", 1, unit="column", ge=0)
+
+    @model_validator(mode="after")
+    def _two_columns(self) -> TextSource:
+        if self.label_column == self.text_column:
+            raise refuse("text_column", "another column than label_column")
+        return self
+
 
 seeded = False
 
