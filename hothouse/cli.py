@@ -39,7 +39,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 commands = typer.Typer(
     name="hothouse",
-    help="Grow one model out of many separate data sets: federated and collaborative training, simulated.",
+    help="Train one model on many separate data sets: federated and collaborative training, simulated.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

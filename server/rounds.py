@@ -108,7 +108,7 @@ class Rounds:
             reason = f"it claims {rows:,} rows, more than federation.limits.examples"
             self._notes.append(("refused", {"clients": [client], "reason": reason}))
         if federation.missing:
-            reason = "the data has them, and no node does; the run goes on without them"
+            reason = "the data has them, but no node does; the run continues without them"
             self._notes.append(("missing", {"clients": federation.missing, "reason": reason}))
         return federation
 

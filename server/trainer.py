@@ -44,8 +44,8 @@ def choose(scenario: Scenario, compiled: Compiled, before: str | None) -> Traine
     identity = _SEPARATE if name == "compiled" and not fused else name
     if before not in (None, identity):
         raise InputError(
-            f"this run used the trainer {before}; here it would be {identity}, which gives other bits; "
-            "--allow-changes goes on all the same",
+            f"this run used the trainer {before}; the trainer {identity} gives different bits; "
+            "pass --allow-changes to resume anyway",
             "training.trainer",
         )
     facts: dict[str, str] = {"engine": name}

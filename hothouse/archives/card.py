@@ -26,7 +26,7 @@ def model_card(run: RunFolder, model: Predictor) -> str:
     )
     return f"""# {scenario.name}
 
-A {agreed.task} model grown by {scenario.federation.strategy.name} out of {clients} clients in
+A {agreed.task} model trained by {scenario.federation.strategy.name} on {clients} clients in
 {summary["rounds"]} rounds, with Hothouse {summary["versions"]["hothouse"]}. The run is {summary["status"]}.
 
 ## The model

@@ -34,7 +34,7 @@ def keys(
     ] = None,
     days: Annotated[int, typer.Option(min=1, help="How long certificates are valid.")] = 365,
 ) -> None:
-    """Make the keys of a deployment: a private CA, the SuperLink's certificate, a key pair for each SuperNode."""
+    """Create the keys of a deployment: a private CA, the SuperLink's certificate, a key pair for each SuperNode."""
     from hothouse.deployment.credentials import make_credentials
 
     for path in make_credentials(out, nodes, host or ["localhost", "127.0.0.1"], days):
@@ -54,7 +54,7 @@ def supernode(
         int, typer.Option(min=1, help="How many processes train; more than one need a private Ray, started beside it.")
     ] = 1,
 ) -> None:
-    """Be a Flower SuperNode that imports PyTorch once, not for every message that its ClientApps answer."""
+    """Run a Flower SuperNode that imports PyTorch once instead of once per message."""
     from hothouse.deployment.supernode import become_supernode
 
     become_supernode(host, port, workers, options or [])

@@ -14,7 +14,7 @@ from hothouse.commands.options import ScenarioFile, Seed, Set, changes
 
 
 def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> None:
-    """Check a scenario and its data: every mistake with its line, or a word on what it describes."""
+    """Check a scenario and its data: report every mistake with its line, or summarize what it describes."""
     from common.data.data_spec import in_words
     from common.scenario import expected_cohort
     from hothouse.inspect.check import check
@@ -53,7 +53,7 @@ def preview(
     seed: Seed = None,
     out: Annotated[Path | None, typer.Option(help="The page; NAME-preview.html if left out.", metavar="FILE")] = None,
 ) -> None:
-    """Show who has what before anything is trained: a table here, and a page to open in a browser."""
+    """Show which client has which data before training: a table here, and a page to open in a browser."""
     from hothouse.inspect.check import check
     from hothouse.inspect.preview import Preview
     from hothouse.report.page import write_page
@@ -79,7 +79,7 @@ def schema(
 def list_choices(
     kind: Annotated[str | None, typer.Argument(help="scenarios, sources, partitions, trackers, …")] = None,
 ) -> None:
-    """List what there is: scenarios, sources, partitions, optimizers, strategies, trackers, …"""
+    """List the available scenarios, sources, partitions, optimizers, strategies, trackers, …"""
     from difflib import get_close_matches
 
     from rich.markup import escape

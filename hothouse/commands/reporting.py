@@ -17,7 +17,7 @@ def report(
     run_folder: RunFolder,
     out: Annotated[Path | None, typer.Option(help="The page; report.html in RUN if left out.", metavar="FILE")] = None,
 ) -> None:
-    """Write a run's report anew: one page that opens offline, also of a run that has not ended."""
+    """Write a run's report again: one page that opens offline, also for a run that has not ended."""
     from hothouse.report.run import write_report
 
     print(write_report(run_folder, out))
@@ -27,7 +27,7 @@ def lineage(
     run_folder: RunFolder,
     csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
 ) -> None:
-    """Tell where a competition's final model came from: its line back to round 0."""
+    """Show where a competition's final model came from, round by round back to round 0."""
     from rich.table import Table
 
     from hothouse.results.ancestry import lineage as ancestry
@@ -50,7 +50,7 @@ def lineage(
 
 
 def watch(run_folder: RunFolder, port: Port = None) -> None:
-    """Serve a run's report on this machine until Ctrl-C, newer whenever the run gets on."""
+    """Serve a run's report on this machine until Ctrl-C; the page updates while the run continues."""
     from hothouse.results.records import read
     from hothouse.running.live import LivePage
 
@@ -77,7 +77,7 @@ def compare(
     csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
     out: Annotated[Path | None, typer.Option(help="The page; comparison.html if left out.", metavar="FILE")] = None,
 ) -> None:
-    """Compare runs: tables here and a page, with intervals and paired tests over seeds."""
+    """Compare runs: tables and a page, with confidence intervals and paired tests over seeds."""
     from hothouse.comparison import compare as compared
     from hothouse.comparison.tables import terminal
     from hothouse.report.page import write_page

@@ -82,7 +82,7 @@ def sweep(
 ) -> None:
     """Run every combination of a scenario's matrix and seeds, or search for the best values.
 
-    With the --out of a sweep that was interrupted, that is gone on with: finished runs are not repeated.
+    With --out naming the folder of an interrupted sweep, that sweep is resumed; finished runs are not repeated.
     """
     shown_sweep(
         scenario,
@@ -111,7 +111,7 @@ def resume(
     json_lines: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Go on with a run or a sweep that was interrupted, or prolong a run: the bits are those of a run at one go."""
+    """Resume an interrupted or killed run or sweep, or extend a run; bit-identical to an uninterrupted run."""
     from hothouse.running.launch import resume as launch
     from hothouse.sweeps.result import is_sweep
 

@@ -90,7 +90,7 @@ def resume(
     node_config: Mapping[str, str | int | float | bool] | None = None,
     verbose: bool = False,
 ) -> Run:
-    """Go on with a run that was interrupted, or prolong one to `rounds`; the bits are those of a run at one go.
+    """Resume an interrupted or killed run, or extend one to `rounds`; bit-identical to an uninterrupted run.
 
     `allow_changes` goes on although the scenario, the data or the software changed since, and notes it in
     events.jsonl. The other arguments are those of `run`.
@@ -102,7 +102,7 @@ def resume(
     chosen = recorded_scenario(folder / "scenario.yaml", [] if rounds is None else [f"federation.rounds={rounds}"])
     done = summary.get("rounds", 0)
     if summary.get("status") == "complete" and isinstance(done, int) and done >= chosen.federation.rounds:
-        raise InputError(f"{folder} is complete after {done} rounds; --rounds N prolongs it")
+        raise InputError(f"{folder} is complete after {done} rounds; --rounds N extends it")
 
     def going_on(prepared: Prepared) -> Resumed:
         with readable(folder):

@@ -1,4 +1,4 @@
-"""One run of a sweep: begun, or gone on with, and how it ended, whatever happens."""
+"""One run of a sweep: started or resumed, and how it ended, whatever happens."""
 
 from __future__ import annotations
 

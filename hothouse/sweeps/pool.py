@@ -102,7 +102,7 @@ class _Task:
 class RayPool:
     """`at_once` actors, each of which does one run after the other.
 
-    A run whose actor dies is gone on with by another, from its newest checkpoint, and so are all of them where
+    A run whose actor dies is resumed by another, from its newest checkpoint, and so are all of them where
     Ray itself dies and is started again.
     """
 

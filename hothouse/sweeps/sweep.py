@@ -68,7 +68,7 @@ def sweep(
     the number of processors to use (by default all), `at_once` how many runs share them (by default each run
     has one); the engine `local` does one run after the other in this process. Neither changes a bit of any
     run. `out` is the sweep's folder, else `runs/<name>-sweep-<time>`; where it holds this sweep already, that
-    is gone on with: finished runs are not repeated, unfinished ones go on from their checkpoints. More values,
+    is resumed: finished runs are not repeated, unfinished ones resume from their checkpoints. More values,
     seeds and trials may then be asked for. `allow_changes` goes on although the software changed.
 
     A run that fails is listed in the result and does not stop the others. Raises InputError for mistakes in
@@ -240,7 +240,7 @@ def _check_ground(home: Path) -> None:
 
 
 def _sameness(scenario: Scenario) -> dict[str, Any]:
-    """What may not change when a sweep is gone on with: everything but how many values, seeds and trials it has."""
+    """What may not change when a sweep is resumed: everything but how many values, seeds and trials it has."""
     values = flat(scenario.model_dump(mode="json", exclude_none=True, exclude={"tracking"}))
     kept = {key: value for key, value in values.items() if key not in _MAY_CHANGE}
     return {key: "swept" if key.startswith("matrix.") else value for key, value in kept.items()}

@@ -149,7 +149,7 @@ def _check_same_kind(node: int, meta: Meta, own: Prepared) -> None:
         here, there = getattr(meta, name), getattr(own.meta, name)
         if here != there:
             raise RunError(
-                f"node {node} has data of another kind: its {name} is {_short(here)}, the server's {_short(there)}"
+                f"node {node} has incompatible data: its {name} is {_short(here)}, the server's {_short(there)}"
             )
     for name in ("labels", "columns"):
         here, there = getattr(meta, name), getattr(own.meta, name)

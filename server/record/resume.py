@@ -82,7 +82,13 @@ def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: 
     changes = _differences(loaded.about, about(scenario, prepared))
     if changes and not allow_changes:
         raise InputError(
-            "\n".join([f"{folder}: cannot go on as it began:", *changes, "--allow-changes goes on all the same"])
+            "\n".join(
+                [
+                    f"{folder}: cannot resume; these have changed since the run started:",
+                    *changes,
+                    "Pass --allow-changes to resume anyway.",
+                ]
+            )
         )
     if changes:
         notes.append(("changed", {"differences": changes}))

@@ -196,7 +196,7 @@ def test_other_software_is_refused(quickstart: Path, tmp_path: Path, monkeypatch
 
 def test_a_complete_run_has_nothing_to_go_on_with(quickstart: Path, tmp_path: Path) -> None:
     run = hothouse.run(quickstart, overrides=SHORT, engine="local", out=tmp_path / "run")
-    assert "is complete after 7 rounds; --rounds N prolongs it" in refusal(run.folder)
+    assert "is complete after 7 rounds; --rounds N extends it" in refusal(run.folder)
     assert "is complete after 7 rounds" in refusal(run.folder, rounds=5)
     assert "found no summary.json" in refusal(tmp_path)
 

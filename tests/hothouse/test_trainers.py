@@ -78,7 +78,7 @@ def test_a_run_is_not_resumed_with_another_engine(
 ) -> None:
     run_local(quickstart, tmp_path / "run")
     request.getfixturevalue("not_built")
-    with pytest.raises(InputError, match="this run used the trainer compiled; here it would be torch"):
+    with pytest.raises(InputError, match="this run used the trainer compiled; the trainer torch gives different bits"):
         hothouse.resume(tmp_path / "run", rounds=4, engine="local")
     resumed = hothouse.resume(tmp_path / "run", rounds=4, engine="local", allow_changes=True)
     assert resumed.summary["engine"] == "torch"
@@ -95,7 +95,9 @@ def test_a_run_without_fused_multiply_add_goes_on_so_and_the_other_way_round_is_
         run = run_local(quickstart, tmp_path / "older")
         longer = run_local(quickstart, tmp_path / "longer", "federation.rounds=4")
         assert run.summary["multiply_add"] == "separate"
-        with pytest.raises(InputError, match="trainer compiled; here it would be compiled without fused multiply-add"):
+        with pytest.raises(
+            InputError, match="trainer compiled; the trainer compiled without fused multiply-add gives different bits"
+        ):
             hothouse.resume(tmp_path / "fused", rounds=4, engine="local")
     assert (fused.folder / "model.safetensors").read_bytes() != (run.folder / "model.safetensors").read_bytes()
     resumed = hothouse.resume(tmp_path / "older", rounds=4, engine="local")
