@@ -102,7 +102,7 @@ class Events:
     def __init__(self, listen: Callable[[Event], None] = lambda event: None) -> None:
         self.listen, self.round = listen, 0
 
-    def notice(self, name: str, **details: Any) -> None:
+    def notice(self, name: str, /, **details: Any) -> None:
         """Pass on something worth keeping."""
         self.listen(Notice(name, self.round, details))
 

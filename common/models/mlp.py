@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.models.activations import Activation
-from common.models.initializations import initialize
 from common.models.layout import Weights
 from common.models.normalizations import Normalization
 from common.models.outputs import Output
+from common.scenario.initializations import Initialization
 from common.scenario.model import Model
 from common.scenario.registry import implementation
 
@@ -57,14 +56,14 @@ class MLP(nn.Module):
         )
         normal = self.normalization
         self.norms = nn.ModuleList([normal.module(width, dtype) for width in spec.layers] if normal else [])
-        self.activation: Activation = implementation(spec.activation)(spec.activation)
+        self.activation = spec.activation.function()
 
     def initialize(self, generator: torch.Generator) -> None:
         """Draw the weights from one generator, layer by layer; normalizations start as the identity."""
         slope = float(getattr(self.spec.activation, "slope", 0.0))
         for layer in self.layers:
             assert isinstance(layer, nn.Linear)
-            initialize(layer, self.spec.initialization, slope, generator)
+            _initialize(layer, self.spec.initialization, slope, generator)
         start = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
         for name, tensor in self.norms.state_dict().items():
             tensor.fill_(start[name.rpartition(".")[2]])
@@ -137,3 +136,16 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if bias is None:
         return torch.bmm(x, weight.transpose(1, 2))
     return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+
+
+@torch.no_grad()
+def _initialize(layer: nn.Linear, rule: Initialization, slope: float, generator: torch.Generator) -> None:
+    """Draw a layer's weights and biases."""
+    # Drawn in float32 whatever the dtype, so that both start from the same numbers.
+    weight = torch.empty(layer.weight.shape, dtype=torch.float32)
+    rule.fill(weight, slope, generator)
+    layer.weight.copy_(weight)
+    if layer.bias is not None:
+        bias = torch.zeros(layer.bias.shape, dtype=torch.float32)
+        rule.fill_bias(bias, layer.in_features, generator)
+        layer.bias.copy_(bias)
