@@ -78,7 +78,7 @@ def test_workers_beside_a_host_give_its_own_bits_and_stay(tmp_path: Path) -> Non
         return dict(np.load(tmp_path / f"{name}.npz"))
 
     def members() -> set[int]:
-        return {process for process, command in commands().items() if command.startswith("ray::Member")}
+        return {process for process, command in commands().items() if command.startswith("ray::BlockWorker")}
 
     # The same app in another folder, as Flower keeps another version of it.
     other = tmp_path / "other"

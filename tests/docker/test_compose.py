@@ -262,7 +262,7 @@ def test_a_fourth_supernode_and_several_workers_are_a_line_each_of_the_settings(
     (folder,) = set(demo.runs.iterdir()) - known
     run = hothouse.load(folder)
     assert [event for event in run.events if event["event"] == "excluded"] == []
-    trainers = "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -c ^ray::Member"
+    trainers = "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -c ^ray::BlockWorker"
     assert [demo.in_container(node, "sh", "-c", trainers) for node in (*NODES, "node-3")] == ["2"] * 4
     chosen = load_scenario(quickstart, ["federation.rounds=1"])
     cut(prepare(chosen), 4, tmp_path)

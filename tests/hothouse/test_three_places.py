@@ -193,7 +193,7 @@ def test_a_deployment_gives_the_same_bits(
     started = [deployment.log(f"node-{node}").count("Start `flwr-clientapp` process") for node in range(NODES)]
     assert started[:2] == [0, 0], "their ClientApps are forked, not started anew"
     assert started[2] > 0
-    members = [process for process in commands().values() if process.startswith("ray::Member")]
+    members = [process for process in commands().values() if process.startswith("ray::BlockWorker")]
     assert len(members) == 2, "node 1 has its blocks trained by workers that stay"
 
 
