@@ -87,7 +87,7 @@ insecure = true
         port = free_port()
         settings = {"KEYS": str(self.keys), "SUPERLINK": f"127.0.0.1:{self.port}", "HOST": "127.0.0.1"}
         given = [f"{name}={value}" for name, value in {**settings, "PORT": port}.items()]
-        self.start("gate", "env", *given, sys.executable, REPOSITORY / "docker" / "gate.py")
+        self.start("gate", "env", *given, sys.executable, REPOSITORY / "docker" / "fleet_api_filter.py")
         self.until(lambda: _listens(port), "the gate does not listen")
         return port
 
