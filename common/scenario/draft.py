@@ -204,7 +204,8 @@ def _begun(place: Place, value: Any) -> Any:
     if isinstance(value, str):
         return {tag: value}
     if value is None:
-        return {tag: getattr(field.default, tag)} if isinstance(field.default, tuple(alternatives)) else {}
+        default = getattr(field.default, tag, field.default)
+        return {tag: default} if isinstance(default, str) else {}
     return value
 
 

@@ -163,12 +163,12 @@ MISTAKES = {
     "a name nearly right": ("federation: {strategy: fedavgg}", "got 'fedavgg'; did you mean fedavg?"),
     "a kind nearly right": (
         "data: {source: {kind: sklern}}",
-        "FILE:1: data.source: expected one of sklearn, idx, npz, csv, text, images, hub, synthetic, teacher, "
+        "FILE:1: data.source: expected one of csv, hub, idx, images, npz, sklearn, synthetic, teacher, text, "
         "got 'sklern'; did you mean sklearn?",
     ),
     "no kind": (
         "data: {source: {path: x}}",
-        "data.source: expected the key kind, one of sklearn, idx, npz, csv, text, images, hub, synthetic, teacher",
+        "data.source: expected the key kind, one of csv, hub, idx, images, npz, sklearn, synthetic, teacher, text",
     ),
     "alternatives": (
         "training: {batch_size: all}",

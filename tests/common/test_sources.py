@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from common.data.sources import idx, npz, sklearn
+from common.data.sources.idx import IdxSource
+from common.data.sources.npz import NpzSource
+from common.data.sources.sklearn import SklearnSource
 from common.data.table import Table
 from common.errors import InputError
-from common.scenario import sources as specs
 from tests.conftest import shared_data
 
 IDX_NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -33,11 +35,11 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def read_idx(folder: Path) -> Table:
-    return idx.read(specs.IdxSource(path=str(folder)), 0)
+    return idx.read(IdxSource(path=str(folder)), 0)
 
 
 def read_npz(path: Path, **options: Any) -> Table:
-    return npz.read(specs.NpzSource(path=str(path), **options), 0)
+    return npz.read(NpzSource(path=str(path), **options), 0)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def read_npz(path: Path, **options: Any) -> Table:
     [("digits", 1797, 64, 10), ("breast_cancer", 569, 30, 2), ("wine", 178, 13, 3), ("iris", 150, 4, 3)],
 )
 def test_sklearn_classifications(name: Any, rows: int, features: int, classes: int) -> None:
-    table = sklearn.read(specs.SklearnSource(name=name), 0)
+    table = sklearn.read(SklearnSource(name=name), 0)
     assert table.x.shape == (rows, features)
     assert sorted(np.unique(table.y)) == list(range(classes))
     assert len(table.labels) == classes
@@ -53,7 +55,7 @@ def test_sklearn_classifications(name: Any, rows: int, features: int, classes: i
 
 
 def test_sklearn_diabetes_is_a_regression_with_raw_columns() -> None:
-    table = sklearn.read(specs.SklearnSource(name="diabetes"), 0)
+    table = sklearn.read(SklearnSource(name="diabetes"), 0)
     assert (table.task, table.y.shape) == ("regression", (442, 1))
     assert table.x[:, 0].min() == 19, "ages are years, not scikit-learn's scaled numbers"
 
@@ -177,7 +179,7 @@ def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
 def test_a_source_is_known_by_its_content(tmp_path: Path) -> None:
     path = tmp_path / "rows.npz"
     np.savez(path, x_train=X, y_train=np.zeros(4))
-    spec = specs.NpzSource(path=str(path))
+    spec = NpzSource(path=str(path))
     first = npz.fingerprint(spec)
     assert npz.fingerprint(spec) == first
     np.savez(path, x_train=X + 1, y_train=np.zeros(4))

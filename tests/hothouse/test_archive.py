@@ -57,7 +57,7 @@ def test_the_card_says_what_the_model_is(run: hothouse.Run, tmp_path: Path) -> N
         environment = json.loads(archive.read("environment.json"))
     for words in (
         "6,570 parameters",
-        "fedavg out of 20 clients in\n3 rounds",
+        "fedavg on 20 clients in\n3 rounds",
         "| test accuracy |",
         "rows of 64 raw",
     ):
