@@ -21,15 +21,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from clients.augmentation.draws import TextRandom
 from common import seeds
 from common.data.data_spec import TermRule, Vocabulary
 from common.data.sources import text
 from common.data.sources.text import TextSource
 from common.data.text import Featurizer, agreed_vocabulary, document_frequencies
+from common.draws import TextRandom
 from common.errors import InputError
 from common.scenario.augmentation import AUGMENTATIONS, TextAugmentation
-from common.scenario.registry import implementation
 
 WIDTH = 2000
 RULES = {
@@ -64,11 +63,8 @@ def main() -> None:
         if not issubclass(part, TextAugmentation):
             continue
         own = {"words": {word: ("other",) for word, _ in words.most_common(10)}} if kind == "synonyms" else {}
-        change, spec = implementation(part), part(**own)
-        row(
-            kind,
-            lambda change=change, spec=spec: [change(spec, a, TextRandom(b)) for a, b in zip(lines, keys, strict=True)],
-        )
+        change = part(**own).change
+        row(kind, lambda change=change: [change(a, TextRandom(b)) for a, b in zip(lines, keys, strict=True)])
     for name, rule in RULES.items():
         terms = agreed_vocabulary("tfidf", WIDTH, rule, document_frequencies(lines, rule), len(lines), 2)
         for vocabulary in (terms, Vocabulary("hashed", WIDTH, rule)):

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import pandas as pd
 
 import hothouse
+from common.extend.events import Observer
 from common.run_files import Metrics
 from hothouse.comparison.statistics import estimate
-from server.events import Observer
 
 TUNING_SEEDS = [101, 102]
 """What is tuned is tuned with these seeds, and reported with others."""

@@ -30,7 +30,6 @@ from dp_accounting.rdp import RdpAccountant, compute_epsilon
 from numpy.typing import NDArray
 
 from common.scenario import Scenario, cohort_size
-from common.scenario.selection import Poisson
 
 Relation = Literal["added_or_removed", "zeroed_out", "replaced"]
 
@@ -82,7 +81,7 @@ class PrivacyMechanism:
         local, secret = privacy.noise == "local", None
         if privacy.accounting == "without-replacement":
             secret = cohort_size(scenario.federation.clients_per_round, clients), clients
-        rate = selection.rate if isinstance(selection, Poisson) and not local else None
+        rate = None if local else selection.sampling_rate()
         return cls(privacy.noise_multiplier, privacy.delta, local, rate, secret)
 
     def rounds(self, releases: int) -> dict[Relation, float]:

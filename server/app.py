@@ -10,9 +10,9 @@ from flwr.serverapp import Grid, ServerApp
 
 from common.data import Prepared
 from common.determinism import one_thread
+from common.extend.events import Observer
 from common.scenario import Scenario
 from server.config import RunConfig
-from server.events import Observer
 from server.grid.base import DirectGrid
 from server.grid.polled import PolledGrid
 from server.orphan import end_with_parent
@@ -23,9 +23,7 @@ from server.record.report_recorder import ReportRecorder
 from server.record.resume import Resumed, about, resume
 from server.record.run_log import logged
 from server.rounds import Rounds
-from server.trackers import check_trackers
-from server.trackers.base import Tracked
-from server.trackers.together import Trackers
+from server.trackers import Trackers, check_trackers, tracked
 
 
 def build(
@@ -58,10 +56,10 @@ def build(
         watching = [ConsoleObserver(folder)] if observers is None else observers
         checkpoints = Checkpoints(folder / "checkpoints", chosen.checkpoints.keep, about(chosen, data))
         recorder, chronicle = Recorder(folder, chosen, going_on), ReportRecorder(folder, chosen, data, going_on)
-        tracked = Tracked.of(folder, chosen, going_on)
+        run = tracked(folder, chosen, going_on)
         report = reported(folder, config.report if observers is None else "")
         log = logged(folder) if observers is None else nullcontext()
-        with log, report, recorder, chronicle, Trackers(tracked, recorder) as trackers, one_thread():
+        with log, report, recorder, chronicle, Trackers(run, recorder) as trackers, one_thread():
             Rounds(carrier, chosen, data, [recorder, chronicle, trackers, *watching], checkpoints, going_on).run()
 
     return server_app

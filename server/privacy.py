@@ -86,7 +86,7 @@ class PrivateStrategy(Strategy):
     def _size(self, start: RoundStart) -> float:
         """m, how many clients the mean is over: the cohort, or how many are expected where draws decide."""
         federation = self.context.scenario.federation
-        if federation.selection.fixed:
+        if federation.selection.sampling_rate() is None:
             return float(len(start.cohort))
         return expected_cohort(federation, len(self.context.clients))
 

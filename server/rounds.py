@@ -15,7 +15,9 @@ from common.data import Prepared
 from common.data.augmentable import needs_spread
 from common.data.prepared import Indices
 from common.errors import InputError
+from common.extend.events import Event, Events, Observer, RoundReport, RoundStarted, RunStarted
 from common.extend.leaderboard import Leaderboard
+from common.extend.selection import SelectionRule
 from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strategy, StrategyContext
 from common.messages import BUFFERS
 from common.models import build
@@ -30,7 +32,6 @@ from server.evaluation.losses import TrainingLosses
 from server.evaluation.measuring import Measured, RoundEvaluator
 from server.evaluation.running_statistics import RunningStatistics
 from server.evaluation.scoring import ScenarioScorer
-from server.events import Event, Events, Observer, RoundReport, RoundStarted, RunStarted
 from server.exchange.assignment import Assignment, RoundResults
 from server.exchange.client_states import ClientState, ClientStateSync
 from server.exchange.data_spec import agree_on_data
@@ -44,7 +45,6 @@ from server.record.checkpoint_policy import CheckpointPolicy
 from server.record.checkpoints import Checkpoints
 from server.record.resume import Resumed
 from server.record.state import RunState
-from server.selection.base import SelectionRule
 from server.trainer import choose
 
 

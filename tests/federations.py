@@ -16,6 +16,7 @@ from common.arrays import NamedArrays, pack
 from common.data import Prepared
 from common.data.data_spec import DataSpec
 from common.data.prepared import Meta, Shards, write_shards
+from common.extend.events import Event, Notice, Observer, RoundReport, RoundStarted
 from common.extend.leaderboard import Leaderboard
 from common.messages import Blocks, TrainOrder
 from common.models import MLP, build
@@ -23,7 +24,6 @@ from common.models.predictor import Predictor
 from common.run_files import Metrics
 from common.scenario import Scenario, load_scenario
 from common.settings import ClientSettings
-from server.events import Event, Notice, Observer, RoundReport, RoundStarted
 from server.grid.local import LocalGrid
 from server.rounds import Rounds
 from tests import plain

@@ -15,9 +15,9 @@ from torch import Tensor
 from common.arrays import NamedArrays
 from common.data import Prepared
 from common.scenario import Scenario
+from common.selection.rules import select
 from server.grid.local import LocalGrid
 from server.rounds import Rounds
-from server.selection.rules import select
 from tests.federations import FEATURES, Watcher, federation, named, scenario, starting_weights
 from tests.plain import Plain
 

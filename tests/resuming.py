@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 import hothouse
+from common.extend.events import Observer
 from common.run_files import Metrics
-from server.events import Observer
 
 TIMES = ("seconds", "training_seconds", "aggregation_seconds", "evaluation_seconds", "checkpoint_seconds")
 

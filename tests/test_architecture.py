@@ -65,6 +65,13 @@ def test_the_server_never_imports_what_clients_do() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_part_that_is_no_method_is_one_file() -> None:
+    for title in set(FAMILIES) - {"strategies"}:
+        for part in FAMILIES[title].parts.values():
+            for where in part.halves.values():
+                assert where.partition(":")[0] == part.__module__
+
+
 def test_a_method_is_one_package() -> None:
     for part in FAMILIES["strategies"].parts.values():
         package = Path(part.__module__.replace(".", "/")).parent

@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clients.augmentation.chosen import Placed, on_some
-from clients.augmentation.draws import TextRandom
-from clients.augmentation.images.stage import Images
-from clients.augmentation.tables import Columns, SameClassExamples
+from clients.augmentation.images import Images
+from clients.augmentation.tables import SameClassExamples, TableColumns
 from common import seeds
 from common.data.images import image_shape
 from common.data.prepared import Indices, Meta, Prepared
 from common.data.rows import RowChange
+from common.draws import TextRandom
 from common.scenario.augmentation import Augmentation, TableAugmentation
-from common.scenario.augmentation.tables import Interpolation
-from common.scenario.registry import implementation
 
 
 class Pipeline:
@@ -38,7 +36,7 @@ class Pipeline:
         self._texts = meta.text is not None
         self._stages: list[Images | Placed] = []
         self._meta, self._spread, self._prepared = meta, spread, prepared
-        self._kin = any(isinstance(spec, Interpolation) for spec in augmentation)
+        self._by_class = any(isinstance(spec, TableAugmentation) and spec.needs_classes for spec in augmentation)
         placed = [Placed(place, spec) for place, spec in enumerate(augmentation)]
         for tabular, group in groupby(placed, lambda one: isinstance(one.spec, TableAugmentation) or self._texts):
             shape = image_shape(meta.row_shape)
@@ -48,9 +46,10 @@ class Pipeline:
                 self._stages.append(Images(list(group), shape, meta.white))
 
     @cached_property
-    def _columns(self) -> Columns:
-        kin = SameClassExamples(self._prepared) if self._kin and self._prepared is not None else None
-        return Columns.of(self._meta, self._spread, kin)
+    def _columns(self) -> TableColumns:
+        prepared = self._prepared if self._by_class else None
+        same_class = None if prepared is None else SameClassExamples(prepared)
+        return TableColumns.of(self._meta, self._spread, same_class)
 
     def __bool__(self) -> bool:
         return bool(self._stages)
@@ -71,8 +70,8 @@ class Pipeline:
                 x = stage(x, keys)
             else:
                 hit, own = stage.chosen(keys)
-                changed = partial(implementation(stage.spec), stage.spec)
-                x = on_some(x, hit, partial(changed, keys=own, columns=self._columns, rows=places[hit]))
+                change = partial(stage.spec.change, keys=own, columns=self._columns, examples=places[hit])
+                x = on_some(x, hit, change)
         return x
 
     def _changed_texts(self, texts: list[str], keys: seeds.Streams) -> list[str]:
@@ -81,5 +80,5 @@ class Pipeline:
             assert isinstance(stage, Placed)
             hit, own = stage.chosen(keys)
             for at, key in zip(hit.tolist(), own.tolist(), strict=True):
-                texts[at] = implementation(stage.spec)(stage.spec, texts[at], TextRandom(key))
+                texts[at] = stage.spec.change(texts[at], TextRandom(key))
         return texts

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from clients.values import Values
 from common.losses import Loss
 from common.models import MLP
 from common.scenario.objective import loss_name
+from common.scenario.training import Training
 from common.settings import ClientSettings
+from common.stacks import is_zero
 
 # The names in the order of the enumerations in kernel/work.h.
 _ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu")
@@ -69,39 +70,37 @@ def loss_members(settings: ClientSettings, network: MLP, loss: Loss) -> Members:
     }
 
 
-def optimizer_members(settings: ClientSettings, values: Values, clients: int) -> Members:
+def optimizer_members(training: Training, clients: int) -> Members:
     """The optimizer, the rules around its steps, and each client's constants."""
-    name = settings.training.optimizer.name
-    optimizer, rules = _OPTIMIZERS[name], "regularization."
+    options, rules = training.optimizer, training.regularization
+    optimizer = _OPTIMIZERS[options.name]
+    own = (optimizer.first, optimizer.second, "eps", "initial", "weight_decay")
     columns = (
-        optimizer.first and f"optimizer.{optimizer.first}",
-        optimizer.second and f"optimizer.{optimizer.second}",
-        "optimizer.eps" if hasattr(settings.training.optimizer, "eps") else "",
-        "optimizer.initial" if name == "adagrad" else "",
-        "optimizer.weight_decay" if name == "adamw" else "",
-        f"{rules}l1",
-        f"{rules}l2",
-        f"{rules}weight_decay",
-        "clip_value",
-        "clip_norm",
+        *(getattr(options, name, None) for name in own),
+        rules.l1,
+        rules.l2,
+        rules.weight_decay,
+        training.clip_value,
+        training.clip_norm,
     )
     constants = np.zeros((clients, len(columns)))
-    for column, key in enumerate(columns):
-        if key and values[key] is not None:
-            constants[:, column] = values[key]
-    states = state_names(settings, values)
+    for column, value in enumerate(columns):
+        if value is not None:
+            constants[:, column] = value
+    states = state_names(training)
     return {
         "optimizer": optimizer.code,
         "states": len(states),
-        "nesterov": bool(getattr(settings.training.optimizer, "nesterov", False)),
-        "regularized_biases": settings.training.regularization.biases,
-        "fused": name == "sgd" and not states and not constants[:, 5:].any(),
-        "clipped": values["clip_norm"] is not None,
+        "nesterov": bool(getattr(options, "nesterov", False)),
+        "regularized_biases": rules.biases,
+        "fused": options.name == "sgd" and not states and not constants[:, 5:].any(),
+        "clipped": training.clip_norm is not None,
         "constants": constants,
     }
 
 
-def state_names(settings: ClientSettings, values: Values) -> list[str]:
+def state_names(training: Training) -> list[str]:
     """What the optimizer keeps for each parameter from step to step."""
-    states = _OPTIMIZERS[settings.training.optimizer.name].states
-    return [name for name, key in states if not key or values.used(f"optimizer.{key}")]
+    options = training.optimizer
+    states = _OPTIMIZERS[options.name].states
+    return [name for name, key in states if not key or not is_zero(getattr(options, key))]

@@ -16,11 +16,10 @@ from clients.compiled.library import Library
 from clients.training.inputs import Augment
 from clients.training.job import TrainedClients, TrainJob
 from clients.training.schedules import LearningRates
-from clients.values import Values
 from common import seeds
 from common.data.prepared import Indices, Shards
 from common.models import Weights
-from common.scenario.registry import implementation
+from common.scenario.training import Training
 
 _NUMBERS = 1 << 24
 """How many parameters, and numbers in rows made for the call, its clients may have: bounds memory and time."""
@@ -60,18 +59,18 @@ class CompiledTrainer:
 
     def train(self, places: Indices) -> TrainedClients:
         """Train the clients at `places` of the message."""
-        clients, values = self._order.blocks.clients[places], self._job.values(places)
+        clients, training = self._order.blocks.clients[places], self._job.training_of(places)
         shards = self._job.prepared.training_shards(clients)
         counts = steps_of(shards.sizes, self._job.training)
         start = self._job.starting_weights(places) if self._shared_start is None else self._shared_start
-        state = self._state(values, places)
+        carried, state = self._state(training, places)
         trained, losses = np.empty((len(places), self._job.layout.size), np.float32), np.zeros(len(places))
         work = {
             **self._common,
-            **optimizer_members(self._job.settings, values, len(places)),
-            **self._rates(values, counts),
+            **optimizer_members(training, len(places)),
+            **self._rates(training, counts),
             **self._draws(clients, shards.sizes, counts),
-            **state,
+            **carried,
             "clients": len(places),
             "batch": 0 if self._job.training.batch_size == "full" else self._job.training.batch_size,
             "steps": counts,
@@ -87,7 +86,7 @@ class CompiledTrainer:
             self._epoch_by_epoch(work, shards, clients, counts)
         else:
             self._train({**work, **self._rows_of(shards, clients), **self._targets(shards.rows)})
-        kept = self._named_state(state, values, counts) if self._job.optimizers_carry_on else {}
+        kept = self._named_state(carried, state, training, counts) if self._job.optimizers_carry_on else {}
         return TrainedClients(torch.from_numpy(trained), losses / counts, shards.sizes, counts, kept)
 
     def _epoch_by_epoch(self, work: Members, shards: Shards, clients: Indices, counts: Indices) -> None:
@@ -105,11 +104,9 @@ class CompiledTrainer:
     def _train(self, work: Members) -> None:
         self._library.train(work, self._job.settings.fused)
 
-    def _rates(self, values: Values, counts: Indices) -> Members:
+    def _rates(self, training: Training, counts: Indices) -> Members:
         """Each client's learning rate in each step, or in all of them."""
-        rates = LearningRates(
-            self._job.training, values, self._order.round, self._job.settings.rounds, counts, self._job.dtype
-        )
+        rates = LearningRates(training, self._order.round, self._job.settings.rounds, counts, self._job.dtype)
         steps = int(counts.max()) if any(spec.by == "step" for spec in self._job.training.schedule) else 1
         table = np.empty((len(counts), steps))
         for step in range(steps):
@@ -158,29 +155,34 @@ class CompiledTrainer:
             numbered = max(int(counts.max()), self._common["layers"])
         return members | {"forks": seeds.marks(numbered)}
 
-    def _state(self, values: Values, places: Indices) -> Members:
-        """What the clients' optimizers carry on from their last round or, in several calls, from call to call."""
+    def _state(self, training: Training, places: Indices) -> tuple[Members, Weights]:
+        """What the clients' optimizers carry on from their last round or, in several calls, from call to call.
+
+        As the kernel takes it, and as PyTorch's half of the optimizer has it.
+        """
         if not self._job.optimizers_carry_on and not self._basis.pipeline:
-            return {}
+            return {}, {}
         like = self._job.layout.views(torch.empty(len(places), self._job.layout.size, dtype=self._job.dtype))
-        optimizer, members = implementation(self._job.training.optimizer)(values, like), Members()
-        self._job.carry_on(optimizer, places)
-        state = optimizer.state
-        for index, kind in enumerate(state_names(self._job.settings, values)):
-            own = {name: state[f"{kind}.{name}"] for name in like}
-            members[f"state_{index}"] = self._job.layout.flatten(own, len(places)).numpy()
+        state, members = training.optimizer.begin(like), Members()
+        self._job.carry_on(state, places)
+        for index, kind in enumerate(state_names(training)):
+            flat = state.get(kind)
+            if flat is None:
+                flat = self._job.layout.flatten({name: state[f"{kind}.{name}"] for name in like}, len(places))
+            members[f"state_{index}"] = flat.numpy()
         if "steps" in state:
             members["taken"] = state["steps"].numpy()
-        return members
+        return members, state
 
-    def _named_state(self, state: Members, values: Values, counts: Indices) -> Weights:
+    def _named_state(self, carried: Members, state: Weights, training: Training, counts: Indices) -> Weights:
         """What they carry on to their next."""
         named: Weights = {}
-        for index, kind in enumerate(state_names(self._job.settings, values)):
-            views = self._job.layout.views(torch.from_numpy(state[f"state_{index}"]))
-            named |= {f"{kind}.{name}": view for name, view in views.items()}
-        if "taken" in state:
-            named["steps"] = torch.from_numpy(state["taken"] + counts)
+        for index, kind in enumerate(state_names(training)):
+            flat = torch.from_numpy(carried[f"state_{index}"])
+            views = self._job.layout.views(flat)
+            named |= {kind: flat} if kind in state else {f"{kind}.{name}": view for name, view in views.items()}
+        if "taken" in carried:
+            named["steps"] = torch.from_numpy(carried["taken"] + counts)
         return named
 
 

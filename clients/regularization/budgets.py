@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from common.extend.client import Number, StepHook, along
+from common.extend.client import StepHook
+from common.stacks import Number, along
 
 
 def l1_budget(budget: Number, chosen: list[int]) -> StepHook:

@@ -6,43 +6,45 @@ import torch
 from torch import Tensor
 
 from clients.regularization.budgets import l1_budget, l2_budget
-from clients.values import Values
-from common.extend.client import Number, StepHook, along
+from common.extend.client import StepHook
+from common.scenario.training import Training
+from common.stacks import Number, along, is_zero
 
 
-def before_step(values: Values, names: list[str]) -> list[StepHook]:
+def before_step(training: Training, names: list[str]) -> list[StepHook]:
     """What is done to the gradients, and to the weights, before an optimizer's step, in this order."""
-    changes = penalties(values, names)
-    if values["clip_value"] is not None:
-        changes.append(_clip_value(values["clip_value"]))
-    if values["clip_norm"] is not None:
-        changes.append(_clip_norm(values["clip_norm"]))
-    if values.used("regularization.weight_decay"):
-        changes.append(decay(values["regularization.weight_decay"], _regularized(values, names)))
+    changes = penalties(training, names)
+    if training.clip_value is not None:
+        changes.append(_clip_value(training.clip_value))
+    if training.clip_norm is not None:
+        changes.append(_clip_norm(training.clip_norm))
+    if not is_zero(training.regularization.weight_decay):
+        changes.append(decay(training.regularization.weight_decay, _regularized(training, names)))
     return changes
 
 
-def penalties(values: Values, names: list[str]) -> list[StepHook]:
+def penalties(training: Training, names: list[str]) -> list[StepHook]:
     """What adds the penalties' gradients."""
-    if not (values.used("regularization.l1") or values.used("regularization.l2")):
+    l1, l2 = training.regularization.l1, training.regularization.l2
+    if is_zero(l1) and is_zero(l2):
         return []
-    return [_penalties(values["regularization.l1"], values["regularization.l2"], _regularized(values, names))]
+    return [_penalties(l1, l2, _regularized(training, names))]
 
 
-def after_step(values: Values, names: list[str]) -> list[StepHook]:
+def after_step(training: Training, names: list[str]) -> list[StepHook]:
     """What is done to the weights after an optimizer's step."""
-    chosen = _regularized(values, names)
+    chosen = _regularized(training, names)
     changes: list[StepHook] = []
-    if values["regularization.l1_budget"] is not None:
-        changes.append(l1_budget(values["regularization.l1_budget"], chosen))
-    if values["regularization.l2_budget"] is not None:
-        changes.append(l2_budget(values["regularization.l2_budget"], chosen))
+    if training.regularization.l1_budget is not None:
+        changes.append(l1_budget(training.regularization.l1_budget, chosen))
+    if training.regularization.l2_budget is not None:
+        changes.append(l2_budget(training.regularization.l2_budget, chosen))
     return changes
 
 
-def _regularized(values: Values, names: list[str]) -> list[int]:
+def _regularized(training: Training, names: list[str]) -> list[int]:
     """Which tensors are regularized: dense layers' weights, and their biases if told so."""
-    endings = (".weight", ".bias") if values["regularization.biases"] else (".weight",)
+    endings = (".weight", ".bias") if training.regularization.biases else (".weight",)
     return [index for index, name in enumerate(names) if name.startswith("layers.") and name.endswith(endings)]
 
 

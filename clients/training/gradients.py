@@ -12,9 +12,9 @@ from clients.batches import Batch
 from clients.regularization.weights import penalties
 from clients.training.inputs import fed
 from clients.training.trainer import Stack
-from clients.values import Values
-from common.extend.client import along
 from common.models import Weights
+from common.scenario.training import Training
+from common.stacks import along
 
 
 @dataclass
@@ -32,7 +32,7 @@ class _Undisturbed:
         return weight
 
 
-def objective_gradients(stack: Stack, batches: Iterable[Batch], values: Values) -> Weights:
+def objective_gradients(stack: Stack, batches: Iterable[Batch], training: Training) -> Weights:
     """∇ of each client's mean loss over the examples of `batches` and of its penalties, at its weights.
 
     One gradient for each of `stack.parameters`, (stack, *shape); zeros of the loss for a client without examples.
@@ -58,6 +58,6 @@ def objective_gradients(stack: Stack, batches: Iterable[Batch], values: Values) 
     found = [
         total / along(weight.clamp(min=torch.finfo(weight.dtype).tiny), len(weight), total) for total in totals.values()
     ]
-    for change in penalties(values, list(totals)):
+    for change in penalties(training, list(totals)):
         change(len(weight), list(stack.parameters.values()), found, 0.0)
     return dict(zip(totals, found, strict=True))

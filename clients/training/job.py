@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.optimizers import Optimizer
+from clients.own_settings import with_own_settings
 from clients.training.training_context import training_context
-from clients.values import Values
 from common.arrays import tensors
 from common.data.prepared import Indices, Prepared
 from common.messages import BUFFERS, TrainOrder
 from common.models import Weights
 from common.personal import as_kept, own_arrays
+from common.scenario.training import Training
 
 
 @dataclass(frozen=True)
@@ -95,16 +95,16 @@ class TrainJob:
         views = self.layout.views(flat)
         return as_kept({name: views[name] for name in self.basis.kept})
 
-    def values(self, places: Indices) -> Values:
+    def training_of(self, places: Indices) -> Training:
         """The training settings of the clients at `places`."""
         own = {name: torch.from_numpy(np.array(vector[places])) for name, vector in self.order.values.items()}
-        return Values(self.training, {name: vector.to(self.dtype) for name, vector in own.items()})
+        return with_own_settings(self.training, {name: vector.to(self.dtype) for name, vector in own.items()})
 
-    def carry_on(self, optimizer: Optimizer, places: Indices) -> None:
-        """Give the optimizer what its clients kept from their last round, where they keep it."""
+    def carry_on(self, state: Weights, places: Indices) -> None:
+        """Put what clients kept of their optimizer's state, where they keep it, into a fresh one: (stack, …) each."""
         if not self.optimizers_carry_on or self.order.fresh is None:
             return
         kept = torch.from_numpy(np.flatnonzero(~self.order.fresh[places]))
-        for name, tensor in optimizer.state.items():
+        for name, tensor in state.items():
             if name in self.kept:
                 tensor[kept] = self.kept[name][torch.from_numpy(places)][kept]

@@ -5,20 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from clients.values import Values
 from common.data.prepared import Indices
-from common.extend.client import Number
 from common.scenario.training import Training
+from common.stacks import Number
 
 
 class LearningRates:
     """The learning rate of each step of a round."""
 
-    def __init__(
-        self, training: Training, values: Values, round_number: int, rounds: int, counts: Indices, dtype: torch.dtype
-    ) -> None:
+    def __init__(self, training: Training, round_number: int, rounds: int, counts: Indices, dtype: torch.dtype) -> None:
         """`counts` are the steps that each client of the stack takes, (stack,)."""
-        base: Number = values["optimizer.lr"]
+        base: Number = training.optimizer.lr
         for spec in training.schedule:
             if spec.by == "round":
                 length = np.array([getattr(spec, "length", None) or rounds])

@@ -7,9 +7,8 @@ from torch import Tensor
 
 from clients.regularization.weights import decay
 from clients.training.trainer import Stack
-from clients.values import Values
-from common.extend.client import Number
-from common.scenario.registry import implementation
+from common.scenario.training import Training
+from common.stacks import Number
 
 _NAME = "step sizes"
 
@@ -24,16 +23,16 @@ class SummedStepSize:
     moved by gradients of 1.
     """
 
-    def __init__(self, stack: Stack, values: Values) -> None:
+    def __init__(self, stack: Stack, training: Training) -> None:
         first = next(iter(stack.parameters.values()))
         self._weight = first.new_zeros(len(first), 1)
-        optimizer = implementation(values["optimizer"])(values, {_NAME: self._weight})
-        shrink = decay(values["regularization.weight_decay"], [0])
+        optimizer, state = training.optimizer, training.optimizer.begin({_NAME: self._weight})
+        shrink = decay(training.regularization.weight_decay, [0])
 
         def go(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
-            own = [self._weight[:active]]
-            shrink(active, own, own, lr)
-            optimizer.step(active, own, [torch.ones_like(own[0])], lr)
+            own = self._weight[:active]
+            shrink(active, [own], [own], lr)
+            optimizer.step(state, active, {_NAME: own}, [torch.ones_like(own)], lr)
 
         stack.after = [*stack.after, go]
         stack.tally[_NAME] = self._weight

@@ -27,7 +27,6 @@ from common.data.prepared import Indices
 from common.evaluation import Evaluator
 from common.extend.client import ClientContext, client_algorithm
 from common.models import Weights
-from common.scenario.registry import implementation
 from common.scenario.training import Training
 
 _NUMBERS = 1 << 20
@@ -76,14 +75,14 @@ class TorchTrainer:
         flat = self._job.starting_weights(places[order])
         weights = self._job.layout.views(flat)
         stack = course.ready(weights, algorithm.moving(list(self._basis.parameters)))
-        self._job.carry_on(stack.optimizer, places[order])
+        self._job.carry_on(stack.optimizer_state, places[order])
         algorithm.begin(stack)
         losses, steps = course.train(stack)
         ended = algorithm.end(stack, steps)
         for name, buffer in stack.buffers.items():
             weights[name].copy_(buffer)
         again = torch.from_numpy(back)
-        kept = stack.optimizer.state if self._job.training.optimizer_state == "client" else {}
+        kept = stack.optimizer_state if self._job.training.optimizer_state == "client" else {}
         return TrainedClients(
             flat=flat[again],
             losses=losses[back],
@@ -123,7 +122,7 @@ class TorchTrainer:
         chosen = torch.from_numpy(places)
         kept = {name: tensor[chosen] for name, tensor in self._job.kept.items()}
         fresh = np.ones(len(places), dtype=bool) if self._order.fresh is None else self._order.fresh[places]
-        own = {
+        arrays_of_each = {
             name: {n: torch.from_numpy(np.array(a[places])) for n, a in arrays.items()}
             for name, arrays in self._order.own.items()
         }
@@ -135,18 +134,18 @@ class TorchTrainer:
                 [training_losses(evaluator, self._job.prepared, self._basis.rows, models, one) for one in clients]
             )
 
-        values = self._job.values(places)
+        own = self._job.training_of(places)
         return ClientContext(
             records=self._order.records,
-            own=own,
+            own=arrays_of_each,
             kept=kept,
             fresh=torch.from_numpy(fresh),
             training=self._job.training,
             local=course,
             sizes=sizes,
             training_losses=losses,
-            objective_gradients=lambda stack: objective_gradients(stack, course.everything(), values),
-            summed_step_size=lambda stack: SummedStepSize(stack, values),
+            objective_gradients=lambda stack: objective_gradients(stack, course.everything(), own),
+            summed_step_size=lambda stack: SummedStepSize(stack, own),
         )
 
     def _shards(self, places: Indices) -> list[Indices]:
@@ -165,7 +164,7 @@ class TorchTrainer:
         settings, number, clients = self._job.settings, self._order.round, self._order.blocks.clients[places]
         known = self._basis.parameters
         parameters = {name: weights[name] for name in known if name in moving}
-        values = self._job.values(places)
+        own = self._job.training_of(places)
         fills, names = self._basis.rows.fills(clients), list(parameters)
         stopping = None
         if training.early_stopping is not None:
@@ -183,11 +182,12 @@ class TorchTrainer:
             rows=self._basis.rows,
             fills=fills,
             loss=self._basis.loss,
-            optimizer=implementation(training.optimizer)(values, parameters),
-            rates=LearningRates(training, values, number, settings.rounds, steps_of(sizes, training), self._job.dtype),
+            optimizer=own.optimizer,
+            optimizer_state=own.optimizer.begin(parameters),
+            rates=LearningRates(own, number, settings.rounds, steps_of(sizes, training), self._job.dtype),
             noise=Noise(settings.model, seed, number, clients),
-            before=before_step(values, names),
-            after=after_step(values, names),
+            before=before_step(own, names),
+            after=after_step(own, names),
             augment=Augment.of(self._basis.pipeline, seed, number, clients),
             mixup=None if training.mixup is None else Mixup(training.mixup, seed, number, clients),
             stopping=stopping,

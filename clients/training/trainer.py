@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from clients.batches import Batch
-from clients.optimizers import Optimizer
 from clients.regularization.dropout import Noise
 from clients.regularization.early_stopping import EarlyStopping
 from clients.regularization.mixup import Mixup
@@ -19,6 +18,7 @@ from common.data.rows import Rows
 from common.extend.client import LossTerm, StepHook
 from common.losses import Loss
 from common.models import MLP, Weights
+from common.scenario.optimizers import OptimizerPart
 
 
 @dataclass
@@ -36,7 +36,10 @@ class Stack:
     fills: Tensor | None
     """What takes the place of gaps in each client's rows, (stack, raw features), where that is its own."""
     loss: Loss
-    optimizer: Optimizer
+    optimizer: OptimizerPart
+    """With each client's own options, where they have some."""
+    optimizer_state: Weights
+    """What it carries from step to step, (stack, …)."""
     rates: LearningRates
     noise: Noise
     before: Sequence[StepHook] = ()
@@ -56,7 +59,7 @@ class Stack:
     @property
     def carried(self) -> Weights:
         """All that training changes, and what it rests on."""
-        return self.parameters | self.fixed | self.buffers | self.optimizer.state | self.tally
+        return self.parameters | self.fixed | self.buffers | self.optimizer_state | self.tally
 
 
 def train_stack(stack: Stack, steps: Iterable[Batch]) -> Tensor:
@@ -85,7 +88,7 @@ def train_stack(stack: Stack, steps: Iterable[Batch]) -> Tensor:
                     losses[:active] += each if stack.stopping is None else each.where(stack.stopping.going(active), 0)
                 for change in stack.before:
                     change(active, moving, gradients, rate)
-                stack.optimizer.step(active, moving, gradients, rate)
+                stack.optimizer.step(stack.optimizer_state, active, leaves, gradients, rate)
                 for change in stack.after:
                     change(active, moving, gradients, rate)
         if stack.stopping is not None:

@@ -14,11 +14,6 @@ from common.scenario.augmentation import (
     TableAugmentation,
     TextAugmentation,
 )
-from common.scenario.augmentation.images import ColorJitter
-from common.scenario.augmentation.tables import FeatureNoise, Interpolation
-
-_ORDER_ONLY = ("word_swap", "clause_shuffle", "word_shuffle")
-"""These leave the words themselves as they are."""
 
 
 def check_augmentation(augmentation: Sequence[Augmentation], meta: Meta) -> None:
@@ -29,19 +24,19 @@ def check_augmentation(augmentation: Sequence[Augmentation], meta: Meta) -> None
         where = f"training.augmentation.{place}.kind"
         if not isinstance(spec, fitting):
             raise InputError(f"the data are {what}; use one of {', '.join(names)}", where)
-        if isinstance(spec, Interpolation) and meta.task != "classification":
+        if isinstance(spec, TableAugmentation) and spec.needs_classes and meta.task != "classification":
             raise InputError("goes between rows of one class, and this is a regression; use feature_noise", where)
-        if isinstance(spec, ColorJitter):
+        if isinstance(spec, ImageAugmentation) and spec.colors_only:
             shape = image_shape(meta.row_shape)
             if shape is None or shape.channels != 3:
                 raise InputError("the images are not of red, green and blue; use brightness or contrast", where)
             if meta.white is None:
-                raise InputError("the images' values go below 0, which is black for color_jitter", where)
+                raise InputError(f"the images' values go below 0, which is black for {spec.kind}", where)
 
 
 def needs_spread(augmentation: Sequence[Augmentation]) -> bool:
     """Whether an augmentation goes by the columns' standard deviations, which are then to be agreed."""
-    return any(isinstance(spec, FeatureNoise) for spec in augmentation)
+    return any(isinstance(spec, TableAugmentation) and spec.needs_spread for spec in augmentation)
 
 
 def augmentation_hints(augmentation: Sequence[Augmentation], meta: Meta) -> list[str]:
@@ -52,7 +47,7 @@ def augmentation_hints(augmentation: Sequence[Augmentation], meta: Meta) -> list
         f"training.augmentation.{place}: {spec.kind} only changes the order of words, "
         f"which features of single {meta.text.unit} do not see; data.text.ngrams: [1, 2] does"
         for place, spec in enumerate(augmentation)
-        if spec.kind in _ORDER_ONLY
+        if isinstance(spec, TextAugmentation) and spec.order_only
     ]
 
 

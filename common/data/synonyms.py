@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from common.augmentation.synonyms import Synonyms, as_looked_up
 from common.data.sources.files import existing_file, lines_of
 from common.errors import InputError
 from common.scenario import Scenario
 from common.scenario.augmentation import Augmentation
-from common.scenario.augmentation.texts import Synonyms, as_looked_up
 
 
 def with_synonyms(scenario: Scenario) -> Scenario:

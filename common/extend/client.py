@@ -20,9 +20,7 @@ from common.models import MLP, Weights
 from common.scenario.registry import implementation
 from common.scenario.strategy import StrategyPart
 from common.scenario.training import Training
-
-Number = float | Tensor
-"""One number for every client, or each client's own, (stack,)."""
+from common.stacks import Number
 
 StepHook = Callable[[int, list[Tensor], list[Tensor], Number], None]
 """(active, weights, gradients, learning rate) → None: changes tensors (active, *shape) in place."""
@@ -185,13 +183,6 @@ def flattened(weights: Weights) -> Tensor:
 def to_keep(kind: str, weights: Weights) -> Weights:
     """Named tensors as what `ClientContext.kept_as` finds again under `kind`."""
     return {f"{kind}.{name}": tensor for name, tensor in weights.items()}
-
-
-def along(value: Number, active: int, like: Tensor) -> Number:
-    """A number ready to multiply `like` (active, …): vectors are cut to the active clients and given axes."""
-    if isinstance(value, Tensor):
-        return value[:active].view(-1, *[1] * (like.dim() - 1))
-    return value
 
 
 def hold_near(origin: Iterable[Tensor], strength: float) -> StepHook:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from common.arrays import NamedArrays
-from common.data.prepared import Indices
+if TYPE_CHECKING:
+    # What only describes a run needs neither Flower nor PyTorch.
+    from common.arrays import NamedArrays
+    from common.data.prepared import Indices
 
 CHAMPION = -2
 """In a client's place: the global model of the round before, which competes once more as it is."""

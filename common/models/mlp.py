@@ -10,11 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.models.layout import Weights
-from common.models.normalizations import Normalization
 from common.models.outputs import Output
 from common.scenario.initializations import Initialization
 from common.scenario.model import Model
-from common.scenario.registry import implementation
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -45,17 +43,14 @@ class MLP(nn.Module):
         dtype = DTYPES[spec.dtype]
         widths = [features, *spec.layers, output.width]
         self.spec, self.output = spec, output
-        self.normalization: Normalization | None = None
-        if spec.normalization.name != "none":
-            self.normalization = implementation(spec.normalization)(spec.normalization)
         last = len(spec.layers)
         self.layers = nn.ModuleList(
             # Batch normalization takes any bias away again.
             nn.Linear(before, after, bias=index == last or spec.normalization.name != "batch", dtype=dtype)
             for index, (before, after) in enumerate(itertools.pairwise(widths))
         )
-        normal = self.normalization
-        self.norms = nn.ModuleList([normal.module(width, dtype) for width in spec.layers] if normal else [])
+        norms = (spec.normalization.module(width, dtype) for width in spec.layers)
+        self.norms = nn.ModuleList(norm for norm in norms if norm is not None)
         self.activation = spec.activation.function()
 
     def initialize(self, generator: torch.Generator) -> None:
@@ -114,11 +109,10 @@ class MLP(nn.Module):
         return _product(x, weight if step is None else step.disconnected(index, weight), bias)
 
     def _normalized(self, index: int, weights: Weights, x: Tensor, step: Step | None) -> Tensor:
-        if self.normalization is None:
-            return x
-        names = (*self.normalization.parameters, *self.normalization.buffers)
+        normalization = self.spec.normalization
+        names = (*normalization.parameters, *normalization.buffers)
         own = {name: weights[f"norms.{index}.{name}"] for name in names}
-        return self.normalization.stacked(x, own, None if step is None else step.shares)
+        return normalization.stacked(x, own, None if step is None else step.shares)
 
     def _dense(self, layer: nn.Module, x: Tensor) -> Tensor:
         assert isinstance(layer, nn.Linear)

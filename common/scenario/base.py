@@ -28,8 +28,8 @@ class Part(BaseModel):
 
     One that a scenario can choose among others joins the `family` of its base under a `name`. `compiled` says
     which of its keys the compiled trainer heeds: PyTorch trains where others are set, or where a part does not say.
-    The other words of the class name, as text, what does its work:
-    `class Sgd(OptimizerPart, name="sgd", compiled=True, runs="clients.optimizers:Sgd")`.
+    A part does its work in methods of its own, or the other words of the class name, as text, what does it:
+    `class Oort(SelectionPart, name="oort", runs=":OortRule")`; without a module it is in the same file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, serialize_by_alias=True)
@@ -46,7 +46,8 @@ class Part(BaseModel):
     def __init_subclass__(cls, *, name: str = "", compiled: Collection[str] | bool = False, **halves: str) -> None:
         super().__init_subclass__()
         # A subclass inherits none of them: something else does its work.
-        cls.halves, cls.part_name, cls.compiled = halves, name, compiled
+        cls.part_name, cls.compiled = name, compiled
+        cls.halves = {half: f"{cls.__module__}{at}" if at.startswith(":") else at for half, at in halves.items()}
         if name:
             tag, meaning = cls.family.tag, (cls.__doc__ or "").strip().partition("\n")[0]
             cls.__annotations__ = {tag: Literal[name], **inspect.get_annotations(cls)}

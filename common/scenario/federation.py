@@ -9,7 +9,7 @@ from pydantic import Field
 from common.scenario.base import Part, expecting, key
 from common.scenario.limits import Limits
 from common.scenario.privacy import Privacy
-from common.scenario.selection import Selection, Uniform
+from common.scenario.selection import Selection
 from common.scenario.strategy import Strategy
 
 Share = Annotated[
@@ -31,7 +31,7 @@ class Federation(Part):
         1.0,
         unit="clients or fraction",
     )
-    selection: Selection = key("Who takes part in a round.", Uniform())
+    selection: Selection = key("Who takes part in a round.", "uniform", validate_default=True)
     blocks: int = key(
         "Into how many blocks a cohort is cut (fewer when it is smaller): the unit of work and of summation.",
         16,

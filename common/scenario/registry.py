@@ -2,7 +2,7 @@
 
 A part declares itself where its options are declared:
 
-    class Sgd(OptimizerPart, name="sgd", runs="clients.optimizers:Sgd"):
+    class Oort(SelectionPart, name="oort", runs=":OortRule"):
 
 From that follow the type that a scenario's key accepts, its messages, the JSON Schema, `hothouse list`, the reference
 and what does the work, which is named as text and imported when it is needed.

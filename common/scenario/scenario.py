@@ -13,7 +13,6 @@ from common.scenario.evaluation import Evaluation
 from common.scenario.federation import Federation
 from common.scenario.model import Model
 from common.scenario.partitions import clients_of
-from common.scenario.selection import Poisson, PowerOfChoice
 from common.scenario.strategy import STRATEGIES
 from common.scenario.sweep import Matrix, Search, Seeds
 from common.scenario.tracking import Tracker
@@ -63,14 +62,14 @@ class Scenario(Part):
         if self.training.trainer == "compiled" and beyond is not None:
             raise refuse("training.trainer", f"auto or torch: {beyond} is not among what the compiled trainer does")
         rule = self.federation.selection
-        if not rule.fixed:
+        if rule.sampling_rate() is not None:
             self._has_cohorts_of_any_size()
         clients, cohort = clients_of(self.data.partition), self.federation.clients_per_round
         if clients is None:
             return self
         if self.federation.privacy is not None:
             self.federation.privacy.check_cohort(expected_cohort(self.federation, clients))
-        if not rule.fixed:
+        if rule.sampling_rate() is not None:
             return self
         if isinstance(cohort, int) and cohort > clients:
             raise refuse(
@@ -80,8 +79,7 @@ class Scenario(Part):
         size = cohort_size(cohort, clients)
         if self.federation.min_clients > size:
             raise refuse("federation.min_clients", f"at most the {size} clients of a round's cohort")
-        if isinstance(rule, PowerOfChoice) and rule.candidates is not None and rule.candidates < size:
-            raise refuse("federation.selection.candidates", f"at least the {size} clients of a round's cohort")
+        rule.check_cohort(size)
         if strategy.fewest > size:
             raise refuse(
                 "federation.strategy",
@@ -144,8 +142,8 @@ class Scenario(Part):
 
 def expected_cohort(federation: Federation, clients: int) -> float:
     """How many of `clients` are expected to take part in a round."""
-    rule = federation.selection
-    return rule.rate * clients if isinstance(rule, Poisson) else cohort_size(federation.clients_per_round, clients)
+    rate = federation.selection.sampling_rate()
+    return cohort_size(federation.clients_per_round, clients) if rate is None else rate * clients
 
 
 def cohort_size(clients_per_round: int | float, clients: int) -> int:

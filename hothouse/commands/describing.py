@@ -30,7 +30,7 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> Non
         ready(plan)
         runs = f"a sweep of {plan.count} runs around "
     cohort = min(expected_cohort(chosen.federation, clients), clients)
-    many = f"{cohort:g}" if chosen.federation.selection.fixed else f"about {cohort:g}"
+    many = f"{cohort:g}" if chosen.federation.selection.sampling_rate() is None else f"about {cohort:g}"
     print(
         f"{scenario}: fine. {chosen.name}: {runs}{clients} clients of {chosen.data.source.kind} data, "
         f"{many} in each of {chosen.federation.rounds} rounds, {chosen.federation.strategy.name}; "

@@ -14,8 +14,8 @@ from rich.console import Console
 from common.errors import InputError, Interrupted, RunError, RunsFailed
 
 if TYPE_CHECKING:
+    from common.extend.events import Observer
     from hothouse.running.finished import Run
-    from server.events import Observer
 
 
 @contextmanager
@@ -23,8 +23,8 @@ def shown_run(
     quiet: bool, json_lines: bool, live: bool, port: int | None
 ) -> Iterator[tuple[list[Observer], Callable[[Run], None]]]:
     """Who watches a run, and what shows its result, for the way in which the user wants to see it."""
+    from common.extend.events import Notice
     from hothouse.running.progress import RunFolderObserver
-    from server.events import Notice
 
     with ExitStack() as after:
         progress, show = _progress(quiet, json_lines, after)
@@ -55,8 +55,8 @@ def shown_run(
 
 
 def _progress(quiet: bool, json_lines: bool, after: ExitStack) -> tuple[Observer, Callable[[Run], None]]:
+    from common.extend.events import Observer
     from hothouse.running.progress import JsonProgress, LiveProgress, fairness_table, privacy_lines, result_table
-    from server.events import Observer
     from server.record.journal import as_json
 
     def as_line(done: Run) -> None:

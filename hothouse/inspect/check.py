@@ -12,7 +12,7 @@ from common.data.augmentable import augmentation_hints
 from common.participation import read_participation
 from common.resolve import resolve_scenario
 from common.scenario import Scenario, load_scenario, located
-from common.scenario.selection import Schedule
+from common.selection.schedule import Schedule
 from hothouse.inspect.hints import hints
 from server.trackers import check_trackers
 

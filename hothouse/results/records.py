@@ -25,7 +25,7 @@ FAIRNESS = {
     "variance": "variance",
     "jain": "Jain's index",
 }
-"""What is quoted of a metric over clients, as `server.evaluation.fairness` names it, and what it is called."""
+"""What is quoted of a metric over clients, as `common.metrics.fairness` names it, and what it is called."""
 
 _WORDS = {"holdout": "held-out", "train": "training", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 

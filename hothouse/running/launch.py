@@ -19,6 +19,7 @@ from flwr.app.user_config import UserConfig
 
 from common.data import Prepared, prepare
 from common.errors import InputError
+from common.extend.events import Notice, Observer, RunOpened
 from common.resolve import resolve_scenario
 from common.run_files import is_taken
 from common.scenario import Scenario, load_scenario, located, single_run
@@ -31,7 +32,6 @@ from hothouse.running.logs import OWN, EventLog, Logs, captured
 from hothouse.running.notebook import NotebookProgress, in_notebook
 from hothouse.running.ray_cluster import ray_cluster
 from hothouse.running.ray_session import mark_run, ray_session
-from server.events import Notice, Observer, RunOpened
 from server.grid.base import SERVER_NODE, DirectGrid
 from server.record.observers import observing
 from server.record.resume import Resumed

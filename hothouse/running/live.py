@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
+from common.extend.events import Event, Observer, RunOpened
 from hothouse.report.page import Page
 from hothouse.report.parts import paragraph
 from hothouse.report.run import run_page
 from hothouse.results.records import RunRecords, readable
-from server.events import Event, Observer, RunOpened
 
 HOST = "127.0.0.1"
 PORT = 8642

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from server.events import Event, Notice, Observer
+from common.extend.events import Event, Notice, Observer
 from server.record.run_log import FORMAT, LOGGERS
 
 Warned = Callable[[str, str], None]

@@ -10,12 +10,12 @@ from markupsafe import Markup
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from common.extend.events import Event, Observer, RunStarted
 from common.metrics import primaries
 from common.run_files import Metrics
 from hothouse.report.parts import part
 from hothouse.results.table import result_rows
 from hothouse.running.progress import numbers
-from server.events import Event, Observer, RunStarted
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor

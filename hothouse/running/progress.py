@@ -13,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from common.data.data_spec import in_words
+from common.extend.events import Event, Notice, Observer, RoundStarted, RunOpened, RunStarted, WorkerEvent
 from common.metrics import primaries
 from common.run_files import Metrics
 from common.wording import first_few
 from hothouse.results.records import FAIRNESS
 from hothouse.results.run_folder import RunFolder
 from hothouse.results.table import result_rows
-from server.events import Event, Notice, Observer, RoundStarted, RunOpened, RunStarted, WorkerEvent
 from server.record.journal import as_json
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from common.errors import InputError, RunError
+from common.extend.events import Observer
 from common.run_files import Metrics
 from common.scenario import Scenario
 from hothouse.running.launch import Engine, resume, run
 from hothouse.sweeps.pruning import Pruned, Pruner, Rule
 from hothouse.sweeps.result import history_of, summary_of
-from server.events import Observer
 
 Status = Literal["complete", "pruned", "failed", "interrupted"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.errors import RunError
+from common.extend.events import Event, Notice, Observer
 from common.run_files import Metrics
-from server.events import Event, Notice, Observer
 
 _LEAST = 5
 """Earlier trials that were measured after as many rounds, without which none is stopped."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from flwr.app import Message, RecordDict
 
+from common.extend.events import Events
 from common.extend.results import Block
 from common.messages import DATA, Blocks, Content, MessageRecords, write_data
-from server.events import Events
 from server.exchange.traffic import Traffic
 from server.grid.base import DirectGrid
 from server.grid.polled import PolledGrid

@@ -37,7 +37,7 @@ class Training:
         losses = np.concatenate([np.empty(0), *(result.metrics["train_loss"] for result in results)])
         took_part = examples > 0
         federation = self._run.scenario.federation
-        least = federation.min_clients if federation.selection.fixed else 0
+        least = federation.min_clients if federation.selection.sampling_rate() is None else 0
         if took_part.sum() < least:
             raise RunError(
                 f"round {number}: {took_part.sum()} of {len(cohort)} clients gave a usable answer, "

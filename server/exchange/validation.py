@@ -12,7 +12,6 @@ from common.arrays import LiveArray, NamedArrays
 from common.data.prepared import Indices
 from common.extend.results import Block, BlockResult
 from common.messages import BUFFERS, TrainReply
-from common.models.normalizations import is_variance
 from common.scenario.limits import Limits
 from common.settings import ClientSettings
 from server.exchange.results import block_results
@@ -193,7 +192,7 @@ def _finite(array: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _variances(kinds: dict[str, NamedArrays]) -> list[tuple[str, NDArray[Any]]]:
     """The running variances among what was sent, by name."""
-    return [(name, array) for name, array in kinds.get(BUFFERS, {}).items() if is_variance(name)]
+    return [(name, array) for name, array in kinds.get(BUFFERS, {}).items() if name.endswith("running_var")]
 
 
 def _refuse(result: BlockResult, sound: NDArray[np.bool_], reason: str) -> None:

@@ -16,8 +16,8 @@ from flwr.serverapp import Grid
 from common.arrays import pack, unpack
 from common.compat.flower import Run, TaskIdentity, give_id
 from common.data.prepared import Indices
+from common.extend.events import Events, WorkerEvent
 from common.messages import STATE, VERSIONS, Blocks, Content
-from server.events import Events, WorkerEvent
 from server.grid.states import ClientStates
 
 SERVER_NODE = 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+from common.extend.events import Events
 from common.metrics import primary
 from common.run_files import Metrics
 from common.scenario import Scenario
 from common.tasks import Task
-from server.events import Events
 from server.exchange.client_states import ClientState
 from server.record.checkpoints import BEST, Checkpoints, name_of
 from server.record.state import RunState

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from common.extend.events import Event, Notice, Observer, RunStarted
 from common.run_files import Metrics
-from server.events import Event, Notice, Observer, RunStarted
 
 _SHOWN = ("train_loss", "test_loss", "test_accuracy", "test_rmse")
 _QUIET = ("checkpoint",)

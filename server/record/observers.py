@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from common.extend.events import Event, Notice, Observer, RoundReport, RoundStarted, RunOpened, RunStarted, WorkerEvent
 from common.run_files import Metrics
-from server.events import Event, Notice, Observer, RoundReport, RoundStarted, RunOpened, RunStarted, WorkerEvent
 
 if TYPE_CHECKING:
     from common.models.predictor import Predictor

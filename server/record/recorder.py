@@ -7,11 +7,11 @@ from types import TracebackType
 from typing import Any
 
 from common.errors import RunError
+from common.extend.events import Event, Notice, Observer, RunStarted
 from common.models.predictor import Predictor, to_bytes
 from common.run_files import Metrics
 from common.scenario import Scenario, dump_scenario
 from common.whole_files import write_whole
-from server.events import Event, Notice, Observer, RunStarted
 from server.record.journal import Journal, as_json
 from server.record.resume import Resumed
 from server.record.summary import summarize

@@ -5,7 +5,7 @@
 | `federation.json` | the clients: their names, their rows, their labels |
 | `clients.jsonl` | a line per round: who trained and with what loss, what each measured on its held-out rows |
 | `workers.jsonl` | a line per round: how long each worker worked, in how many messages |
-| `ladder.jsonl` | a line per round in which networks competed: see `server.record.ladder` |
+| `ladder.jsonl` | a line per round in which networks competed: see `common.extend.leaderboard` |
 | `final.json` | what the final model gets wrong on the server's rows: see `server.evaluation.final` |
 
 Of more than 1,000 clients, 1,000 evenly spaced ones are told of, so that files stay small however large the
@@ -24,6 +24,7 @@ from common.data import Prepared
 from common.data.column_statistics import label_counts, target_percentiles
 from common.data.prepared import Indices
 from common.errors import RunError
+from common.extend.events import Event, Observer, RoundReport, RunStarted, WorkerEvent
 from common.models.predictor import Predictor
 from common.run_files import Metrics, read_lines
 from common.scenario import Scenario
@@ -31,7 +32,6 @@ from common.whole_files import write_whole
 from common.wording import short
 from server.evaluation.due import is_due
 from server.evaluation.final import final
-from server.events import Event, Observer, RoundReport, RunStarted, WorkerEvent
 from server.record.journal import Entry, Journal, as_json
 from server.record.resume import Resumed
 

@@ -15,8 +15,8 @@ from common.participation import read_participation
 from common.run_files import Metrics, read_lines, read_metrics
 from common.scenario import Scenario
 from common.scenario.flat import flat
-from common.scenario.selection import Schedule
 from common.scenario.training import Training
+from common.selection.schedule import Schedule
 from common.software import versions
 from server.evaluation.due import is_due
 from server.exchange.client_states import ClientState

@@ -14,15 +14,12 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from clients.augmentation.chosen import Placed
-from clients.augmentation.draws import normals
-from clients.augmentation.images.affine import composed, identity, resampled
-from clients.augmentation.images.color import saturated, turned
-from clients.augmentation.images.erasing import rectangles
-from clients.augmentation.images.light import brightened, contrasted
+from clients.augmentation.images import composed, resampled
 from common import seeds
-from common.scenario.augmentation import AUGMENTATIONS
-from common.scenario.augmentation import images as specs
-from common.scenario.registry import implementation
+from common.augmentation.geometry import Crop, Flip, Rotation, Scale, Shear, Shift, identity
+from common.augmentation.images import Blur, Erasing, brightened, contrasted, saturated, turned
+from common.draws import normals
+from common.scenario.augmentation import AUGMENTATIONS, GeometricAugmentation, ImageAugmentation
 from tests.pipelines import images_meta, keys, on_images, pipeline
 
 RNG = np.random.default_rng(5)
@@ -35,7 +32,7 @@ def smooth(height: int = 20, width: int = 26) -> np.ndarray:
 
 def mapped(image: np.ndarray, spec: Any, u: tuple[float, float]) -> np.ndarray:
     """An image after one geometric augmentation whose draws are given."""
-    maps = implementation(spec)(spec, np.array([u]), *image.shape)
+    maps = spec.maps(np.array([u]), *image.shape)
     return resampled(torch.tensor(image)[None, None], maps)[0, 0].numpy()
 
 
@@ -51,27 +48,27 @@ def test_rotation_is_scipys(u: float) -> None:
     image = smooth()
     angle = (2 * u - 1) * 40
     expected = ndimage.rotate(image, angle, reshape=False, order=1, mode="grid-constant")
-    assert np.allclose(mapped(image, specs.Rotation(degrees=40.0), (u, 0.5)), expected, atol=1e-12)
+    assert np.allclose(mapped(image, Rotation(degrees=40.0), (u, 0.5)), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(("degrees", "turns"), [(0.0, 0), (90.0, 1), (180.0, 2)])
 def test_quarter_turns_are_exact_and_counter_clockwise(degrees: float, turns: int) -> None:
     image = RNG.random((9, 9))
-    found = mapped(image, specs.Rotation(degrees=degrees), (1.0, 0.5))
+    found = mapped(image, Rotation(degrees=degrees), (1.0, 0.5))
     assert np.allclose(found, np.rot90(image, turns), atol=1e-12)
-    assert np.allclose(mapped(image, specs.Rotation(degrees=degrees), (0.0, 0.5)), np.rot90(image, -turns), atol=1e-12)
+    assert np.allclose(mapped(image, Rotation(degrees=degrees), (0.0, 0.5)), np.rot90(image, -turns), atol=1e-12)
 
 
 def test_shift_is_scipys() -> None:
     image = smooth()
-    found = mapped(image, specs.Shift(fraction=0.2), (0.9, 0.35))
+    found = mapped(image, Shift(fraction=0.2), (0.9, 0.35))
     right, down = 0.8 * 0.2 * 26, -0.3 * 0.2 * 20
     assert np.allclose(found, ndimage.shift(image, (down, right), order=1, mode="grid-constant"), atol=1e-12)
 
 
 def test_a_shift_by_whole_pixels_is_exact() -> None:
     image = RNG.random((10, 20))
-    found = mapped(image, specs.Shift(fraction=0.2), (1.0, 0.0))
+    found = mapped(image, Shift(fraction=0.2), (1.0, 0.0))
     expected = np.zeros_like(image)
     expected[:-2, 4:] = image[2:, :-4]
     assert np.allclose(found, expected, atol=1e-12)
@@ -82,7 +79,7 @@ def test_a_crop_is_a_window_of_the_padded_image() -> None:
     padded = np.pad(image, padding)
     seen = set()
     for row, column in np.ndindex(7, 7):
-        found = mapped(image, specs.Crop(padding=padding), ((column + 0.5) / 7, (row + 0.5) / 7))
+        found = mapped(image, Crop(padding=padding), ((column + 0.5) / 7, (row + 0.5) / 7))
         assert np.allclose(found, padded[row : row + 6, column : column + 7], atol=1e-12)
         seen.add(found.tobytes())
     assert len(seen) == 49
@@ -90,15 +87,15 @@ def test_a_crop_is_a_window_of_the_padded_image() -> None:
 
 def test_flips_are_numpys() -> None:
     image = RNG.random((6, 7))
-    assert np.allclose(mapped(image, specs.Flip(), (0.5, 0.5)), np.fliplr(image), atol=1e-12)
-    assert np.allclose(mapped(image, specs.Flip(direction="vertical"), (0.5, 0.5)), np.flipud(image), atol=1e-12)
+    assert np.allclose(mapped(image, Flip(), (0.5, 0.5)), np.fliplr(image), atol=1e-12)
+    assert np.allclose(mapped(image, Flip(direction="vertical"), (0.5, 0.5)), np.flipud(image), atol=1e-12)
 
 
 def test_scale_is_scipys() -> None:
     image = smooth()
     for u in (0.0, 0.7):
         back = 1 / (1 + (2 * u - 1) * 0.3)
-        found = mapped(image, specs.Scale(amount=0.3), (u, 0.5))
+        found = mapped(image, Scale(amount=0.3), (u, 0.5))
         assert np.allclose(found, affine(image, [[back, 0], [0, back]]), atol=1e-12)
 
 
@@ -106,15 +103,19 @@ def test_shear_moves_lines_sideways() -> None:
     image = smooth()
     for u in (0.1, 0.8):
         slant = math.tan(math.radians((2 * u - 1) * 25))
-        found = mapped(image, specs.Shear(degrees=25.0), (u, 0.5))
+        found = mapped(image, Shear(degrees=25.0), (u, 0.5))
         assert np.allclose(found, affine(image, [[1, 0], [-slant, 1]]), atol=1e-12)
 
 
 def test_composed_maps_are_one_after_the_other() -> None:
     image = np.pad(RNG.random((4, 4)), 6)
     maps = identity(1)
-    for spec, u in ((specs.Rotation(degrees=90.0), 1.0), (specs.Shift(fraction=0.125), 1.0), (specs.Flip(), 0.5)):
-        maps = composed(maps, implementation(spec)(spec, np.full((1, 2), u), 16, 16))
+    for spec, u in (
+        (Rotation(degrees=90.0), 1.0),
+        (Shift(fraction=0.125), 1.0),
+        (Flip(), 0.5),
+    ):
+        maps = composed(maps, spec.maps(np.full((1, 2), u), 16, 16))
     turned_and_moved = np.roll(np.rot90(image), (2, 2), axis=(0, 1))
     found = resampled(torch.tensor(image)[None, None], maps)[0, 0].numpy()
     assert np.allclose(found, np.fliplr(turned_and_moved), atol=1e-12)
@@ -233,8 +234,8 @@ def test_a_rectangle_can_be_of_any_brightness() -> None:
     size=st.tuples(st.integers(2, 40), st.integers(2, 40)),
 )
 def test_rectangles_lie_in_the_image(u: Any, area: Any, aspect: Any, size: tuple[int, int]) -> None:
-    spec = specs.Erasing(area=tuple(area), aspect=tuple(aspect))
-    top, left, tall, wide = rectangles(spec, np.array(u), *size)
+    spec = Erasing(area=tuple(area), aspect=tuple(aspect))
+    top, left, tall, wide = spec.rectangles(np.array(u), *size)
     assert (tall >= 1).all()
     assert (wide >= 1).all()
     assert (top >= 0).all()
@@ -243,7 +244,7 @@ def test_rectangles_lie_in_the_image(u: Any, area: Any, aspect: Any, size: tuple
     assert (left + wide <= size[1]).all()
 
 
-ALL = [name for name, part in AUGMENTATIONS.parts.items() if issubclass(part, specs.ImageAugmentation)]
+ALL = [name for name, part in AUGMENTATIONS.parts.items() if issubclass(part, ImageAugmentation)]
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -344,13 +345,13 @@ def test_images_one_pixel_thin_can_be_augmented(kind: str, shape: tuple[int, ...
 @pytest.mark.parametrize("size", [(1, 8), (8, 1)])
 def test_a_shift_along_a_line_of_pixels_is_scipys(size: tuple[int, int]) -> None:
     image = RNG.random(size)
-    found = mapped(image, specs.Shift(fraction=0.3), (0.8, 0.5) if size[1] > 1 else (0.5, 0.8))
+    found = mapped(image, Shift(fraction=0.3), (0.8, 0.5) if size[1] > 1 else (0.5, 0.8))
     by = [0.6 * 0.3 * length if length > 1 else 0.0 for length in size]
     assert np.abs(found - ndimage.shift(image, by, order=1, mode="grid-constant")).max() < 1e-12
 
 
 def test_what_leaves_a_thin_image_is_gone() -> None:
-    assert (mapped(np.ones((8, 1)), specs.Crop(padding=1), (0.99, 0.5)) == 0).all(), "one pixel to the side"
+    assert (mapped(np.ones((8, 1)), Crop(padding=1), (0.99, 0.5)) == 0).all(), "one pixel to the side"
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -364,7 +365,7 @@ def test_gaps_stay_gaps_and_never_spread(kind: str) -> None:
     assert not np.isnan(found[1]).any()
     share = np.isnan(found[2:]).mean()
     assert 0.5 * 9 / 81 < share < 1.3 * 9 / 81
-    if not issubclass(AUGMENTATIONS.parts[kind], specs.Geometric):
+    if not issubclass(AUGMENTATIONS.parts[kind], GeometricAugmentation):
         assert np.array_equal(np.isnan(found), np.isnan(images))
     if kind == "flip":
         assert np.allclose(found, images[:, :, ::-1], equal_nan=True)
@@ -372,7 +373,7 @@ def test_gaps_stay_gaps_and_never_spread(kind: str) -> None:
 
 def test_blur_is_a_gaussian_of_a_width_of_its_own() -> None:
     images, sigma = RNG.random((4, 9, 12, 3)), 1.3
-    widths = seeds.uniforms(Placed(0, specs.Blur(probability=1.0)).chosen(keys(4))[1], 1)[:, 0] * sigma
+    widths = seeds.uniforms(Placed(0, Blur(probability=1.0)).chosen(keys(4))[1], 1)[:, 0] * sigma
     found = on_images(images, {"kind": "blur", "sigma": sigma})
     for image, width, blurred in zip(images, widths, found, strict=True):
         kernel = np.exp(-0.5 * (np.arange(-4, 5) / width) ** 2)

@@ -10,21 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.augmentation.draws import TextRandom
-from clients.augmentation.texts.characters import neighbours
 from common import seeds
-from common.scenario.augmentation import AUGMENTATIONS
-from common.scenario.augmentation import texts as specs
-from common.scenario.registry import implementation
+from common.augmentation import synonyms, texts
+from common.augmentation.texts import neighbours
+from common.draws import TextRandom
+from common.scenario.augmentation import AUGMENTATIONS, TextAugmentation
 from tests.pipelines import on_texts
 
-TEXTS = {
-    name: implementation(part) for name, part in AUGMENTATIONS.parts.items() if issubclass(part, specs.TextAugmentation)
-}
+TEXTS = [name for name, part in AUGMENTATIONS.parts.items() if issubclass(part, TextAugmentation)]
 
 
-class LoadedCheckpoint(TextRandom):
-    """Dice that fall as they are told to."""
+class ScriptedRandom(TextRandom):
+    """Draws the numbers that it is given."""
 
     def __init__(self, *numbers: float) -> None:
         self._numbers = list(numbers)
@@ -72,7 +69,7 @@ def test_orders_are_permutations_and_even() -> None:
 )
 def test_character_noise(change: float, letter: float | None, expected: str) -> None:
     drawn = [MISS] * 7 + [HIT] + [MISS] * 3 + [change] + ([] if letter is None else [letter])
-    assert TEXTS["character_noise"](specs.CharacterNoise(), "hello world", LoadedCheckpoint(*drawn)) == expected
+    assert texts.CharacterNoise().change("hello world", ScriptedRandom(*drawn)) == expected
 
 
 def test_character_noise_lets_spaces_alone() -> None:
@@ -82,8 +79,8 @@ def test_character_noise_lets_spaces_alone() -> None:
 
 def test_character_noise_changes_places_across_a_space() -> None:
     drawn = [MISS, HIT] + [MISS] * 4 + [0.75]
-    assert TEXTS["character_noise"](specs.CharacterNoise(), "ab  cd", LoadedCheckpoint(*drawn)) == "ac  bd"
-    assert TEXTS["character_noise"](specs.CharacterNoise(), "a ", LoadedCheckpoint(HIT, MISS, 0.75)) == "a "
+    assert texts.CharacterNoise().change("ab  cd", ScriptedRandom(*drawn)) == "ac  bd"
+    assert texts.CharacterNoise().change("a ", ScriptedRandom(HIT, MISS, 0.75)) == "a "
 
 
 @pytest.mark.parametrize(
@@ -110,26 +107,26 @@ def test_to_lie_beside_each_other_is_mutual(layout: str) -> None:
 
 def test_typos() -> None:
     text = "Go, now"
-    found = TEXTS["typos"](specs.Typos(), text, LoadedCheckpoint(*[HIT] + [MISS] * 6 + [0.0]))
+    found = texts.Typos().change(text, ScriptedRandom(*[HIT] + [MISS] * 6 + [0.0]))
     assert found[1:] == "o, now"
     assert found[0] in "TYFHVB"
-    assert TEXTS["typos"](specs.Typos(), "¡!", LoadedCheckpoint(HIT, HIT)) == "¡!", "no key, no slip"
+    assert texts.Typos().change("¡!", ScriptedRandom(HIT, HIT)) == "¡!", "no key, no slip"
 
 
 def test_word_deletion() -> None:
-    spec = specs.WordDeletion()
-    assert TEXTS["word_deletion"](spec, "buy it now", LoadedCheckpoint(MISS, HIT, MISS)) == "buy now"
-    assert TEXTS["word_deletion"](spec, "buy it", LoadedCheckpoint(HIT, HIT, 0.5)) == "it"
-    assert TEXTS["word_deletion"](spec, "", LoadedCheckpoint()) == ""
+    spec = texts.WordDeletion()
+    assert spec.change("buy it now", ScriptedRandom(MISS, HIT, MISS)) == "buy now"
+    assert spec.change("buy it", ScriptedRandom(HIT, HIT, 0.5)) == "it"
+    assert spec.change("", ScriptedRandom()) == ""
 
 
 def test_word_swap() -> None:
-    spec = specs.WordSwap()
-    assert TEXTS["word_swap"](spec, "a b c d", LoadedCheckpoint(MISS, HIT, MISS, MISS, 0.0)) == "a c b d"
-    assert TEXTS["word_swap"](spec, "a b c d", LoadedCheckpoint(MISS, HIT, MISS, MISS, 0.99)) == "b a c d"
-    assert TEXTS["word_swap"](spec, "a", LoadedCheckpoint()) == "a"
+    spec = texts.WordSwap()
+    assert spec.change("a b c d", ScriptedRandom(MISS, HIT, MISS, MISS, 0.0)) == "a c b d"
+    assert spec.change("a b c d", ScriptedRandom(MISS, HIT, MISS, MISS, 0.99)) == "b a c d"
+    assert spec.change("a", ScriptedRandom()) == "a"
     # The ring a, d, c: each gets the next one's place.
-    assert TEXTS["word_swap"](spec, "a b c d", LoadedCheckpoint(HIT, MISS, HIT, HIT, 0.1, 0.9, 0.5)) == "d b a c"
+    assert spec.change("a b c d", ScriptedRandom(HIT, MISS, HIT, HIT, 0.1, 0.9, 0.5)) == "d b a c"
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.4, 1.0])
@@ -143,17 +140,15 @@ def test_word_swap_moves_as_many_words_as_it_says(count: int, rate: float) -> No
 
 
 def test_word_repetition() -> None:
-    assert (
-        TEXTS["word_repetition"](specs.WordRepetition(), "so it is", LoadedCheckpoint(HIT, MISS, MISS)) == "so so it is"
-    )
+    assert texts.WordRepetition().change("so it is", ScriptedRandom(HIT, MISS, MISS)) == "so so it is"
 
 
 def test_synonyms() -> None:
-    spec = specs.Synonyms(words={"free": ("gratis",), "buy": ("get", "order")})
-    drawn = LoadedCheckpoint(HIT, 0.99, MISS, HIT, 0.0)
-    assert TEXTS["synonyms"](spec, "Buy, free! free freedom", drawn) == "Order, free! gratis freedom"
-    spec = specs.Synonyms(words={"don't": ("do not",)})
-    assert TEXTS["synonyms"](spec, "DON'T! Don't", LoadedCheckpoint(HIT, 0.0, HIT, 0.0)) == "Do not! Do not"
+    spec = synonyms.Synonyms(words={"free": ("gratis",), "buy": ("get", "order")})
+    drawn = ScriptedRandom(HIT, 0.99, MISS, HIT, 0.0)
+    assert spec.change("Buy, free! free freedom", drawn) == "Order, free! gratis freedom"
+    spec = synonyms.Synonyms(words={"don't": ("do not",)})
+    assert spec.change("DON'T! Don't", ScriptedRandom(HIT, 0.0, HIT, 0.0)) == "Do not! Do not"
 
 
 @pytest.mark.parametrize(
@@ -173,31 +168,31 @@ def test_synonyms() -> None:
     ],
 )
 def test_entries_of_all_scripts_are_found_and_no_part_of_a_word_is(entry: str, text: str, expected: str) -> None:
-    spec = specs.Synonyms(words={entry: ("*",)})
-    assert TEXTS["synonyms"](spec, text, LoadedCheckpoint(*[HIT, 0.0] * 2)) == expected
+    spec = synonyms.Synonyms(words={entry: ("*",)})
+    assert spec.change(text, ScriptedRandom(*[HIT, 0.0] * 2)) == expected
 
 
 def test_an_entry_of_two_words_comes_before_its_first_word() -> None:
-    spec = specs.Synonyms(words={"new": ("recent",), "new york": ("the city",)})
-    assert TEXTS["synonyms"](spec, "new New York", LoadedCheckpoint(*[HIT, 0.0] * 2)) == "recent The city"
+    spec = synonyms.Synonyms(words={"new": ("recent",), "new york": ("the city",)})
+    assert spec.change("new New York", ScriptedRandom(*[HIT, 0.0] * 2)) == "recent The city"
 
 
 def test_the_same_word_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="is there twice, but for case, accents or apostrophes"):
-        specs.Synonyms(words={"don't": ("a",), "Don’t": ("b",)})
+        synonyms.Synonyms(words={"don't": ("a",), "Don’t": ("b",)})
 
 
 def test_clause_shuffle() -> None:
-    spec, text = specs.ClauseShuffle(), "If you win, call 3.50 now; hurry!"
-    assert TEXTS["clause_shuffle"](spec, text, LoadedCheckpoint(0.5, 0.1, 0.9)) == "call 3.50 now, If you win; hurry!"
-    assert TEXTS["clause_shuffle"](spec, text, LoadedCheckpoint(0.3, 0.2, 0.1)) == "hurry, call 3.50 now; If you win!"
-    assert TEXTS["clause_shuffle"](spec, "no marks", LoadedCheckpoint(0.5)) == "no marks"
-    assert TEXTS["clause_shuffle"](spec, "", LoadedCheckpoint()) == ""
+    spec, text = texts.ClauseShuffle(), "If you win, call 3.50 now; hurry!"
+    assert spec.change(text, ScriptedRandom(0.5, 0.1, 0.9)) == "call 3.50 now, If you win; hurry!"
+    assert spec.change(text, ScriptedRandom(0.3, 0.2, 0.1)) == "hurry, call 3.50 now; If you win!"
+    assert spec.change("no marks", ScriptedRandom(0.5)) == "no marks"
+    assert spec.change("", ScriptedRandom()) == ""
 
 
 def test_word_shuffle() -> None:
     # Places plus numbers in [0, 3): 2.7, 1, 2.3.
-    assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "a b c", LoadedCheckpoint(0.9, 0.0, 0.1)) == "b c a"
+    assert texts.WordShuffle(window=2).change("a b c", ScriptedRandom(0.9, 0.0, 0.1)) == "b c a"
 
 
 @pytest.mark.parametrize("window", [1, 2, 5])
@@ -215,45 +210,45 @@ class TestChinese:
 
     def test_character_noise_takes_letters_from_the_text(self) -> None:
         # 天 is replaced by the text's fourth character, 快 changes places with 来.
-        drawn = LoadedCheckpoint(MISS, HIT, MISS, MISS, MISS, HIT, MISS, MISS, MISS, 0.5, 3.5 / 9, 0.75)
-        assert TEXTS["character_noise"](specs.CharacterNoise(), self.TEXT, drawn) == "今费免费，来快买！"
+        drawn = ScriptedRandom(MISS, HIT, MISS, MISS, MISS, HIT, MISS, MISS, MISS, 0.5, 3.5 / 9, 0.75)
+        assert texts.CharacterNoise().change(self.TEXT, drawn) == "今费免费，来快买！"
 
     def test_nothing_is_mistyped(self) -> None:
-        assert TEXTS["typos"](specs.Typos(), self.TEXT, LoadedCheckpoint(*[HIT] * 9)) == self.TEXT
+        assert texts.Typos().change(self.TEXT, ScriptedRandom(*[HIT] * 9)) == self.TEXT
 
     def test_word_deletion(self) -> None:
         # 费 goes with the comma that clings to it.
-        drawn = LoadedCheckpoint(MISS, HIT, MISS, HIT, MISS, MISS, MISS)
-        assert TEXTS["word_deletion"](specs.WordDeletion(), self.TEXT, drawn) == "今免快来买！"
+        drawn = ScriptedRandom(MISS, HIT, MISS, HIT, MISS, MISS, MISS)
+        assert texts.WordDeletion().change(self.TEXT, drawn) == "今免快来买！"
 
     def test_word_swap(self) -> None:
-        drawn = LoadedCheckpoint(HIT, MISS, MISS, MISS, MISS, MISS, MISS, 0.0)
-        assert TEXTS["word_swap"](specs.WordSwap(), self.TEXT, drawn) == "天今免费，快来买！"
+        drawn = ScriptedRandom(HIT, MISS, MISS, MISS, MISS, MISS, MISS, 0.0)
+        assert texts.WordSwap().change(self.TEXT, drawn) == "天今免费，快来买！"
 
     def test_word_repetition(self) -> None:
-        drawn = LoadedCheckpoint(HIT, MISS, MISS, MISS, MISS, HIT, MISS)
-        assert TEXTS["word_repetition"](specs.WordRepetition(), self.TEXT, drawn) == "今今天免费，快来来买！"
+        drawn = ScriptedRandom(HIT, MISS, MISS, MISS, MISS, HIT, MISS)
+        assert texts.WordRepetition().change(self.TEXT, drawn) == "今今天免费，快来来买！"
 
     def test_synonyms(self) -> None:
         # Both 免费 and 免 are in the table: the longer one is the word.
-        spec = specs.Synonyms(words={"免": ("不",), "免费": ("不要钱", "白送"), "买": ("购买",)})
-        assert TEXTS["synonyms"](spec, self.TEXT, LoadedCheckpoint(HIT, 0.0, HIT, 0.0)) == "今天不要钱，快来购买！"
-        assert TEXTS["synonyms"](spec, "免税WIN免费", LoadedCheckpoint(HIT, 0.0, HIT, 0.99)) == "不税WIN白送"
+        spec = synonyms.Synonyms(words={"免": ("不",), "免费": ("不要钱", "白送"), "买": ("购买",)})
+        assert spec.change(self.TEXT, ScriptedRandom(HIT, 0.0, HIT, 0.0)) == "今天不要钱，快来购买！"
+        assert spec.change("免税WIN免费", ScriptedRandom(HIT, 0.0, HIT, 0.99)) == "不税WIN白送"
 
     def test_clause_shuffle(self) -> None:
         text = "今天免费，快来买！真的？"
-        found = TEXTS["clause_shuffle"](specs.ClauseShuffle(), text, LoadedCheckpoint(0.5, 0.1, 0.9))
+        found = texts.ClauseShuffle().change(text, ScriptedRandom(0.5, 0.1, 0.9))
         assert found == "快来买，今天免费！真的？"
 
     def test_word_shuffle(self) -> None:
-        assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "我爱你", LoadedCheckpoint(0.9, 0.0, 0.1)) == "爱你我"
+        assert texts.WordShuffle(window=2).change("我爱你", ScriptedRandom(0.9, 0.0, 0.1)) == "爱你我"
 
     def test_two_scripts_in_one_text(self) -> None:
-        drawn = LoadedCheckpoint(MISS, HIT, MISS, MISS, 0.5)
+        drawn = ScriptedRandom(MISS, HIT, MISS, MISS, 0.5)
         # Words: 买, iPhone, 手, 机. The second changes places with the fourth.
-        assert TEXTS["word_swap"](specs.WordSwap(), "买 iPhone手机", drawn) == "买 机手iPhone"
+        assert texts.WordSwap().change("买 iPhone手机", drawn) == "买 机手iPhone"
         # Words that come to stand side by side are kept apart.
-        assert TEXTS["word_shuffle"](specs.WordShuffle(window=2), "中a b", LoadedCheckpoint(0.9, 0.0, 0.1)) == "a b 中"
+        assert texts.WordShuffle(window=2).change("中a b", ScriptedRandom(0.9, 0.0, 0.1)) == "a b 中"
 
 
 TEXT = "Dear all, we are 12 words long; at least nearly so, I hope!"

@@ -23,7 +23,6 @@ import torch
 from clients.blocks.blocks import train_blocks
 from clients.compiled import kernel_arguments, trainer
 from clients.compiled.library import Library, library
-from clients.values import Values
 from common import seeds
 from common.arrays import NamedArrays
 from common.data import Prepared
@@ -364,7 +363,7 @@ def test_every_combination_that_is_allowed_has_its_codes(tmp_path: Path) -> None
         loss = loss_for(chosen.training.loss, network.output, agreed, torch.float32)
         kernel_arguments.network_members(network, agreed.features)
         kernel_arguments.loss_members(settings, network, loss)
-        kernel_arguments.optimizer_members(settings, Values(chosen.training, {}), 1)
+        kernel_arguments.optimizer_members(chosen.training, 1)
 
 
 class Twice(ActivationPart, runs="builtins:abs"):

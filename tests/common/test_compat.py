@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import ray._private.ray_constants
 import ray.exceptions
+import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 from flwr.proto.recorddict_pb2 import RecordDict as ProtoRecordDict
@@ -17,6 +18,7 @@ from flwr.proto.recorddict_pb2 import RecordDict as ProtoRecordDict
 from common.arrays import LiveArray, pack, unpack
 from common.compat import flower, flower_apps, flower_processes
 from common.compat import ray as ray_compat
+from common.compat.torch import UncountedBatchNorm
 from common.messages import Content
 
 
@@ -104,3 +106,15 @@ def test_an_actor_whose_constructor_raised_is_told_from_one_that_died() -> None:
     assert " raised in its creation task, " in inspect.getsource(ray.exceptions)
     assert ray_compat.never_began(RuntimeError("The actor died because of an error raised in its creation task, …"))
     assert not ray_compat.never_began(RuntimeError("The actor is dead because its worker process has died."))
+
+
+def test_batch_normalization_without_a_counter_is_pytorchs() -> None:
+    ours, theirs = UncountedBatchNorm(3, momentum=0.3), torch.nn.BatchNorm1d(3, momentum=0.3)
+    x = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(ours(x), theirs(x))
+    counted = theirs.state_dict()
+    del counted["num_batches_tracked"]
+    assert ours.state_dict().keys() == counted.keys()
+    assert all(torch.equal(tensor, counted[name]) for name, tensor in ours.state_dict().items())
+    ours.load_state_dict(counted)
+    assert ours.state_dict().keys() == counted.keys()

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 import hothouse
+from common.extend.events import Observer
 from common.run_files import Metrics
-from server.events import Observer
 from tests.processes import (
     abandoned,
     fork,

@@ -627,7 +627,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     # Augmentation.
     "unknown augmentation": (
         plain(DIGITS + "training:\n  augmentation: [{kind: rotatoin}]"),
-        "FILE:4: training.augmentation.0: expected one of rotation, shift, crop",
+        "FILE:4: training.augmentation.0: expected one of blur, brightness, character_noise",
     ),
     "nearly an augmentation": (plain(DIGITS + "training: {augmentation: [shfit]}"), "got 'shfit'; did you mean shift?"),
     "colour as the British write it": (
@@ -636,7 +636,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     ),
     "an augmentation without kind": (
         plain(DIGITS + "training:\n  augmentation:\n  - {degrees: 3}"),
-        "FILE:5: training.augmentation.0: expected the key kind, one of rotation, shift",
+        "FILE:5: training.augmentation.0: expected the key kind, one of blur, brightness",
     ),
     "an augmentation that is no list": (
         plain(DIGITS + "training: {augmentation: rotation}"),
@@ -676,15 +676,15 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     ),
     "images augmented that are none": (
         plain(IRIS + "training:\n  augmentation:\n  - feature_noise\n  - rotation"),
-        "FILE:5: training.augmentation.1.kind: the data are a table; use one of feature_noise, feature_dropout",
+        "FILE:5: training.augmentation.1.kind: the data are a table; use one of feature_dropout, feature_noise",
     ),
     "images augmented that are texts": (
         (TEXTS[0] + "training:\n  augmentation:\n  - kind: noise\n    probability: 1.0", TEXTS[1]),
-        "FILE:4: training.augmentation.0.kind: the data are texts; use one of character_noise, typos, word_deletion",
+        "FILE:4: training.augmentation.0.kind: the data are texts; use one of character_noise, clause_shuffle, synonyms",
     ),
     "texts augmented that are images": (
         plain(DIGITS + "training: {augmentation: [typos]}"),
-        "FILE:3: training.augmentation.0.kind: the data are images; use one of rotation, shift, crop",
+        "FILE:3: training.augmentation.0.kind: the data are images; use one of blur, brightness, color_jitter",
     ),
     "colours of grey images": (
         plain(DIGITS + "training: {augmentation: [color_jitter]}"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import hothouse
-from server.events import Event, Notice, Observer, RoundReport, RoundStarted, RunOpened, RunStarted, WorkerEvent
+from common.extend.events import Event, Notice, Observer, RoundReport, RoundStarted, RunOpened, RunStarted, WorkerEvent
 
 SHORT = ["federation.rounds=2", "training.epochs=1"]
 

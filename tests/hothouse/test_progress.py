@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import hothouse
+from common.extend.events import Event, Notice, Observer, WorkerEvent
 from common.run_files import Metrics
 from hothouse.running.progress import WorkerLights
-from server.events import Event, Notice, Observer, WorkerEvent
 from tests.command import command
 from tests.processes import HOTHOUSE
 

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 import hothouse
+from common.extend.events import Observer
 from common.run_files import Metrics
-from server.events import Observer
 from tests.resuming import Photographer, assert_resumes, assert_same
 
 SHORT = ["federation.rounds=7"]

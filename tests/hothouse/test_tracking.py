@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 import hothouse
+from common.extend.events import Observer
 from common.run_files import Metrics
-from server.events import Observer
-from server.trackers.places import place_of
+from common.trackers.places import place_of
 from tests.processes import HOTHOUSE
 from tests.strategies import sampled
 

@@ -7,11 +7,11 @@ import pytest
 from flwr.app import RecordDict
 
 from common.messages import Blocks
+from common.selection.rules import select
 from server.exchange.blocks import cut
 from server.exchange.costs import training as costs_of_training
 from server.exchange.sending import Exchange, _packed
 from server.grid.local import LocalGrid
-from server.selection.rules import select
 from tests.federations import scenario
 
 

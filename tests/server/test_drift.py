@@ -23,9 +23,9 @@ from common.messages import TrainReply
 from common.methods.geometricmedian.server import weiszfeld
 from common.scenario import Scenario
 from common.scenario.normalizations import BatchNorm
+from common.selection.rules import select
 from server.grid.local import LocalGrid
 from server.rounds import Rounds
-from server.selection.rules import select
 from tests.conftest import REPOSITORY
 from tests.federations import FEATURES, batches_of, federation, named, scenario, starting_weights, train_order
 from tests.plain import Plain

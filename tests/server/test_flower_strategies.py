@@ -23,8 +23,8 @@ from common.methods.flower.server import ALONE, FlowerStrategy
 from common.scenario import Scenario
 from common.scenario.registry import implementation
 from common.scenario.strategy import STRATEGIES
+from common.selection.rules import select
 from server.exchange.blocks import cut
-from server.selection.rules import select
 from tests import plain
 from tests.federations import FEATURES, federation, named, ran, scenario, starting_weights, trained_alone
 from tests.resuming import assert_resumes

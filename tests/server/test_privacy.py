@@ -28,13 +28,13 @@ from common.extend.strategy import RoundStart, StrategyContext
 from common.methods.flower.server import ALONE, fedavg
 from common.scenario import Scenario
 from common.scenario.privacy import Privacy
+from common.selection.rules import PoissonRule, select
 from hothouse.running.progress import privacy_lines
 from server.accounting import PrivacyMechanism
 from server.exchange.blocks import cut
 from server.grid.local import LocalGrid
 from server.privacy import PrivateStrategy
 from server.rounds import Rounds
-from server.selection.rules import Poisson, select
 from tests.command import command
 from tests.federations import Watcher, federation, named, ran, scenario, starting_weights, trained_alone
 from tests.resuming import assert_resumes
@@ -293,7 +293,7 @@ class TestPoisson:
         settings = scenario(federation={"selection": {"name": "poisson", "rate": 0.3}})
         unused: Any = None
         context = StrategyContext(settings, np.arange(50), np.full(50, 4), unused, unused, unused)
-        rule = Poisson(settings.federation.selection, context, 50)
+        rule = PoissonRule(settings.federation.selection, context, 50)
         rounds = np.zeros((400, 50), dtype=bool)
         for number in range(400):
             rounds[number, rule.cohort(number, {})] = True

@@ -22,7 +22,7 @@ from ray.exceptions import GetTimeoutError
 
 from common.arrays import pack, unpack
 from common.errors import RunError
-from server.events import Event, Events, Notice
+from common.extend.events import Event, Events, Notice
 from server.grid.ray import RayGrid
 from server.grid.shared_buffers import SharedBuffer
 from server.grid.socket_pool import SocketPool

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from common.arrays import NamedArrays
-from server.selection.rules import select
+from common.selection.rules import select
 from tests.federations import federation, named, ran, scenario, starting_weights, trained_alone
 
 SIZES = [23, 5, 40, 1, 16, 17, 33, 2]

@@ -15,13 +15,13 @@ from torch import nn
 import hothouse
 from common import seeds
 from common.errors import InputError
+from common.extend.selection import SelectionRule
 from common.extend.strategy import StrategyContext
 from common.participation import read_participation
 from common.scenario.registry import implementation
+from common.selection.oort import OortRule
+from common.selection.rules import weighted
 from server.evaluation.losses import Losses
-from server.selection.base import SelectionRule
-from server.selection.oort import Oort
-from server.selection.rules import weighted
 from tests import plain
 from tests.federations import FEATURES, federation, named, ran, scenario, starting_weights
 from tests.resuming import assert_resumes
@@ -134,12 +134,12 @@ class TestPowerOfChoice:
 
 
 class TestOort:
-    def oort(self, losses: dict[int, float] | None = None, size: int = 3, **options: Any) -> Oort:
+    def oort(self, losses: dict[int, float] | None = None, size: int = 3, **options: Any) -> OortRule:
         selection = rule({"name": "oort", **options}, size, losses)
-        assert isinstance(selection, Oort)
+        assert isinstance(selection, OortRule)
         return selection
 
-    def knowing(self, **options: Any) -> Oort:
+    def knowing(self, **options: Any) -> OortRule:
         """All clients but 0 and 1 took part in round 2, with these losses."""
         selection = self.oort({2: 3.0, 3: 1.0, 4: 0.5, 5: 2.0, 6: 1.0, 7: 4.0}, size=6, **options)
         selection.state["now"] = SIZES * np.array([np.nan, np.nan, 3, 1, 0.5, 2, 1, 4])
@@ -195,7 +195,7 @@ class TestOort:
     def test_what_a_client_trains_on_follows_from_the_scenario(self) -> None:
         def rows(**training: Any) -> list[float]:
             selection = rule("oort", **training)
-            assert isinstance(selection, Oort)
+            assert isinstance(selection, OortRule)
             return selection.rows.tolist()
 
         assert rows(epochs=3) == (3 * SIZES).tolist()

@@ -71,7 +71,7 @@ def test_recomputed_statistics_are_those_of_all_rows_in_one_place(prepared: Prep
 
 
 def test_recomputed_statistics_are_those_of_the_rounds_cohort(prepared: Prepared) -> None:
-    from server.selection.rules import select
+    from common.selection.rules import select
 
     chosen = normalized("recomputed", clients_per_round=2)
     found = named(ran(chosen, prepared).model.network)

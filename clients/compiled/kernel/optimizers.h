@@ -1,6 +1,6 @@
 /* An optimizer's step on `count` parameters (a multiple of PAD) that lie in a row, with their gradients and states.
  *
- * The formulas are those of clients/optimizers and clients/regularization/weights.py.
+ * The formulas are those of common/scenario/optimizers.py and clients/regularization/weights.py.
  */
 #ifndef OPTIMIZERS_H
 #define OPTIMIZERS_H

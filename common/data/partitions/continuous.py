@@ -10,7 +10,7 @@ from common.scenario.base import key
 from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
-class ContinuousPartition(PartitionPart, name="continuous", runs="common.data.partitions.continuous:cut"):
+class ContinuousPartition(PartitionPart, name="continuous", runs=":cut"):
     """Rows sorted by a number (a regression's target, or a column) and cut, more or less strictly."""
 
     clients: Clients = clients_key()

@@ -9,7 +9,7 @@ from common.scenario.base import key
 from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
-class DirichletPartition(PartitionPart, name="dirichlet", runs="common.data.partitions.dirichlet:cut"):
+class DirichletPartition(PartitionPart, name="dirichlet", runs=":cut"):
     """Each label is spread over the clients in proportions drawn from a Dirichlet distribution."""
 
     clients: Clients = clients_key()

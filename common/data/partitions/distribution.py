@@ -13,7 +13,7 @@ from common.scenario.base import key
 from common.scenario.partitions import Clients, PartitionPart
 
 
-class DistributionPartition(PartitionPart, name="distribution", runs="common.data.partitions.distribution:cut"):
+class DistributionPartition(PartitionPart, name="distribution", runs=":cut"):
     """Every client has a few labels, in amounts that follow a log-normal law (Li et al. 2020, appendix C.1)."""
 
     clients: Clients = key("How many clients: a multiple of the number of labels.", 10, unit="clients")

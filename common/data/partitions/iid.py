@@ -10,7 +10,7 @@ from common.data.table import Table
 from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
-class IidPartition(PartitionPart, name="iid", runs="common.data.partitions.iid:cut"):
+class IidPartition(PartitionPart, name="iid", runs=":cut"):
     """Every client gets the same number of rows, drawn at random."""
 
     clients: Clients = clients_key()

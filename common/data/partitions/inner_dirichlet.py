@@ -18,7 +18,7 @@ from common.scenario.base import key
 from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
-class InnerDirichletPartition(PartitionPart, name="inner_dirichlet", runs="common.data.partitions.inner_dirichlet:cut"):
+class InnerDirichletPartition(PartitionPart, name="inner_dirichlet", runs=":cut"):
     """Shards of given sizes (equal by default), each with label proportions of its own from a Dirichlet."""
 
     leaves_over: ClassVar[str] = "the sizes add up to fewer"

@@ -15,7 +15,7 @@ from common.scenario.base import key
 from common.scenario.partitions import PartitionPart
 
 
-class NaturalPartition(PartitionPart, name="natural", runs="common.data.partitions.natural:cut"):
+class NaturalPartition(PartitionPart, name="natural", runs=":cut"):
     """Clients as they come: a column's values, the files of a csv source, an archive's `client`, authors."""
 
     leaves_over: ClassVar[str] = "their groups are smaller than min_rows"
@@ -23,7 +23,7 @@ class NaturalPartition(PartitionPart, name="natural", runs="common.data.partitio
     min_rows: int = key("Groups with fewer rows are left out.", 1, unit="rows", ge=1)
 
 
-class GroupedNaturalPartition(PartitionPart, name="grouped_natural", runs="common.data.partitions.natural:grouped"):
+class GroupedNaturalPartition(PartitionPart, name="grouped_natural", runs=":grouped"):
     """Natural groups, several to a client."""
 
     leaves_over: ClassVar[str] = "their groups are left over by group_size"

@@ -12,7 +12,7 @@ from common.scenario.base import key
 from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
-class PathologicalPartition(PartitionPart, name="pathological", runs="common.data.partitions.pathological:cut"):
+class PathologicalPartition(PartitionPart, name="pathological", runs=":cut"):
     """Every client has rows of a few labels only."""
 
     leaves_over: ClassVar[str] = "no client has their labels"

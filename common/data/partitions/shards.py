@@ -12,7 +12,7 @@ from common.scenario.base import key
 from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
-class ShardsPartition(PartitionPart, name="shards", runs="common.data.partitions.shards:cut"):
+class ShardsPartition(PartitionPart, name="shards", runs=":cut"):
     """Rows sorted by label and cut into pieces; every client gets a few (McMahan et al. 2017, section 3)."""
 
     leaves_over: ClassVar[str] = "all pieces are of one size"

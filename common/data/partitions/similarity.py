@@ -11,7 +11,7 @@ from common.scenario.base import key
 from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
-class SimilarityPartition(PartitionPart, name="similarity", runs="common.data.partitions.similarity:cut"):
+class SimilarityPartition(PartitionPart, name="similarity", runs=":cut"):
     """A share of every client's rows is IID, the rest sorted by label (Karimireddy et al. 2020, section 7)."""
 
     clients: Clients = clients_key()

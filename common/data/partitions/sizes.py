@@ -17,7 +17,7 @@ from common.scenario.base import key
 from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
-class SizePartition(PartitionPart, name="size", runs="common.data.partitions.sizes:given"):
+class SizePartition(PartitionPart, name="size", runs=":given"):
     """Random shards of the sizes you give, one per client."""
 
     leaves_over: ClassVar[str] = "the sizes you give add up to fewer"
@@ -31,28 +31,28 @@ class SizePartition(PartitionPart, name="size", runs="common.data.partitions.siz
         return len(self.sizes)
 
 
-class LinearPartition(PartitionPart, name="linear", runs="common.data.partitions.sizes:linear"):
+class LinearPartition(PartitionPart, name="linear", runs=":linear"):
     """Random shards whose sizes grow by the same amount from client to client: 1, 2, 3, …"""
 
     leaves_over: ClassVar[str] = "rounding"
     clients: Clients = clients_key()
 
 
-class SquarePartition(PartitionPart, name="square", runs="common.data.partitions.sizes:square"):
+class SquarePartition(PartitionPart, name="square", runs=":square"):
     """Random shards whose sizes grow with the square of the client's number: 1, 4, 9, …"""
 
     leaves_over: ClassVar[str] = "rounding"
     clients: Clients = clients_key()
 
 
-class ExponentialPartition(PartitionPart, name="exponential", runs="common.data.partitions.sizes:exponential"):
+class ExponentialPartition(PartitionPart, name="exponential", runs=":exponential"):
     """Random shards whose sizes grow exponentially: e, e², e³, …; for a few clients only."""
 
     leaves_over: ClassVar[str] = "rounding"
     clients: Clients = clients_key()
 
 
-class PowerLawPartition(PartitionPart, name="power_law", runs="common.data.partitions.sizes:power_law"):
+class PowerLawPartition(PartitionPart, name="power_law", runs=":power_law"):
     """Random shards whose sizes follow a power law: a few clients have most of the rows."""
 
     clients: Clients = clients_key()
@@ -60,7 +60,7 @@ class PowerLawPartition(PartitionPart, name="power_law", runs="common.data.parti
     min_rows: int = key("No client gets fewer rows.", 1, unit="rows", ge=1)
 
 
-class LogNormalPartition(PartitionPart, name="lognormal", runs="common.data.partitions.sizes:lognormal"):
+class LogNormalPartition(PartitionPart, name="lognormal", runs=":lognormal"):
     """Random shards whose sizes are drawn from a log-normal distribution."""
 
     clients: Clients = clients_key()

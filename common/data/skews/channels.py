@@ -12,7 +12,7 @@ from common.scenario.base import key
 from common.scenario.skews import SkewPart
 
 
-class ChannelSkew(SkewPart, name="channel_shift", runs="common.data.skews.channels:change"):
+class ChannelSkew(SkewPart, name="channel_shift", runs=":change"):
     """Every client's images are lighter or darker, channel by channel, by amounts of its own (feature skew)."""
 
     amount: float = key(

@@ -17,7 +17,7 @@ from common.scenario.base import key
 from common.scenario.skews import SkewPart
 
 
-class LabelSkew(SkewPart, name="label_permutation", runs="common.data.skews.labels:change"):
+class LabelSkew(SkewPart, name="label_permutation", runs=":change"):
     """Clients fall into clusters, and each cluster calls the classes by other names (concept skew)."""
 
     clusters: int = key(

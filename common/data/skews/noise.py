@@ -13,7 +13,7 @@ from common.scenario.base import key
 from common.scenario.skews import SkewPart
 
 
-class NoiseSkew(SkewPart, name="noise", runs="common.data.skews.noise:change"):
+class NoiseSkew(SkewPart, name="noise", runs=":change"):
     """Client i of N has normal noise of sigma·i/N on its features (Li et al. 2022, noise-based imbalance)."""
 
     sigma: float = key("The last client's noise.", 0.1, unit="of 255 for bytes, else of a column's deviation", gt=0)

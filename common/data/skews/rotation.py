@@ -13,7 +13,7 @@ from common.scenario.base import key
 from common.scenario.skews import SkewPart
 
 
-class RotationSkew(SkewPart, name="rotation", runs="common.data.skews.rotation:change"):
+class RotationSkew(SkewPart, name="rotation", runs=":change"):
     """Every client's images are turned by an angle of its own (feature skew)."""
 
     degrees: float = key("A client's angle is drawn between minus and plus this.", 45.0, unit="degrees", gt=0, le=180)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Number, Stack, copied, hold_near, to_keep
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, copied, hold_near, to_keep
+from common.stacks import Number
 
 _GRADIENT = "gradient"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Number, Stack, copied, hold_near, to_keep
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, copied, hold_near, to_keep
 from common.personal import as_kept
+from common.stacks import Number
 
 
 class PFedMe(ClientAlgorithm):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Number, Stack, along, copied, flattened, to_keep
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, copied, flattened, to_keep
 from common.models import Weights
+from common.stacks import Number, along
 
 _CONTROL = "control"
 

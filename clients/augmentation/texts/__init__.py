@@ -1,1 +1,0 @@
-"""Texts: a function for each augmentation of theirs, (spec, text, `TextRandom`) → text."""

@@ -1,0 +1,1 @@
+"""The augmentations: each `training.augmentation[].kind` with its options and what it does to examples."""

@@ -1,1 +1,0 @@
-"""Who takes part in a round: a rule for each `federation.selection`."""
