@@ -3,11 +3,12 @@
     python benchmarks/drift.py [--methods fedavg scaffold …] [--seeds 1 2 3 4 5] [--out FILE]
 
 Handwritten digits sorted by their labels and cut into twenty shards, one a client: nobody has more than two labels,
-most have one. A round is five epochs of plain SGD. What is counted are rounds until 93% of the server's validation rows
-are right, with all clients in every round and with half of them; a run that is not there after 40 rounds counts as 41.
-Each method has the learning rate of RATES that took it there first with seed 101, all clients taking part; the
-seeds that are reported are others. All methods of a seed share data, start and cohorts, so the difference to FedAvg
-is taken seed by seed, with a 95% interval (Student's t). FedNova is not here: with shards of one size it is FedAvg.
+most have one. A round is five epochs of plain SGD. What is counted are rounds until 93% of the server's validation
+examples are right, with all clients in every round and with half of them; a run that is not there after 40 rounds
+counts as 41. Each method has the learning rate of RATES that took it there first with seed 101, all clients taking
+part; the seeds that are reported are others. All methods of a seed share data, start and cohorts, so the difference to
+FedAvg is taken seed by seed, with a 95% interval (Student's t). FedNova is not here: with shards of one size it is
+FedAvg.
 """
 
 from __future__ import annotations

@@ -33,7 +33,9 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="both")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--metric", default="test_accuracy")
-    parser.add_argument("--at", choices=["last", "best"], default="last", help="best: by the server's validation rows")
+    parser.add_argument(
+        "--at", choices=["last", "best"], default="last", help="best: by the server's validation examples"
+    )
     parser.add_argument("--workers", type=int, help="Ray actors; everything in this process if left out")
     parser.add_argument("--out", type=Path, help="write every number as JSON")
     options = parser.parse_args()

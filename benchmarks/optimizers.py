@@ -3,8 +3,8 @@
     python benchmarks/optimizers.py FOLDER [--rounds N] [--seeds 1 2 3 4 5]
 
 `scenarios/fashion.yaml` (100 clients by Dirichlet(1), 20 a round) on the files of MNIST's format in FOLDER. Rates are
-tuned on the accuracy of a tenth of the training rows that the server keeps, with a seed of its own; the table has test
-accuracy, mean and 95% interval (Student's t) over the seeds.
+tuned on the accuracy of a tenth of the training examples that the server keeps, with a seed of its own; the table has
+test accuracy, mean and 95% interval (Student's t) over the seeds.
 """
 
 from __future__ import annotations

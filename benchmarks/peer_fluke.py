@@ -38,7 +38,7 @@ class Shards:
         self._x, self._y, self._rows = x, y, rows
 
     def assign(self, n_clients: int, batch_size: int) -> tuple:
-        """Loaders of the clients' training rows, none of test rows, and none for the server."""
+        """Loaders of the clients' training examples, none of test examples, and none for the server."""
         parts = [slice(client * self._rows, (client + 1) * self._rows) for client in range(n_clients)]
         loaders = [
             FastDataLoader(self._x[part], self._y[part], num_labels=10, batch_size=batch_size, shuffle=True)

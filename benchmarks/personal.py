@@ -5,10 +5,10 @@
 Handwritten digits among twenty clients, half of which take part in each of 20 rounds. *two labels*: everyone has two of
 the ten. *dirichlet*: Dirichlet(0.3) shares of every label. *brightness*: equal random shards, and each client's images
 are lighter or darker by up to 16, as much as a pixel's whole range. *rotation*: the same, but turned by up to 90
-degrees. Measured is the accuracy on clients' own held-out rows of what each would use, its own model or, with FedAvg,
-the global one: the mean over clients, and the worst tenth of them. Each method has the learning rate and options, of
-those in METHODS, of the best mean with another seed. FedBN needs batch normalization, so `fedavg` and `local` stand
-beside it with that as well; all others train without.
+degrees. Measured is the accuracy on clients' own held-out examples of what each would use, its own model or, with
+FedAvg, the global one: the mean over clients, and the worst tenth of them. Each method has the learning rate and
+options, of those in METHODS, of the best mean with another seed. FedBN needs batch normalization, so `fedavg` and
+`local` stand beside it with that as well; all others train without.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _best_of(federation: str, method: str, seeds: list[int]) -> dict[str, Any]:
 
 
 def measured(given: dict[str, Any]) -> tuple[float, float]:
-    """The last round's accuracy on clients' held-out rows: the mean over clients, and the worst tenth of them."""
+    """The last round's accuracy on clients' held-out examples: the mean over clients, and the worst tenth of them."""
     last = metrics(given).iloc[-1]
     # Without models of their own, clients use the global one; with `local` there is nothing but their own.
     split = "personal" if "personal_accuracy_mean" in last else "holdout"

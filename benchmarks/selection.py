@@ -5,11 +5,11 @@
 *digits*: handwritten digits among forty clients with Dirichlet(0.1) shares of every label, four of which take part in
 a round. *synthetic*: Synthetic(1, 1) and a linear model, thirty clients of log-normal sizes whose rows follow models
 of their own, three of which take part. A round is two epochs of plain SGD, and FedAvg. Measured are rounds until the
-target share of the server's validation rows is right (101 for a run that is not there after 100), and, as means over
-the last twenty rounds, since cohorts as small as these make a global model waver, its accuracy on these rows and on the
-held-out rows of the tenth of clients that it serves worst. Each rule has, for each federation, the rate that took it
-to the target first with two other seeds. Data and start are the same for all rules of a seed, so the difference to
-`uniform` is taken seed by seed.
+target share of the server's validation examples is right (101 for a run that is not there after 100), and, as means
+over the last twenty rounds, since cohorts as small as these make a global model waver, its accuracy on these rows and
+on the held-out examples of the tenth of clients that it serves worst. Each rule has, for each federation, the rate that
+took it to the target first with two other seeds. Data and start are the same for all rules of a seed, so the difference
+to `uniform` is taken seed by seed.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
 `scenarios/supernode.yaml` on three federations: digits among 20 clients, IID and by Dirichlet(0.1), everyone in every
 round; and Fashion-MNIST (the four files of MNIST's format in FOLDER) among 100 clients by Dirichlet(0.3), a cohort of
 10. Same clients, cohorts and seeds for all. Printed is one table: mean and 95% interval (Student's t) over the seeds of
-the accuracy on clients' held-out rows, pooled, of their worst tenth and on the server's test rows; `local` is measured
-on each client's own network, so it has no global model to test.
+the accuracy on clients' held-out examples, pooled, of their worst tenth and on the server's test examples; `local` is
+measured on each client's own network, so it has no global model to test.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def table(sweep: hothouse.Sweep) -> list[list[str]]:
-    """A line for each strategy, the best on held-out rows first."""
+    """A line for each strategy, the best on held-out examples first."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for record in sweep.runs.values():
         strategy = record.scenario.federation.strategy

@@ -36,7 +36,7 @@ def metrics(scenario: dict[str, Any], **more: Any) -> pd.DataFrame:
 
 
 def rounds_to(scenario: dict[str, Any], target: float) -> int:
-    """The first round after which this share of the validation rows is right; one more than there are if none is."""
+    """The first round after which this share of the validation examples is right; one more than the last if none."""
     watch = _Target(target, scenario["federation"]["rounds"] + 1)
     with suppress(_Reached):
         metrics(scenario, observers=[watch])
@@ -113,7 +113,7 @@ class _Target(Observer):
         self.target, self.reached = target, never
 
     def on_round_end(self, metrics: Metrics) -> None:
-        """Look at the validation rows."""
+        """Look at the validation examples."""
         if metrics["validation_accuracy"] >= self.target:
             self.reached = metrics["round"]
             raise _Reached

@@ -6,7 +6,7 @@
 digits, of two labels each, in log-normal amounts. *model*: Synthetic(1, 1) and a linear model, thirty clients of
 log-normal sizes whose rows follow models of their own. A round is two epochs of plain SGD, or for all clients the
 number of steps that two epochs of a mean shard are. Counted are rounds until the target share of the server's
-validation rows is right; a run that is not there after 60 rounds counts as 61. Each method has, for each federation
+validation examples is right; a run that is not there after 60 rounds counts as 61. Each method has, for each federation
 and cohort, the rate that took it there first with two other seeds. Data, start and cohorts are the same for all
 methods of a seed, so the difference to FedAvg is taken seed by seed.
 """

@@ -50,7 +50,7 @@ def _compiled() -> Compiled:
 
 @app.query("moments")
 def moments(message: Message, context: Context) -> Message:
-    """For each block of clients, the sums over their training rows that scaling needs."""
+    """For each block of clients, the sums over their training examples that scaling needs."""
     blocks = Blocks.read(message.content.array_records["blocks"])
     with one_thread():
         return Message(messages.write_moments(block_moments(data_of(message, context), blocks)), reply_to=message)
@@ -58,7 +58,7 @@ def moments(message: Message, context: Context) -> Message:
 
 @app.query("labels")
 def labels(message: Message, context: Context) -> Message:
-    """For each block of clients, how many training rows each label has."""
+    """For each block of clients, how many training examples each label has."""
     blocks = Blocks.read(message.content.array_records["blocks"])
     return Message(messages.write_terms(block_labels(data_of(message, context), blocks)), reply_to=message)
 
@@ -72,7 +72,7 @@ def terms(message: Message, context: Context) -> Message:
 
 @app.query("digits")
 def digits(message: Message, context: Context) -> Message:
-    """Counts over the blocks' training rows, from which columns' medians follow."""
+    """Counts over the blocks' training examples, from which columns' medians follow."""
     blocks = Blocks.read(message.content.array_records["blocks"])
     order = messages.DigitsOrder.read(message.content)
     counted = digit_counts(data_of(message, context), blocks, order.columns, order.prefixes, order.known)
@@ -81,7 +81,7 @@ def digits(message: Message, context: Context) -> Message:
 
 @app.query("statistics")
 def statistics(message: Message, context: Context) -> Message:
-    """For each block of clients, the sums over its training rows that a batch normalization's statistics need."""
+    """For each block of clients, the sums over its training examples that a batch normalization's statistics need."""
     order, layer = EvaluateOrder.read(message.content), message.content.config_records["layer"]["layer"]
     with one_thread():
         return Message(

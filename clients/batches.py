@@ -41,7 +41,7 @@ def steps_of(sizes: Indices, training: Training) -> Indices:
 def batches(shards: list[Indices], training: Training, keys: seeds.Streams, dtype: torch.dtype) -> Iterator[Batch]:
     """The steps of a stack of clients, which must come in descending order of their steps.
 
-    Every epoch takes each of a client's rows once, in an order drawn from the client's key; an epoch's last
+    Every epoch takes each of a client's examples once, in an order drawn from the client's key; an epoch's last
     batch may be smaller. Training by `steps` goes on through as many epochs as it takes.
     """
     sizes = np.array([len(shard) for shard in shards], dtype=np.int64)
@@ -72,7 +72,7 @@ def batches(shards: list[Indices], training: Training, keys: seeds.Streams, dtyp
 
 
 def steps_per_epoch(sizes: Indices, training: Training) -> Indices:
-    """How many batches each client's rows make: shape (clients,)."""
+    """How many batches each client's examples make: shape (clients,)."""
     if training.batch_size == "full":
         return np.ones(len(sizes), dtype=np.int64)
     return -(-sizes // training.batch_size)

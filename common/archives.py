@@ -46,7 +46,7 @@ def read_archive(path: Path, only: tuple[str, ...] = ()) -> dict[str, bytes]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path}: damaged, or no archive of Hothouse's ({error})") from None
+        raise InputError(f"{path}: damaged, or not a Hothouse archive ({error})") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     check_contents(contents, path)
@@ -67,11 +67,11 @@ def _entries(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
     for entry in archive.infolist():
         name, size = entry.filename, entry.file_size
         if name not in (MANIFEST, *REQUIRED, *_OPTIONAL):
-            raise InputError(f"{path}: {name!r} does not belong into an archive of Hothouse's")
+            raise InputError(f"{path}: {name!r} does not belong in a Hothouse archive")
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
             raise InputError(f"{path}: {name} is not a plain file")
         if name in entries:
-            raise InputError(f"{path}: {name} is there twice")
+            raise InputError(f"{path}: {name} is given twice")
         if entry.compress_type not in _METHODS:
             raise InputError(f"{path}: {name} is compressed in another way than Hothouse does; expected deflate")
         inflated = size > _FREE and size > _MOST_INFLATION * entry.compress_size
@@ -80,7 +80,7 @@ def _entries(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
         entries[name] = entry
     missing = [name for name in (MANIFEST, *REQUIRED) if name not in entries]
     if missing:
-        raise InputError(f"{path}: no archive of Hothouse's, it has no {missing[0]}")
+        raise InputError(f"{path}: not a Hothouse archive: it has no {missing[0]}")
     if sum(entry.file_size for name, entry in entries.items() if name not in _MOST_BYTES) > _MOST_TEXT:
         raise InputError(f"{path}: it claims to unpack to more than {_MOST_TEXT >> 20} MiB of text")
     return entries

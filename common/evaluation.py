@@ -11,7 +11,7 @@ from common.data.data_spec import DataSpec
 from common.data.rows import Rows
 from common.losses import loss_for
 from common.metrics import Examples, Sums, compared_sums, group_sums
-from common.models import DTYPES, Weights, blank
+from common.models import DTYPES, Weights, stateless
 from common.settings import ClientSettings
 
 
@@ -20,7 +20,7 @@ class Evaluator:
 
     def __init__(self, settings: ClientSettings, data_spec: DataSpec) -> None:
         self._agreement, self._settings = data_spec, settings
-        self._network = blank(settings.model, data_spec)
+        self._network = stateless(settings.model, data_spec)
         self.size = sum(parameter.numel() for parameter in self._network.parameters())
         """How many parameters a model has."""
         self.dtype = DTYPES[settings.model.dtype]

@@ -91,7 +91,7 @@ def shuffles(keys: Streams, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     the numbers sizes[c] and above behind them.
     """
     longest = int(sizes.max(initial=0))
-    # Half the range, so that what lies beyond a client's rows sorts behind them.
+    # Half the range, so that what lies beyond a client's examples sorts behind them.
     drawn = bits(keys, longest) >> np.uint64(1)
     drawn[np.arange(longest) >= sizes[:, None]] = np.iinfo(np.uint64).max
     return np.argsort(drawn, axis=1, kind="stable")

@@ -34,8 +34,8 @@ class ClientSettings(Part):
         return self.training.optimizer_state == "client" or strategy.keeps_state or strategy.keeps_networks
 
     @property
-    def weighting(self) -> Literal["rows", "clients", "custom"]:
-        """What a client's weights count for in sums: its training rows, all alike, or what its algorithm says."""
+    def weighting(self) -> Literal["examples", "clients", "custom"]:
+        """What a client's weights count for in sums: its training examples, all alike, or what its algorithm says."""
         return self.strategy.weighting if self.privacy is None else "clients"
 
     def trained_by(self, trainer: TrainerName, fused: bool = True) -> ClientSettings:

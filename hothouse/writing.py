@@ -8,7 +8,7 @@ from common.errors import InputError
 from common.whole_files import write_whole
 
 
-def written(path: Path, content: bytes) -> Path:
+def write_file(path: Path, content: bytes) -> Path:
     """Write the file; raises InputError, and leaves what was there, where that cannot be done."""
     try:
         if path.exists() and not path.is_file():

@@ -17,11 +17,11 @@ from server.grid.base import DirectGrid
 from server.grid.polled import PolledGrid
 from server.orphan import end_with_parent
 from server.record.checkpoints import Checkpoints
-from server.record.console import ConsoleObserver, reported
+from server.record.console import ConsoleObserver, report_at_end
 from server.record.recorder import Recorder
 from server.record.report_recorder import ReportRecorder
 from server.record.resume import Resumed, about, resume
-from server.record.run_log import logged
+from server.record.run_log import log_to_folder
 from server.rounds import Rounds
 from server.trackers import Trackers, check_trackers, tracked
 
@@ -57,8 +57,8 @@ def build(
         checkpoints = Checkpoints(folder / "checkpoints", chosen.checkpoints.keep, about(chosen, data))
         recorder, chronicle = Recorder(folder, chosen, going_on), ReportRecorder(folder, chosen, data, going_on)
         run = tracked(folder, chosen, going_on)
-        report = reported(folder, config.report if observers is None else "")
-        log = logged(folder) if observers is None else nullcontext()
+        report = report_at_end(folder, config.report if observers is None else "")
+        log = log_to_folder(folder) if observers is None else nullcontext()
         with log, report, recorder, chronicle, Trackers(run, recorder) as trackers, one_thread():
             Rounds(carrier, chosen, data, [recorder, chronicle, trackers, *watching], checkpoints, going_on).run()
 

@@ -53,7 +53,7 @@ class RunConfig:
         folder = Path(chosen or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}").absolute()
         if chosen and begins and is_taken(folder):
             hint = "resume=true goes on with the run in it" if (folder / "scenario.yaml").exists() else ""
-            raise InputError(f"{folder} exists and is not an empty folder; choose another out{hint and f', or {hint}'}")
+            raise InputError(f"{folder} exists and is not empty; choose another out{hint and f', or {hint}'}")
         return folder
 
     @property

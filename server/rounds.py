@@ -29,7 +29,7 @@ from common.scenario.registry import implementation
 from common.settings import ClientSettings
 from server.evaluation.due import is_due
 from server.evaluation.losses import TrainingLosses
-from server.evaluation.measuring import Measured, RoundEvaluator
+from server.evaluation.measuring import RoundEvaluator, RoundMetrics
 from server.evaluation.running_statistics import RunningStatistics
 from server.evaluation.scoring import ScenarioScorer
 from server.exchange.assignment import Assignment, RoundResults
@@ -105,7 +105,7 @@ class Rounds:
         """The clients that are there; what is wrong with some is noted."""
         federation, claims = discover(grid, prepared).within(self._scenario.federation.limits.examples)
         for client, rows in claims:
-            reason = f"it claims {rows:,} rows, more than federation.limits.examples"
+            reason = f"it claims {rows:,} examples, more than federation.limits.examples"
             self._notes.append(("refused", {"clients": [client], "reason": reason}))
         if federation.missing:
             reason = "the data has them, but no node does; the run continues without them"
@@ -220,7 +220,7 @@ class Rounds:
         metrics["bytes_down"] += beside.down
         metrics["bytes_up"] += beside.up
         clock.lap("aggregation")
-        measured = Measured()
+        measured = RoundMetrics()
         if is_due(scenario, number):
             strategy, model = self._strategy, self._strategy.reported(parameters | buffers)
             measured = self._evaluate(model, versions, strategy.candidates(), strategy.initial_weights())
@@ -258,7 +258,7 @@ class Rounds:
         return Assignment(start.number, start.cohort, parameters, instructions, known, initial, versions, without)
 
     def _report(
-        self, measured: Measured, trained: RoundResults | None = None, leaderboard: Leaderboard | None = None
+        self, measured: RoundMetrics, trained: RoundResults | None = None, leaderboard: Leaderboard | None = None
     ) -> None:
         """Pass on what became of each client and, where networks competed, of each network."""
         nobody = np.empty(0, np.int64)

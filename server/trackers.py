@@ -9,7 +9,7 @@ from types import TracebackType
 
 from common.errors import InputError
 from common.extend.events import Event, Notice, Observer
-from common.extend.tracker import Ending, Tracked, Tracker
+from common.extend.tracker import RunStatus, TrackedRun, Tracker
 from common.run_files import Metrics
 from common.scenario import Scenario
 from common.scenario.registry import implementation
@@ -19,7 +19,7 @@ from server.record.resume import Resumed
 class Trackers(Observer):
     """Used as a context: leaving it tells the trackers how the run ended."""
 
-    def __init__(self, run: Tracked, recorder: Observer) -> None:
+    def __init__(self, run: TrackedRun, recorder: Observer) -> None:
         """Start every tracker of the run's scenario; `recorder` is told of trackers that fail.
 
         Raises InputError where one cannot write and the run begins; a run that is resumed goes on without it.
@@ -40,7 +40,7 @@ class Trackers(Observer):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        how: Ending = "complete" if kind is None else "failed"
+        how: RunStatus = "complete" if kind is None else "failed"
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             how = "interrupted"
         self._each(lambda tracker: tracker.ended(how))
@@ -78,8 +78,8 @@ def check_trackers(scenario: Scenario) -> None:
             )
 
 
-def tracked(folder: Path, scenario: Scenario, resumed: Resumed | None) -> Tracked:
+def tracked(folder: Path, scenario: Scenario, resumed: Resumed | None) -> TrackedRun:
     """The run in `folder`, from its beginning or from where it is resumed."""
     if resumed is None:
-        return Tracked(folder, scenario, [])
-    return Tracked(folder, scenario, list(resumed.history), any(event == "changed" for event, _ in resumed.notes))
+        return TrackedRun(folder, scenario, [])
+    return TrackedRun(folder, scenario, list(resumed.history), any(event == "changed" for event, _ in resumed.notes))

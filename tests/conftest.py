@@ -86,7 +86,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def npz(tmp_path: Path) -> Path:
-    """An archive of 240 training and 40 test rows with 6 features and 3 classes."""
+    """An archive of 240 training and 40 test examples with 6 features and 3 classes."""
     rng = np.random.default_rng(3)
     y = np.arange(280) % 3
     x = rng.normal(size=(280, 6)).astype(np.float32) + y[:, None]

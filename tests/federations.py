@@ -209,7 +209,7 @@ def trained_alone(
 
 def batches_of(chosen: Scenario, prepared: Prepared, client: int, round_number: int = 1) -> list[np.ndarray]:
     """The rows of each step of a client: epoch after epoch, each in its own keyed order."""
-    shard, training = prepared.training_rows(client), chosen.training
+    shard, training = prepared.training_examples(client), chosen.training
     size = len(shard) if training.batch_size == "full" else training.batch_size
     key = seeds.streams(chosen.seed, "batches", round_number, np.array([client]))
     made: list[np.ndarray] = []

@@ -112,7 +112,7 @@ def run(chosen: Scenario, prepared: Prepared, excluding: bool = False) -> Ran:
 
 
 def clients(folder: Path, sizes: list[int] | None = None) -> Prepared:
-    """Clients with so many rows to train on, each holding four more out."""
+    """Clients with so many examples to train on, each holding four more out."""
     sizes = sizes or SIZES
     return federation(folder, [size + 4 for size in sizes], held=[4] * len(sizes))
 

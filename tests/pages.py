@@ -114,8 +114,8 @@ def comparison(folder: Path) -> Path:
     return write_page(hothouse.compare(runs).page(), folder / "comparison.html")
 
 
-ALWAYS = ("At a glance", "Learning", "Who has what", "Fairness", "Who took part", "Communication", "Time")
-ENDED = ("What it gets wrong", "Worst mistakes", "Events", "Scenario", "How to reproduce")
+ALWAYS = ("At a glance", "Learning", "Data by client", "Fairness", "Participation", "Communication", "Time")
+ENDED = ("Errors", "Worst mistakes", "Events", "Scenario", "Reproduce")
 SWEPT = ("At a glance", "Parallel coordinates", "Importance", "Key by key", "Curves")
 
 PAGES: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
@@ -125,19 +125,19 @@ PAGES: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "regression": (regression, (*ALWAYS, *ENDED)),
     "competition": (competition, (*ALWAYS[:5], "Competition", *ALWAYS[5:], *ENDED)),
     "personal": (personal, (*ALWAYS, *ENDED)),
-    "preview": (preview, ("At a glance", "Who has what", "A few rows", "What clients see in training", "The scenario")),
-    "sweep": (sweep, (*SWEPT, "Over seeds", "Runs", "The scenario", "Once more")),
-    "search": (search, (*SWEPT, "Trials", "Runs", "The scenario", "Once more")),
+    "preview": (preview, ("At a glance", "Data by client", "A few examples", "Augmented examples", "Scenario")),
+    "sweep": (sweep, (*SWEPT, "Over seeds", "Runs", "Scenario", "Reproduce")),
+    "search": (search, (*SWEPT, "Trials", "Runs", "Scenario", "Reproduce")),
     "comparison": (
         comparison,
         (
-            "What was reached",
+            "Results",
             "Curves",
-            "What it cost",
+            "Cost",
             "Seed by seed",
             "Paired tests",
-            "What differs",
-            "The runs",
+            "Differences",
+            "Runs",
             "For papers",
         ),
     ),

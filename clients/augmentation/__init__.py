@@ -1,4 +1,4 @@
-"""Augmentation: what training makes of a client's rows before it sees them."""
+"""Augmentation: what training makes of a client's examples before it sees them."""
 
 from clients.augmentation.pipeline import Pipeline
 

@@ -15,7 +15,7 @@ from common.data.prepared import Indices
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedAugmentation:
     """An augmentation and its place in the pipeline, which its draws are keyed by."""
 
     place: int
@@ -30,10 +30,10 @@ class Placed:
     def on(self, x: Tensor, keys: seeds.Streams, change: Callable[[Any, Tensor, seeds.Streams], Tensor]) -> Tensor:
         """`x` (rows, …) with the chosen rows changed; `x` may be changed in place."""
         hit, own = self.chosen(keys)
-        return on_some(x, hit, lambda some: change(self.spec, some, own))
+        return change_some(x, hit, lambda some: change(self.spec, some, own))
 
 
-def on_some(x: Tensor, hit: Indices, change: Callable[[Tensor], Tensor]) -> Tensor:
+def change_some(x: Tensor, hit: Indices, change: Callable[[Tensor], Tensor]) -> Tensor:
     """`x` with the rows at `hit` changed; `x` may be changed in place."""
     if len(hit) == 0:
         return x

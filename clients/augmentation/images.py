@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.augmentation.chosen import Placed, on_some
+from clients.augmentation.chosen import PlacedAugmentation, change_some
 from common import seeds
 from common.augmentation.geometry import identity
 from common.data.images import ImageShape
@@ -35,7 +35,7 @@ class Images:
     they move with the image, and the image's mean takes their place in all arithmetic.
     """
 
-    def __init__(self, augmentations: Sequence[Placed], shape: ImageShape, white: float | None) -> None:
+    def __init__(self, augmentations: Sequence[PlacedAugmentation], shape: ImageShape, white: float | None) -> None:
         self._shape, self._white = shape, white
         self._groups = [
             (moving, list(group))
@@ -66,7 +66,7 @@ class Images:
         changed: Tensor = spec.change(some, PixelRandom(own, self._white, some.dtype))
         return changed
 
-    def _maps(self, group: list[Placed], keys: seeds.Streams) -> tuple[Maps, NDArray[np.bool_]]:
+    def _maps(self, group: list[PlacedAugmentation], keys: seeds.Streams) -> tuple[Maps, NDArray[np.bool_]]:
         """Each image's map, and which images it moves."""
         maps, moved = identity(len(keys)), np.zeros(len(keys), dtype=bool)
         for one in group:
@@ -91,7 +91,7 @@ class Images:
 def _moved(pixels: Tensor, maps: Maps, moves: NDArray[np.bool_]) -> Tensor:
     """Images (images, channels, height, width) as the maps show them, those that do not move as they were."""
     if moves.mean() < _MOST:
-        return on_some(pixels, np.flatnonzero(moves), partial(resampled, maps=maps[moves]))
+        return change_some(pixels, np.flatnonzero(moves), partial(resampled, maps=maps[moves]))
     still = torch.from_numpy(np.flatnonzero(~moves))
     return resampled(pixels, maps).index_copy_(0, still, pixels.index_select(0, still))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.augmentation.chosen import Placed, on_some
+from clients.augmentation.chosen import PlacedAugmentation, change_some
 from clients.augmentation.images import Images
 from clients.augmentation.tables import SameClassExamples, TableColumns
 from common import seeds
@@ -34,10 +34,10 @@ class Pipeline:
     ) -> None:
         """`spread` has each raw feature's standard deviation, `prepared` the rows, where an augmentation needs them."""
         self._texts = meta.text is not None
-        self._stages: list[Images | Placed] = []
+        self._stages: list[Images | PlacedAugmentation] = []
         self._meta, self._spread, self._prepared = meta, spread, prepared
         self._by_class = any(isinstance(spec, TableAugmentation) and spec.needs_classes for spec in augmentation)
-        placed = [Placed(place, spec) for place, spec in enumerate(augmentation)]
+        placed = [PlacedAugmentation(place, spec) for place, spec in enumerate(augmentation)]
         for tabular, group in groupby(placed, lambda one: isinstance(one.spec, TableAugmentation) or self._texts):
             shape = image_shape(meta.row_shape)
             if tabular or shape is None:
@@ -71,13 +71,13 @@ class Pipeline:
             else:
                 hit, own = stage.chosen(keys)
                 change = partial(stage.spec.change, keys=own, columns=self._columns, examples=places[hit])
-                x = on_some(x, hit, change)
+                x = change_some(x, hit, change)
         return x
 
     def _changed_texts(self, texts: list[str], keys: seeds.Streams) -> list[str]:
         texts = list(texts)
         for stage in self._stages:
-            assert isinstance(stage, Placed)
+            assert isinstance(stage, PlacedAugmentation)
             hit, own = stage.chosen(keys)
             for at, key in zip(hit.tolist(), own.tolist(), strict=True):
                 texts[at] = stage.spec.change(texts[at], TextRandom(key))

@@ -13,11 +13,11 @@ from common.data.prepared import Indices, Meta, Prepared
 
 
 class SameClassExamples:
-    """The training rows of each client and class, to draw from."""
+    """The training examples of each client and class, to draw from."""
 
     def __init__(self, prepared: Prepared) -> None:
         self._x = prepared.x
-        owned = [prepared.training_rows(client) for client in prepared.clients.tolist()]
+        owned = [prepared.training_examples(client) for client in prepared.clients.tolist()]
         rows = np.concatenate(owned)
         owners = np.repeat(np.arange(len(owned)), [len(own) for own in owned])
         order = np.lexsort((prepared.y[rows], owners))

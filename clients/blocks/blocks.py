@@ -24,7 +24,7 @@ _WEIGHTS = "weights"
 
 
 def train_blocks(prepared: Prepared, order: TrainOrder, faults: Faults | None = None) -> TrainReply:
-    """Train the clients of each block and add up their weights, each times its client's rows.
+    """Train the clients of each block and add up their weights, each times its client's examples.
 
     Stacks are cut within a block, in cohort order, and sums run in that order: which blocks a message carries
     together changes no bit. A client whose training raises an error, or whose weights are no longer finite,
@@ -142,7 +142,7 @@ class _Blocks:
     def _counts(self, trained: TrainedClients) -> NDArray[np.float64]:
         """What each client counts for in sums, (stack,)."""
         match self.job.basis.settings.weighting:
-            case "rows":
+            case "examples":
                 return trained.sizes.astype(np.float64)
             case "clients":
                 return np.ones(len(trained.sizes))

@@ -12,24 +12,28 @@ from common.data.prepared import Indices, Prepared, Shards
 from common.messages import Blocks, TrainOrder, TrainReply
 
 
-class Pools(Prepared):
+class PooledClients(Prepared):
     """A folder in which the first client of each block has the rows of all."""
 
     def __init__(self, prepared: Prepared, blocks: Blocks) -> None:
         super().__init__(prepared.folder)
         self._members = {int(blocks.clients[part.start]): blocks.clients[part] for part in blocks.slices()}
 
-    def training_rows(self, client: int) -> Indices:
+    def training_examples(self, client: int) -> Indices:
         """Positions in `x` of the rows that the pool trains on."""
-        return np.concatenate([super(Pools, self).training_rows(int(member)) for member in self._members[client]])
+        return np.concatenate(
+            [super(PooledClients, self).training_examples(int(member)) for member in self._members[client]]
+        )
 
     def training_shards(self, clients: Indices) -> Shards:
         """The same for several pools at once, in their order."""
-        return Shards.of([self.training_rows(client) for client in clients.tolist()])
+        return Shards.of([self.training_examples(client) for client in clients.tolist()])
 
-    def holdout_rows(self, client: int) -> Indices:
+    def holdout_examples(self, client: int) -> Indices:
         """Positions in `x` of the rows that the pool evaluates on."""
-        return np.concatenate([super(Pools, self).holdout_rows(int(member)) for member in self._members[client]])
+        return np.concatenate(
+            [super(PooledClients, self).holdout_examples(int(member)) for member in self._members[client]]
+        )
 
 
 def train_pooled(prepared: Prepared, order: TrainOrder, faults: Faults | None = None) -> TrainReply:
@@ -47,7 +51,7 @@ def train_pooled(prepared: Prepared, order: TrainOrder, faults: Faults | None = 
         state={name: rows[firsts] for name, rows in order.state.items()},
         fresh=None if order.fresh is None else order.fresh[firsts],
     )
-    reply = train_blocks(Pools(prepared, blocks), one_each, faults)
+    reply = train_blocks(PooledClients(prepared, blocks), one_each, faults)
     pool = np.repeat(np.arange(len(firsts)), blocks.sizes)
     usable = reply.metrics["examples"][pool] > 0
     metrics = {name: values[pool] for name, values in reply.metrics.items()}

@@ -19,14 +19,14 @@ from common.scenario.training import Training
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of several clients, one client's rows after the other's."""
+    """One epoch of several clients, one client's examples after the other's."""
 
     rows: Indices
     """Positions in the data."""
     inputs: NDArray[np.float32]
     """What the networks see of them, (rows, features)."""
     starts: Indices
-    """Where each client's rows begin, and where the last's end: (clients + 1,)."""
+    """Where each client's examples begin, and where the last's end: (clients + 1,)."""
     first: Indices
     """The step that each client begins the epoch with, (clients,): its last one where it has finished."""
     end: Indices

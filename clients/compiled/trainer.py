@@ -80,7 +80,7 @@ class CompiledTrainer:
             "losses": losses,
         }
         if shards.sizes.min() < 1:
-            raise IndexError("a client has no rows")
+            raise IndexError("a client has no examples")
         _within(shards.rows, len(self._job.prepared.x), "rows")
         if self._basis.pipeline:
             self._epoch_by_epoch(work, shards, clients, counts)
@@ -90,7 +90,7 @@ class CompiledTrainer:
         return TrainedClients(torch.from_numpy(trained), losses / counts, shards.sizes, counts, kept)
 
     def _epoch_by_epoch(self, work: Members, shards: Shards, clients: Indices, counts: Indices) -> None:
-        """Do the work on augmented rows, which are made anew for each epoch: each call goes on from the last."""
+        """Do the work on augmented examples, which are made anew for each epoch: each call goes on from the last."""
         augment = Augment.of(self._basis.pipeline, self._job.settings.seed, self._order.round, clients)
         assert augment is not None
         fills, orders, losses = self._basis.rows.fills(clients), work["order_keys"], np.zeros(len(clients))
@@ -125,7 +125,7 @@ class CompiledTrainer:
         return {"labels": targets}
 
     def _rows_of(self, shards: Shards, clients: Indices) -> Members:
-        """Where the clients' rows are."""
+        """Where the clients' examples are."""
         starts, raw, fills = shards.starts(), self._raw, self._basis.rows.fills(clients)
         if raw is not None:
             fill = raw.fill

@@ -1,1 +1,1 @@
-"""Sums over clients' rows: how good models are, and what a federation agrees on."""
+"""Sums over clients' examples: how good models are, and what a federation agrees on."""

@@ -15,8 +15,8 @@ from common.models import Weights
 def training_losses(
     evaluator: Evaluator, prepared: Prepared, rows: Rows, models: Weights, client: int
 ) -> NDArray[np.float64]:
-    """Each model's mean training objective on the client's training rows: models (models, *shape) → (models,)."""
-    shard = prepared.training_rows(client)
+    """Each model's mean training objective on the client's training examples: models (models, *shape) → (models,)."""
+    shard = prepared.training_examples(client)
     fills = rows.fills(np.array([client]))
     sums = evaluator.sums(models, rows, shard, np.array([len(shard)]), fills)
     return np.array([float(mean_objective(one)[0]) for one in sums])

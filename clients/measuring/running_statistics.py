@@ -10,20 +10,20 @@ from common.data.moments import Moments
 from common.data.prepared import Prepared
 from common.data.rows import open_rows
 from common.messages import EvaluateOrder
-from common.models import DTYPES, blank
+from common.models import DTYPES, stateless
 from common.settings import read_settings
 
 
 @torch.inference_mode()
 def block_statistics(prepared: Prepared, order: EvaluateOrder, layer: int) -> list[Moments]:
-    """For each block, the moments over its training rows of the units that hidden layer `layer` normalizes."""
+    """For each block, the moments over its training examples of the units that hidden layer `layer` normalizes."""
     settings = read_settings(order.settings)
-    network, weights = blank(settings.model, order.data_spec), tensors(order.parameters)
+    network, weights = stateless(settings.model, order.data_spec), tensors(order.parameters)
     rows = open_rows(prepared, order.data_spec, DTYPES[settings.model.dtype])
     found = []
     for part in order.blocks.slices():
         clients = order.blocks.clients[part]
-        shards = [prepared.training_rows(int(client)) for client in clients]
+        shards = [prepared.training_examples(int(client)) for client in clients]
         fills = rows.fills(clients)
         units = []
         for index, shard in enumerate(shards):

@@ -42,7 +42,7 @@ class _Scoring:
         self._algorithm = client_algorithm(settings.strategy)
 
     def block(self, part: slice) -> list[Sums]:
-        """Sums over each client's rows, for each model."""
+        """Sums over each client's examples, for each model."""
         clients = self._order.blocks.clients[part]
         if not self._order.personal:
             return self._on_own(self._models, clients)
@@ -66,7 +66,9 @@ class _Scoring:
         return self._algorithm.own_model(self._models, own, losses)
 
     def _on_own(self, models: Weights, clients: Indices) -> list[Sums]:
-        rows = {"holdout": self._prepared.holdout_rows, "training": self._prepared.training_rows}[self._order.rows]
+        rows = {"holdout": self._prepared.holdout_examples, "training": self._prepared.training_examples}[
+            self._order.rows
+        ]
         shards = [rows(int(client)) for client in clients]
         sizes = np.array([len(shard) for shard in shards], dtype=np.int64)
         return self._evaluator.sums(models, self._rows, np.concatenate(shards), sizes, self._rows.fills(clients))

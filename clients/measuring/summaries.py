@@ -1,4 +1,4 @@
-"""Sums over clients' training rows, from which the server learns how to scale columns and which words to count."""
+"""Sums over clients' training examples, from which the server learns how to scale columns and which words to count."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from common.messages import Blocks
 
 
 def block_moments(prepared: Prepared, blocks: Blocks) -> list[Moments]:
-    """The moments of each block's training rows: raw features, then a regression's targets."""
+    """The moments of each block's training examples: raw features, then a regression's targets."""
     return [_moments(prepared, blocks.clients[part]) for part in blocks.slices()]
 
 
 def block_labels(prepared: Prepared, blocks: Blocks) -> list[Counter[str]]:
-    """How many of each block's training rows have each label, by its text."""
+    """How many of each block's training examples have each label, by its text."""
     names = [str(label) for label in prepared.meta.labels]
     found = []
     for part in blocks.slices():
@@ -33,7 +33,7 @@ def block_terms(prepared: Prepared, blocks: Blocks) -> list[Counter[str]]:
     """In how many of each block's training texts each term occurs."""
     form = prepared.meta.text
     if form is None:
-        raise ValueError("the rows here are no texts")
+        raise ValueError("the examples here are no texts")
     texts = prepared.texts
     return [
         document_frequencies((texts[row] for row in _rows(prepared, blocks.clients[part]).tolist()), form.rule)
@@ -44,7 +44,7 @@ def block_terms(prepared: Prepared, blocks: Blocks) -> list[Counter[str]]:
 def digit_counts(
     prepared: Prepared, blocks: Blocks, columns: Indices, prefixes: NDArray[np.uint64], known: int
 ) -> NDArray[np.int64]:
-    """Over all the blocks' training rows, what `common.data.median.counts` gives for these raw features."""
+    """Over all the blocks' training examples, what `common.data.median.counts` gives for these raw features."""
     return counts(prepared.x[_rows(prepared, blocks.clients)][:, columns].astype(np.float64), prefixes, known)
 
 
@@ -57,4 +57,4 @@ def _moments(prepared: Prepared, clients: Indices) -> Moments:
 
 
 def _rows(prepared: Prepared, clients: Indices) -> Indices:
-    return np.concatenate([prepared.training_rows(int(client)) for client in clients])
+    return np.concatenate([prepared.training_examples(int(client)) for client in clients])

@@ -1,4 +1,4 @@
-"""Early stopping: each client watches the loss of its own held-out rows and keeps its best weights."""
+"""Early stopping: each client watches the loss of its own held-out examples and keeps its best weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class EarlyStopping:
         fills: Tensor | None,
         per_epoch: Indices,
     ) -> None:
-        """`holdout` are each client's held-out rows, `per_epoch` the steps of its epochs, (stack,)."""
+        """`holdout` are each client's held-out examples, `per_epoch` the steps of its epochs, (stack,)."""
         self._spec, self._network, self._loss, self._rows, self._fills = spec, network, loss, rows, fills
         self._holdout, self._per_epoch = holdout, per_epoch
         self._best = np.full(len(holdout), np.inf)

@@ -1,4 +1,4 @@
-"""Mixup (Zhang et al. 2018, equation 1): training on mixtures of a batch's rows."""
+"""Mixup (Zhang et al. 2018, equation 1): training on mixtures of a batch's examples."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clients.batches import Batch
 from clients.regularization.weights import penalties
-from clients.training.inputs import fed
+from clients.training.inputs import inputs_of
 from clients.training.trainer import Stack
 from common.models import Weights
 from common.scenario.training import Training
@@ -18,7 +18,7 @@ from common.stacks import along
 
 
 @dataclass
-class _Undisturbed:
+class _NoDropout:
     """A step in which nothing is dropped."""
 
     shares: Tensor
@@ -41,13 +41,13 @@ def objective_gradients(stack: Stack, batches: Iterable[Batch], training: Traini
     """
     totals = {name: torch.zeros_like(tensor) for name, tensor in stack.parameters.items()}
     weight = next(iter(totals.values())).new_zeros(len(next(iter(totals.values()))))
-    for batch, x in fed(batches, stack.rows, stack.fills, None):
+    for batch, x in inputs_of(batches, stack.rows, stack.fills, None):
         active = batch.active
         leaves = {name: tensor[:active].detach().requires_grad_() for name, tensor in stack.parameters.items()}
         others = {name: tensor[:active] for name, tensor in stack.fixed.items()}
         statistics = {name: tensor[:active].clone() for name, tensor in stack.buffers.items()}
         targets = stack.rows.targets(batch.rows)
-        outputs = stack.network.forward_stack(leaves | others | statistics, x, _Undisturbed(batch.shares))
+        outputs = stack.network.forward_stack(leaves | others | statistics, x, _NoDropout(batch.shares))
         losses = stack.loss.mean(outputs, targets, batch.shares)
         gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
         counts, real = stack.loss.counts(targets), (batch.shares > 0).to(weight.dtype)

@@ -35,12 +35,12 @@ class Augment:
         return cls(pipeline, seeds.streams(seed, "augmentation", round_number, clients))
 
 
-def fed(
+def inputs_of(
     steps: Iterable[Batch], rows: Rows, fills: Tensor | None, augment: Augment | None
 ) -> Iterator[tuple[Batch, Tensor]]:
     """Each step with its inputs, (active, batch size, features).
 
-    `fills` (stack, raw features) are what takes the place of gaps in each client's rows, where that is its own.
+    `fills` (stack, raw features) are what takes the place of gaps in each client's examples, where that is its own.
     """
     if augment is None:
         for batch in steps:

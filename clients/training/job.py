@@ -30,7 +30,7 @@ class TrainedClients:
     losses: NDArray[np.float64]
     """Each client's mean batch loss, (clients,)."""
     sizes: Indices
-    """Each client's training rows."""
+    """Each client's training examples."""
     steps: Indices
     """The steps behind each client's weights."""
     state: Weights

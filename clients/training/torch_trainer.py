@@ -149,7 +149,7 @@ class TorchTrainer:
         )
 
     def _shards(self, places: Indices) -> list[Indices]:
-        return [self._job.prepared.training_rows(int(client)) for client in self._order.blocks.clients[places]]
+        return [self._job.prepared.training_examples(int(client)) for client in self._order.blocks.clients[places]]
 
     def _prepare(
         self,
@@ -168,7 +168,7 @@ class TorchTrainer:
         fills, names = self._basis.rows.fills(clients), list(parameters)
         stopping = None
         if training.early_stopping is not None:
-            holdout = [self._job.prepared.holdout_rows(int(client)) for client in clients]
+            holdout = [self._job.prepared.holdout_examples(int(client)) for client in clients]
             epochs = steps_per_epoch(sizes, training)
             stopping = EarlyStopping(
                 training.early_stopping, self._basis.network, self._basis.loss, self._basis.rows, holdout, fills, epochs

@@ -12,7 +12,7 @@ from clients.batches import Batch
 from clients.regularization.dropout import Noise
 from clients.regularization.early_stopping import EarlyStopping
 from clients.regularization.mixup import Mixup
-from clients.training.inputs import Augment, fed
+from clients.training.inputs import Augment, inputs_of
 from clients.training.schedules import LearningRates
 from common.data.rows import Rows
 from common.extend.client import LossTerm, StepHook
@@ -34,7 +34,7 @@ class Stack:
     """Weights that have a part in forward passes and are not trained, likewise."""
     rows: Rows
     fills: Tensor | None
-    """What takes the place of gaps in each client's rows, (stack, raw features), where that is its own."""
+    """What takes the place of gaps in each client's examples, (stack, raw features), where that is its own."""
     loss: Loss
     optimizer: OptimizerPart
     """With each client's own options, where they have some."""
@@ -73,7 +73,7 @@ def train_stack(stack: Stack, steps: Iterable[Batch]) -> Tensor:
     active, leaves, weights = 0, {}, {}
     if stack.stopping is not None:
         stack.stopping.begin(stack.carried)
-    for batch, x in fed(steps, stack.rows, stack.fills, stack.augment):
+    for batch, x in inputs_of(steps, stack.rows, stack.fills, stack.augment):
         if batch.active != active:
             # The leaves share the stack's memory: the optimizer's steps move the weights themselves.
             active = batch.active

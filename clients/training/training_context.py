@@ -12,7 +12,7 @@ from common.data.data_spec import DataSpec
 from common.data.prepared import Prepared
 from common.data.rows import Rows, open_rows
 from common.losses import Loss, loss_for
-from common.models import DTYPES, MLP, Layout, blank
+from common.models import DTYPES, MLP, Layout, stateless
 from common.settings import ClientSettings, read_settings
 
 
@@ -42,7 +42,7 @@ class TrainingContext:
 def training_context(prepared: Prepared, data_spec: DataSpec, settings: str) -> TrainingContext:
     """The basis of orders with these settings, in JSON. Raises RunError where the host's rows do not fit."""
     read = read_settings(settings)
-    network, dtype = blank(read.model, data_spec), DTYPES[read.model.dtype]
+    network, dtype = stateless(read.model, data_spec), DTYPES[read.model.dtype]
     layout = Layout.of(network)
     personal = tuple(read.strategy.personal(layout.shapes))
     return TrainingContext(

@@ -31,7 +31,7 @@ def _looked_up(words: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         if not as_looked_up(word):
             raise ValueError("a word of spaces only")
         if as_looked_up(word) in found:
-            raise ValueError(f"{word!r} is there twice, but for case, accents or apostrophes")
+            raise ValueError(f"{word!r} is given twice, but for case, accents or apostrophes")
         found[as_looked_up(word)] = synonyms
     return found
 

@@ -26,7 +26,7 @@ class FeatureNoise(TableAugmentation, name="feature_noise"):
     needs_spread: ClassVar[bool] = True
 
     sigma: float = key(
-        "The noise's standard deviation.", 0.1, unit="of the column's own over all clients' training rows", ge=0
+        "The noise's standard deviation.", 0.1, unit="of the column's own over all clients' training examples", ge=0
     )
 
     def change(self, x: Tensor, keys: Streams, columns: Columns, examples: NDArray[np.int64]) -> Tensor:
@@ -49,12 +49,12 @@ class FeatureDropout(TableAugmentation, name="feature_dropout"):
 
 
 class Interpolation(TableAugmentation, name="interpolation"):
-    """Numbers: a point between the row and another of its class at the same client (after Chawla et al. 2002)."""
+    """Numbers: a point between the example and another of its class at the same client (after Chawla et al. 2002)."""
 
     needs_classes: ClassVar[bool] = True
 
     most: float = key(
-        "How far towards the other row at most: 0 not at all, 1 all the way.", 0.5, unit="fraction", ge=0, le=1
+        "How far towards the other example at most: 0 not at all, 1 all the way.", 0.5, unit="fraction", ge=0, le=1
     )
 
     def change(self, x: Tensor, keys: Streams, columns: Columns, examples: NDArray[np.int64]) -> Tensor:

@@ -25,7 +25,7 @@ def check_augmentation(augmentation: Sequence[Augmentation], meta: Meta) -> None
         if not isinstance(spec, fitting):
             raise InputError(f"the data are {what}; use one of {', '.join(names)}", where)
         if isinstance(spec, TableAugmentation) and spec.needs_classes and meta.task != "classification":
-            raise InputError("goes between rows of one class, and this is a regression; use feature_noise", where)
+            raise InputError("interpolates within a class, but the task is a regression; use feature_noise", where)
         if isinstance(spec, ImageAugmentation) and spec.colors_only:
             shape = image_shape(meta.row_shape)
             if shape is None or shape.channels != 3:

@@ -38,7 +38,7 @@ def cache_folder() -> Path:
         folder = Path(tempfile.gettempdir()) / f"hothouse-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise InputError(f"{folder} belongs to somebody else; set HOTHOUSE_CACHE to a folder of yours")
+        raise InputError(f"{folder} belongs to another user; set HOTHOUSE_CACHE to a folder of your own")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Cutting prepared data for a deployment: a folder for the server, and one for each node with its own clients' rows."""
+"""Cuts prepared data for a deployment: a folder for the server, and one for each node with its clients' examples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from common.errors import InputError
 
 
 def cut(prepared: Prepared, nodes: int, out: Path) -> list[Path]:
-    """Write `out`/server with the test and validation rows, and `out`/node-0 … with those of each node's clients.
+    """Write `out`/server with the test and validation examples, and `out`/node-0 … with those of each node's clients.
 
     Client c lives on node c mod `nodes`. New folders can be entered by their owner only (mode 0700). A folder that
     holds its part already stays as it is. Raises InputError where there are more nodes than clients, where a folder
@@ -46,7 +46,7 @@ def _is_there(folder: Path, prepared: Prepared, clients: Indices) -> bool:
         return False
     found = Prepared(folder)
     if found.key != prepared.key or not np.array_equal(found.clients, clients):
-        raise InputError(f"{folder} holds a part of other data; remove it, or choose another folder with --out")
+        raise InputError(f"{folder} holds a part of different data; remove it, or choose another folder with --out")
     found.check()
     return True
 
@@ -54,7 +54,7 @@ def _is_there(folder: Path, prepared: Prepared, clients: Indices) -> bool:
 def _write(folder: Path, prepared: Prepared, clients: Indices, with_tests: bool) -> None:
     """One part; meta.json, without which a folder is nothing, comes last."""
     tests = [np.asarray(rows if with_tests else rows[:0]) for rows in (prepared.test, prepared.validation)]
-    own = [np.concatenate([prepared.training_rows(c), prepared.holdout_rows(c)]) for c in clients.tolist()]
+    own = [np.concatenate([prepared.training_examples(c), prepared.holdout_examples(c)]) for c in clients.tolist()]
     shards, held = Shards.of(own), prepared.holdout_sizes[np.isin(prepared.clients, clients)]
     rows, places = _renumbered([shards.rows, *tests])
     names = [name if client in clients else "" for client, name in enumerate(prepared.meta.clients)]

@@ -80,7 +80,7 @@ class DataSpec:
     spread: Numbers = field(default_factory=lambda: np.empty(0))
     """The standard deviation of a raw feature, 0 for a constant one; empty where no augmentation goes by it."""
     label_counts: Numbers = field(default_factory=lambda: np.empty(0))
-    """Training rows of each label over all clients, (classes,); empty where no loss goes by them."""
+    """Training examples of each label over all clients, (classes,); empty where no loss goes by them."""
 
     @property
     def features(self) -> int:
@@ -151,7 +151,7 @@ class DataSpec:
             raise ValueError("a classification without classes")
 
 
-def in_words(task: Task, labels: Sequence[Label], targets: int) -> str:
+def describe_task(task: Task, labels: Sequence[Label], targets: int) -> str:
     """What is learned: `a classification of 3 classes`, `a regression of 1 target`."""
     if task == "classification":
         return f"a classification of {len(labels)} class{'es' * (len(labels) != 1)}"

@@ -75,7 +75,7 @@ def best_form(texts: Sequence[str], candidates: Sequence[str]) -> str:
     return candidates[counts.index(max(counts))]
 
 
-def in_words(form: str) -> str:
+def describe_form(form: str) -> str:
     """What is special about a form."""
     told = ["a decimal comma"] if form[0] == "," else []
     marks = form[1:].rstrip("%")

@@ -19,7 +19,7 @@ from common.data.partitions import Cut
 from common.data.partitions.natural import client_names
 from common.data.prepared import META, Filling, Indices, Meta, Prepared, Scaling, Shards, TextForm, write_shards
 from common.data.skews import SkewRule
-from common.data.skews.owned import Owned
+from common.data.skews.owned import ClientExamples
 from common.data.sources import SourceModule
 from common.data.table import Table, Texts, load_table, save_table, save_texts
 from common.errors import InputError
@@ -118,11 +118,13 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
     hints = list(table.hints)
     if unused:
         why = getattr(data.partition, "leaves_over", "")
-        hints.append(f"data.partition: {unused} of {len(training)} training rows go to no client{why and f': {why}'}")
+        hints.append(
+            f"data.partition: {unused} of {len(training)} training examples go to no client{why and f': {why}'}"
+        )
     empty = int((shards.sizes == 0).sum())
     if empty:
         raise InputError(
-            f"{empty} of {len(shards.sizes)} clients would get no row of the {len(training)} training rows; "
+            f"{empty} of {len(shards.sizes)} clients would get no row of the {len(training)} training examples; "
             "use fewer clients or a less skewed partition",
             "data.partition",
         )
@@ -152,30 +154,32 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
 
 
 def _split(table: Table, data: Data, seed: int) -> tuple[Indices, Indices, Indices]:
-    """The shuffled training rows, the test rows and the validation rows."""
+    """The shuffled training examples, the test examples and the validation examples."""
     first_test = len(table.y) - table.tests
     own = first_test - table.validations
     for name, rows in (("test", table.tests), ("validation", table.validations)):
         if rows and getattr(data, f"{name}_fraction"):
-            raise InputError(f"the source has {rows} {name} rows of its own; leave this out", f"data.{name}_fraction")
+            raise InputError(
+                f"the source has {rows} {name} examples of its own; leave this out", f"data.{name}_fraction"
+            )
     # Rows that lie together are gathered faster.
     order = np.arange(own) if table.mixed else seeds.generator(seed, "split").permutation(own)
     tests = round(own * data.test_fraction)
     validations = round((own - tests) * data.validation_fraction)
     for name, rows in (("test", tests), ("validation", validations)):
         if getattr(data, f"{name}_fraction") and not rows:
-            raise InputError(f"so small a share of {own} rows is no row at all", f"data.{name}_fraction")
+            raise InputError(f"this fraction of {own} examples rounds to zero; increase it", f"data.{name}_fraction")
     test = np.arange(first_test, len(table.y)) if table.tests else np.sort(order[:tests])
     validation = np.arange(own, first_test) if table.validations else np.sort(order[tests : tests + validations])
     training = order[tests + validations :]
     clients = clients_of(data.partition) or 1
     if len(training) < clients:
-        raise InputError(f"{clients} clients, but only {len(training)} rows to train on", "data.partition.clients")
+        raise InputError(f"{clients} clients, but only {len(training)} examples to train on", "data.partition.clients")
     return training, test, validation
 
 
 def _hold_out(shards: Shards, fraction: float, seed: int) -> tuple[Shards, Indices]:
-    """Each client's rows, those it trains on first, both parts ascending; and how many it holds out.
+    """Each client's examples, those it trains on first, both parts ascending; and how many it holds out.
 
     Which are held out is drawn; at least one row is trained on.
     """
@@ -194,20 +198,20 @@ def _hold_out(shards: Shards, fraction: float, seed: int) -> tuple[Shards, Indic
 
 
 def _ascending(rows: Indices, starts: Indices) -> bool:
-    """Whether each client's rows ascend."""
+    """Whether each client's examples ascend."""
     up = np.diff(rows) > 0
     up[starts[1:-1] - 1] = True
     return bool(up.all())
 
 
 def _skew(folder: Path, rows: Path, table: Table, shards: Shards, data: Data, seed: int) -> NDArray[Any]:
-    """Write rows of the run's own, changed client by client; test and validation rows stay as they are."""
+    """Write rows of the run's own, changed client by client; test and validation examples stay as they are."""
     x, y, starts = np.array(table.x), np.array(table.y), shards.starts()
     for number, skew in enumerate(data.skew):
         change: SkewRule = implementation(skew)
         for client in range(len(shards.sizes)):
             mine = shards.rows[starts[client] : starts[client + 1]]
-            owned = Owned(client, len(shards.sizes), seed, x[mine], y[mine], table)
+            owned = ClientExamples(client, len(shards.sizes), seed, x[mine], y[mine], table)
             draw = seeds.generator(seed, "skew", number, client)
             x[mine], y[mine] = change(skew, owned, draw)
     np.save(folder / "x.npy", x)

@@ -2,7 +2,7 @@
 
 A folder of prepared data is all that a process needs. One process writes it (`common.data.prepare`), every
 process on the machine maps the same pages of it. A node of a deployment has a folder of its own that holds
-its own clients' rows only, the server one that holds the test and validation rows.
+its own clients' examples only, the server one that holds the test and validation examples.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Shards:
         return cls(np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64), sizes)
 
     def starts(self) -> Indices:
-        """Where each client's rows begin in `rows`, and where the last ends: shape (clients + 1,)."""
+        """Where each client's examples begin in `rows`, and where the last ends: shape (clients + 1,)."""
         return np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
 
     def owners(self) -> Indices:
@@ -174,7 +174,7 @@ class Prepared:
                 "cut the data again"
             )
 
-    def training_rows(self, client: int) -> Indices:
+    def training_examples(self, client: int) -> Indices:
         """Positions in `x` of the rows that a client trains on."""
         at = self.position(client)
         return self._shards[self._starts[at] : self._splits[at]]
@@ -188,7 +188,7 @@ class Prepared:
         places = np.arange(sizes.sum()) + np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
         return Shards(np.asarray(self._shards[places]), np.asarray(sizes))
 
-    def holdout_rows(self, client: int) -> Indices:
+    def holdout_examples(self, client: int) -> Indices:
         """Positions in `x` of the rows that a client evaluates on."""
         at = self.position(client)
         return self._shards[self._splits[at] : self._starts[at + 1]]
@@ -206,7 +206,7 @@ def write_shards(
 ) -> None:
     """Write everything but the rows themselves into `folder`.
 
-    Each client's rows in `shards` are those it trains on, then the `held[client]` ones it holds out.
+    Each client's examples in `shards` are those it trains on, then the `held[client]` ones it holds out.
     """
     starts = shards.starts()
     arrays = {

@@ -55,7 +55,7 @@ class Rows(Protocol):
         ...
 
     def fills(self, clients: Indices) -> Tensor | None:
-        """What takes gaps' places in these clients' rows, (clients, raw features), where that is their own."""
+        """What takes gaps' places in these clients' examples, (clients, raw features), where that is their own."""
         ...
 
     def raw(self) -> RawRows | None:
@@ -123,10 +123,10 @@ class NumberRows(_Targets):
         return transformed
 
     def fills(self, clients: Indices) -> Tensor | None:
-        """Each client's own column means or medians over its training rows; NaN where it has no number at all."""
+        """Each client's own column means or medians over its training examples; NaN where it has no number at all."""
         if not self._agreement.own_fill:
             return None
-        rows = (self._prepared.x[self._prepared.training_rows(client)] for client in clients.tolist())
+        rows = (self._prepared.x[self._prepared.training_examples(client)] for client in clients.tolist())
         middle = medians if self._prepared.meta.filling == "median" else means
         return torch.from_numpy(np.stack([middle(own.astype(np.float64)) for own in rows]))
 

@@ -37,7 +37,7 @@ class Gap(NamedTuple):
 
 @dataclass
 class Table:
-    """Rows and their targets; a source's own validation and test rows, where it has some, come last, in this order."""
+    """Examples and their targets; a source's own validation and test examples come last, in this order."""
 
     x: NDArray[Any]
     """Raw features, shape (rows, features), of any numeric type; NaN where a value is missing. Rows of text
@@ -58,7 +58,7 @@ class Table:
     texts: list[str] | None = None
     """The rows themselves, where they are texts."""
     groups: NDArray[np.int64] | None = None
-    """The natural client of each training row, as a code into `group_names`."""
+    """The natural client of each training example, as a code into `group_names`."""
     group_names: list[str] = field(default_factory=list)
     mixed: bool = False
     """Whether the rows stand in random order as they are, so that neighbours may become a client's."""
@@ -79,7 +79,7 @@ class Table:
                 split, start = part, len(self.y) - rows
         at = self.columns[column].name if name == "x" and self.columns else column
         told = "training" if split == "train" else split
-        where = f"{self.origin}: {name}_{split}" if self.origin else f"{told} rows"
+        where = f"{self.origin}: {name}_{split}" if self.origin else f"{told} examples"
         return f"{where}: row {row - start}, column {at}"
 
 

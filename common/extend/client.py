@@ -107,9 +107,9 @@ class ClientContext:
     local: LocalTraining
     """Trains further networks as the round's are trained."""
     sizes: Indices
-    """Their training rows, (stack,)."""
+    """Their training examples, (stack,)."""
     training_losses: Callable[[Weights], NDArray[np.float64]]
-    """Models (models, *shape) → each one's mean loss on each client's training rows: (stack, models)."""
+    """Models (models, *shape) → each one's mean loss on each client's training examples: (stack, models)."""
     objective_gradients: Callable[[Any], Weights]
     """A stack → the gradient of each client's whole objective at its weights, over all its training examples."""
     summed_step_size: Callable[[Any], SummedStepSize]
@@ -159,7 +159,7 @@ class ClientAlgorithm:
 
         `models` (models, *shape) are the global one and those that `Strategy.candidates` gave, `own` the arrays
         (1, *shape) of its own model that the client has kept, none before it took part for the first time;
-        `training_losses` finds each model's mean loss on the client's training rows, (models,).
+        `training_losses` finds each model's mean loss on the client's training examples, (models,).
         """
         return {name: tensor[:1] for name, tensor in models.items()} | own
 
@@ -170,22 +170,22 @@ def client_algorithm(strategy: StrategyPart) -> type[ClientAlgorithm]:
     return implementation(strategy, "client") if "client" in strategy.halves else found
 
 
-def copied(weights: Weights) -> Weights:
+def clone(weights: Weights) -> Weights:
     """The same numbers, which training does not change."""
     return {name: tensor.clone() for name, tensor in weights.items()}
 
 
-def flattened(weights: Weights) -> Tensor:
+def flatten(weights: Weights) -> Tensor:
     """Named tensors (stack, *shape) as rows (stack, parameters)."""
     return torch.cat([tensor.flatten(1) for tensor in weights.values()], dim=1)
 
 
-def to_keep(kind: str, weights: Weights) -> Weights:
+def as_state(kind: str, weights: Weights) -> Weights:
     """Named tensors as what `ClientContext.kept_as` finds again under `kind`."""
     return {f"{kind}.{name}": tensor for name, tensor in weights.items()}
 
 
-def hold_near(origin: Iterable[Tensor], strength: float) -> StepHook:
+def proximal_term(origin: Iterable[Tensor], strength: float) -> StepHook:
     """g ← g + λ (θ − origin) before each step: the gradient of (λ/2)‖θ − origin‖²; tensors (stack, *shape)."""
     held = list(origin)
 

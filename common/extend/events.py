@@ -33,9 +33,9 @@ class RunStarted:
     clients: Indices
     """The clients' ids, ascending."""
     training_sizes: Indices
-    """Their training rows, (clients,)."""
+    """Their training examples, (clients,)."""
     holdout_sizes: Indices
-    """Their held-out rows, (clients,)."""
+    """Their held-out examples, (clients,)."""
     parameters: int
     """How many the model has."""
     data_spec: DataSpec
@@ -74,7 +74,7 @@ class RoundReport:
     train_loss: NDArray[np.float64]
     """Their mean losses in training, (clients,)."""
     holders: Indices
-    """The ids of the clients that were measured on their held-out rows; none where the round was not."""
+    """The ids of the clients that were measured on their held-out examples; none where the round was not."""
     holdout: dict[str, NDArray[np.float64]]
     """The global model's metrics on each holder's rows, each of shape (holders,)."""
     personal: dict[str, NDArray[np.float64]] = field(default_factory=dict)

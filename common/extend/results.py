@@ -35,7 +35,7 @@ class BlockResult:
 
     block: Block
     weight: float
-    """What the clients behind the sums count for in all: their training rows, mostly."""
+    """What the clients behind the sums count for in all: their training examples, mostly."""
     sums: dict[str, NamedArrays]
     """Named weighted sums: {"parameters": {name: Σ rows·θ}}, and what else the method sends."""
     rows: dict[str, NamedArrays]

@@ -29,10 +29,10 @@ class ModelScorer(Protocol):
     more_is_better: bool
 
     def by_server(self, models: NamedArrays) -> Scores:
-        """Scores on the server's validation rows: models (models, *shape)."""
+        """Scores on the server's validation examples: models (models, *shape)."""
 
     def by_clients(self, models: NamedArrays, judges: Indices) -> Scores:
-        """Pooled scores on the held-out rows of the clients at the positions `judges`."""
+        """Pooled scores on the held-out examples of the clients at the positions `judges`."""
 
 
 class ClientLosses(Protocol):
@@ -55,7 +55,7 @@ class StrategyContext:
     clients: Indices
     """The ids of the clients of the federation, ascending."""
     sizes: Indices
-    """Their training rows, (clients,)."""
+    """Their training examples, (clients,)."""
     scorer: ModelScorer
     losses: Callable[[NamedArrays, Indices], ClientLosses]
     """Asks the clients at the given positions for their losses with weights, parameters and buffers."""

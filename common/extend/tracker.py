@@ -13,11 +13,11 @@ from common.scenario.flat import flat
 if TYPE_CHECKING:
     from common.scenario import Scenario
 
-Ending = Literal["complete", "interrupted", "failed"]
+RunStatus = Literal["complete", "interrupted", "failed"]
 
 
 @dataclass(frozen=True)
-class Tracked:
+class TrackedRun:
     """The run that a tracker follows."""
 
     folder: Path
@@ -40,10 +40,10 @@ class Tracker(Observer):
     Making one raises InputError where it cannot write. What goes wrong later costs the tracker, not the run.
     """
 
-    def __init__(self, spec: Any, run: Tracked) -> None:
+    def __init__(self, spec: Any, run: TrackedRun) -> None:
         """`spec` is the tracker's part of the scenario."""
 
-    def ended(self, how: Ending) -> None:
+    def ended(self, how: RunStatus) -> None:
         """The run is over; nothing more will come."""
 
 

@@ -5,13 +5,13 @@
 | query.hosting | nothing | which clients it hosts, their rows, what their data is |
 | query.moments | clients in blocks | for each block the sums that scaling needs |
 | query.digits | columns, digits known, clients in blocks | how many of all their numbers go on with which digit |
-| query.labels | clients in blocks | for each block how many training rows each label has |
+| query.labels | clients in blocks | for each block how many training examples each label has |
 | query.terms | clients in blocks | for each block in how many texts each term occurs |
 | query.statistics | weights, a layer, clients in blocks | for each block the sums behind its batch normalization |
 | query.states | clients in blocks, versions | what each keeps for its next round |
 | query.restore | clients in blocks, versions, states | nothing; they are kept again |
 | train | weights, settings, clients in blocks | for each block named weighted sums, or rows per client |
-| evaluate | one or more models, clients | for each model and client sums over its own rows |
+| evaluate | one or more models, clients | for each model and client sums over its own examples |
 
 A message is made of records. Those that many messages of a round have in common (weights, settings, what was
 agreed) are the same Python object in each, so that a grid can ship each once.

@@ -77,12 +77,12 @@ class EvaluateOrder:
 
 
 def write_scores(scores: list[Sums]) -> RecordDict:
-    """Each model's sums over each client's rows, as records."""
+    """Each model's sums over each client's examples, as records."""
     return Content({"scores": pack({name: np.stack([s[name] for s in scores]) for name in scores[0]})})
 
 
 def read_scores(content: RecordDict) -> list[Sums]:
-    """Each model's sums over each client's rows, in the message's order."""
+    """Each model's sums over each client's examples, in the message's order."""
     arrays = unpack(content.array_records["scores"])
     models = len(next(iter(arrays.values())))
     return [{name: array[model] for name, array in arrays.items()} for model in range(models)]

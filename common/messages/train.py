@@ -112,7 +112,7 @@ class TrainReply:
 
     blocks: Blocks
     weights: NDArray[np.float64]
-    """The total weight behind each block's sums: its clients' training rows, shape (blocks,)."""
+    """The total weight behind each block's sums: its clients' training examples, shape (blocks,)."""
     sums: dict[str, NamedArrays] = field(default_factory=dict)
     """Named weighted sums over each block's clients: (blocks, *shape)."""
     rows: dict[str, NamedArrays] = field(default_factory=dict)

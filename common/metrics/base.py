@@ -1,7 +1,7 @@
 """What a metric is: terms of each example that are added up, and what the sums come to.
 
 Clients send sums, and pooled metrics are what they would be on all rows in one place. A metric that compares examples
-with each other is exact within a group, such as a client's rows, and is not pooled.
+with each other is exact within a group, such as a client's examples, and is not pooled.
 """
 
 from __future__ import annotations

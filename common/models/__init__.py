@@ -18,7 +18,7 @@ __all__ = ["DTYPES", "MLP", "Layout", "Output", "Step", "Weights", "bare", "blan
 
 def build(spec: Model, data_spec: DataSpec, seed: int) -> MLP:
     """The scenario's network for rows as they were agreed, its weights drawn from `seed`."""
-    network = bare(spec, data_spec)
+    network = on_meta(spec, data_spec)
     # Not to_empty(), which takes seconds to import what it needs.
     room = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in network.state_dict().items()}
     network.load_state_dict(room, assign=True)
@@ -26,13 +26,13 @@ def build(spec: Model, data_spec: DataSpec, seed: int) -> MLP:
     return network
 
 
-def bare(spec: Model, data_spec: DataSpec) -> MLP:
+def on_meta(spec: Model, data_spec: DataSpec) -> MLP:
     """A new network without memory for its weights, which are to be assigned (PyTorch's device `meta`)."""
     with torch.device("meta"):
         return MLP(spec, data_spec.features, Output.of(spec, data_spec))
 
 
-def blank(spec: Model, data_spec: DataSpec) -> MLP:
+def stateless(spec: Model, data_spec: DataSpec) -> MLP:
     """The same network without weights of its own, for `forward_stack`; one for all who ask."""
     return _blank(spec, data_spec.features, Output.of(spec, data_spec))
 

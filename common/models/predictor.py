@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from common.data.data_spec import DataSpec
 from common.data.text import Featurizer
 from common.data.transform import Transform
-from common.models import DTYPES, MLP, bare
+from common.models import DTYPES, MLP, on_meta
 from common.scenario.model import Model
 from common.tasks import Label
 
@@ -71,7 +71,7 @@ class Predictor(nn.Module):
     def features(self, texts: Sequence[str]) -> Tensor:
         """The features of texts, (texts, features): what `forward` takes for a model of texts."""
         if self.data_spec.vocabulary is None:
-            raise ValueError("this model takes rows of numbers, not texts")
+            raise ValueError("this model takes numbers, not texts")
         return torch.from_numpy(Featurizer(self.data_spec.vocabulary).features(texts).toarray())
 
     @torch.inference_mode()
@@ -133,7 +133,7 @@ def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:
     # A header of a few bytes can claim a network of any size: nothing is made before the shapes are compared.
     if len(spec.layers) >= len(weights):
         raise ValueError(f"{len(spec.layers)} layers, but only {len(weights)} arrays of weights")
-    network = bare(spec, data_spec)
+    network = on_meta(spec, data_spec)
     expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
     for name in sorted(expected.keys() | found.keys()):

@@ -110,11 +110,12 @@ def _matched(old: list[Unit], new: list[Unit], what: str) -> tuple[NDArray[np.in
     if kinds[0] != kinds[1]:
         only = sorted(" ".join(unit) for unit in kinds[0] ^ kinds[1])
         raise InputError(
-            f"the model to start from was for other {what}; {len(only)} are in one of the two only, such as {only[0]}",
+            f"the model to start from was trained on other {what}; {len(only)} are in one of the two only, "
+            f"such as {only[0]}",
             _KEY,
         )
     if not (found >= 0).any():
-        raise InputError(f"the model to start from was for other {what}: {_told(old)}, not {_told(new)}", _KEY)
+        raise InputError(f"the model to start from was trained on other {what}: {_told(old)}, not {_told(new)}", _KEY)
     fresh = [unit for unit, place in zip(new, found.tolist(), strict=True) if place < 0]
     if not fresh:
         return found, []
@@ -150,7 +151,7 @@ def _earlier(path: str) -> Predictor:
             return load_model(source)
         return read_model(read_archive(source, only=("model.safetensors",))["model.safetensors"])
     except ValueError as error:
-        raise InputError(f"{source} holds no model of Hothouse's ({error})", _KEY) from None
+        raise InputError(f"{source} is not a Hothouse model ({error})", _KEY) from None
 
 
 def _shown(value: Any) -> str:

@@ -34,7 +34,7 @@ class AugmentationPart(Part):
 
     kind: str = ""
     probability: float = key(
-        "How likely a row is changed, each time it is trained on.", 0.5, unit="fraction", ge=0, le=1
+        "How likely an example is changed, each time it is trained on.", 0.5, unit="fraction", ge=0, le=1
     )
 
 

@@ -59,7 +59,7 @@ class Part(BaseModel):
     def _with_renamed_keys(cls, value: Any) -> Any:
         for old, new in cls.renamed.items():
             if isinstance(value, Mapping) and old in value and new not in value:
-                warnings.warn(f"the key {old} is called {new} now; write {new}", FutureWarning, stacklevel=2)
+                warnings.warn(f"the key {old} was renamed to {new}; write {new}", FutureWarning, stacklevel=2)
                 value = {new if key == old else key: one for key, one in value.items()}
         return value
 

@@ -11,7 +11,7 @@ class Checkpoints(Part):
     every: int = key("Save after every so many rounds.", 10, unit="rounds", ge=1)
     keep: int = key("How many of these to keep, the newest.", 2, unit="checkpoints", ge=1)
     best: bool = key(
-        "Keep the best round as well: by the validation rows or, where clients have models of their own, by these on "
-        "their held-out rows.",
+        "Keep the best round as well: by the validation examples or, where clients have models of their own, by "
+        "these on their held-out examples.",
         True,
     )

@@ -1,4 +1,4 @@
-"""`data:` where the rows come from, what is held out and who gets which."""
+"""`data:` where the examples come from, what is held out and how they are partitioned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Text(Part):
 
     features: Literal["bag", "tfidf", "hashed"] = key(
         "bag counts the terms that occur in most texts, tfidf weighs them by how rare they are, hashed counts terms "
-        "in buckets, half of them with a minus sign, brings every row to length 1 and needs no agreed vocabulary.",
+        "in buckets, half of them with a minus sign, brings every example to length 1 and needs no agreed vocabulary.",
         "tfidf",
     )
     width: int = key("How many terms, or buckets.", 2000, unit="features", ge=1, le=1_000_000)
@@ -43,7 +43,7 @@ class Text(Part):
 
 
 class Image(Part):
-    """The images that flattened rows are: line after line, a pixel's channels side by side."""
+    """The images that flattened examples are: line after line, a pixel's channels side by side."""
 
     height: int = key("Lines.", unit="pixels", ge=2)
     width: int = key("Pixels of a line.", unit="pixels", ge=2)
@@ -53,32 +53,34 @@ class Image(Part):
 class Data(Part):
     """The data of the federation."""
 
-    source: Source = key("Where the rows come from.")
+    source: Source = key("Where the examples come from.")
     test_fraction: float = key(
-        "Share of the rows the server keeps for testing. Only for a source without test rows of its own.",
+        "Share of the examples the server keeps for testing. Only for a source without test examples of its own.",
         0.0,
-        unit="fraction of all rows",
+        unit="fraction of all examples",
         ge=0,
         lt=1,
     )
     validation_fraction: float = key(
-        "Share of the training rows the server keeps for judging models: never trained on, never the test rows.",
+        "Share of the training examples the server keeps for validation: never trained on, never tested on.",
         0.0,
-        unit="fraction of training rows",
+        unit="fraction of training examples",
         ge=0,
         lt=1,
     )
     client_holdout: float = key(
-        "Share of its rows that each client keeps out of training to evaluate on. "
-        "A client always keeps at least one row to train on.",
+        "Share of its examples that each client keeps out of training to evaluate on. "
+        "A client always keeps at least one example to train on.",
         0.0,
-        unit="fraction of a client's rows",
+        unit="fraction of a client's examples",
         ge=0,
         lt=1,
     )
-    partition: Partition = key("How the training rows are cut into one shard per client.", "iid", validate_default=True)
+    partition: Partition = key(
+        "How the training examples are cut into one shard per client.", "iid", validate_default=True
+    )
     skew: tuple[Skew, ...] = key(
-        "How clients' rows differ beyond who has which; applied in turn, never to the server's rows.",
+        "How clients' examples differ beyond their partition; applied in turn, never to the server's examples.",
         (),
         strict=False,
     )
@@ -89,17 +91,17 @@ class Data(Part):
         "auto",
     )
     missing_statistics: Literal["federation", "client"] = key(
-        "Whose mean or median: that of all clients' training rows (found from sums), or the client's own where it has "
-        "one.",
+        "Whose mean or median: that of all clients' training examples (found from sums), or the client's own where "
+        "it has one.",
         "federation",
     )
     image: Image | None = key(
-        "What images rows of plain numbers are; rows that have a shape (idx, digits, images) say it themselves.",
+        "The shape of images that are plain numbers; sources of images (idx, digits, images) know theirs.",
         None,
     )
     text: Text = key("How texts become numbers.", Text())
     scale: Literal["auto", "standardize", "none"] = key(
-        "standardize brings every column of the clients' training rows (and a regression's target) to mean 0 and "
+        "standardize brings every column of the clients' training examples (and a regression's target) to mean 0 and "
         "standard deviation 1; none uses the numbers as they are; auto standardizes tables and divides uint8 by 255.",
         "auto",
     )

@@ -6,12 +6,12 @@ from common.scenario.base import Part, key
 
 
 class Evaluation(Part):
-    """The server's test and validation rows, and the clients' held-out rows where they have some."""
+    """The server's test and validation examples, and the clients' held-out examples where they have some."""
 
     every: int = key("Evaluate after every so many rounds; the first and last are always.", 1, unit="rounds", ge=1)
-    batch_size: int = key("Rows evaluated at once.", 4096, unit="rows", ge=1)
+    batch_size: int = key("Examples evaluated at once.", 4096, unit="examples", ge=1)
     auc: bool = key(
-        "Measure a classification's area under the ROC curve too, on the test and validation rows and on each "
+        "Measure a classification's area under the ROC curve too, on the test and validation examples and on each "
         "client's own; it takes time to sort.",
         False,
     )

@@ -14,7 +14,9 @@ class Limits(Part):
         unit="MB",
         gt=0,
     )
-    examples: int = key("The training rows of a client; one that claims more takes no part.", 10**8, unit="rows", ge=1)
+    examples: int = key(
+        "The training examples of a client; one that claims more takes no part.", 10**8, unit="examples", ge=1
+    )
     update_norm: float = key(
         "The length ‖θ − θ_global‖₂ of a client's change of the weights, or of a block's mean change; "
         "a reply with a longer one is refused.",

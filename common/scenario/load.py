@@ -44,5 +44,5 @@ def dump_scenario(scenario: Scenario) -> str:
 def single_run(scenario: Scenario) -> Scenario:
     """The scenario itself. Raises InputError where it describes a sweep and not one run."""
     if scenario.sweeps is not None:
-        raise InputError("this is a sweep of many runs; `hothouse sweep` runs it", scenario.sweeps)
+        raise InputError("this scenario is a sweep of many runs; use `hothouse sweep`", scenario.sweeps)
     return scenario

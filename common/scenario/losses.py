@@ -1,4 +1,4 @@
-"""What training minimizes: one class for each `training.loss.name`. All are means over a batch's rows."""
+"""What training minimizes: one class for each `training.loss.name`. All are means over a batch's examples."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ Weights = Annotated[
 
 def _class_weights() -> Weights | None:
     weights: Weights | None = key(
-        "How much rows of a label count, by label; 1 where it is not named. A batch's mean is weighted. balanced takes "
-        "rows / (labels · rows of the label) over all clients' training rows, which are counted by the clients.",
+        "How much examples of a label count, by label; 1 where it is not named. A batch's mean is weighted. balanced "
+        "takes examples / (labels · examples of the label) over all clients' training examples, which clients count.",
         None,
     )
     return weights

@@ -11,7 +11,7 @@ from common.metrics.base import METRICS
 
 
 class _Known:
-    """What a key accepts that names a metric which any rows can be pooled for."""
+    """What a key accepts that names a metric which any examples can be pooled for."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self._validate)

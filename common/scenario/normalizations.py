@@ -56,7 +56,7 @@ class NoNormalization(NormalizationPart, name="none", compiled=True):
 class BatchNorm(NormalizationPart, name="batch"):
     """Batch normalization (Ioffe and Szegedy 2015, algorithm 1); its dense layer has no bias.
 
-    In a batch of one row, which has no spread, it gives its shift, and leaves the running statistics alone.
+    In a batch of one example, which has no spread, it gives its shift, and leaves the running statistics alone.
     """
 
     parameters: ClassVar[tuple[str, ...]] = ("weight", "bias")
@@ -66,9 +66,9 @@ class BatchNorm(NormalizationPart, name="batch"):
     eps: float = key("Added to the variance.", 1e-5, unit="none", gt=0)
     statistics: Literal["averaged", "recomputed"] = key(
         "What the global model is used with: averaged takes the mean of the clients' running statistics, each "
-        "client counting as the strategy counts it: by its rows, alike (scaffold, feddyn, fedexp) or by rows over "
-        "steps (fednova); robust strategies take their own rule. recomputed gathers the exact ones of the new global "
-        "weights, as sums over the cohort's training rows, layer after layer.",
+        "client counting as the strategy counts it: by its examples, alike (scaffold, feddyn, fedexp) or by examples "
+        "over steps (fednova); robust strategies take their own rule. recomputed gathers the exact ones of the new "
+        "global weights, as sums over the cohort's training examples, layer after layer.",
         "averaged",
     )
 
@@ -102,7 +102,7 @@ class BatchNorm(NormalizationPart, name="batch"):
 
 
 class LayerNorm(NormalizationPart, name="layer"):
-    """Layer normalization (Ba et al. 2016, equation 3): over each row's units."""
+    """Layer normalization (Ba et al. 2016, equation 3): over each example's units."""
 
     parameters: ClassVar[tuple[str, ...]] = ("weight", "bias")
 

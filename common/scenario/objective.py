@@ -53,7 +53,7 @@ def check_objective(loss: Loss, kind: OutputKind, task: Task, labels: Sequence[L
         if label not in known:
             near = get_close_matches(label, known, 1)
             raise InputError(
-                f"no row has the label {label!r}; the labels are {', '.join(known[:20])}"
+                f"no example has the label {label!r}; the labels are {', '.join(known[:20])}"
                 + (f"; did you mean {near[0]}?" if near else ""),
                 "training.loss.class_weights",
             )

@@ -1,4 +1,4 @@
-"""How the training rows are cut into one shard per client: one class for each `data.partition.scheme`."""
+"""How the training examples are cut into one shard per client: one class for each `data.partition.scheme`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ PARTITIONS: Family[PartitionPart] = Family("partitions", "scheme", declared_in="
 
 
 class PartitionPart(Part):
-    """How training rows are cut into shards."""
+    """How training examples are cut into shards."""
 
     family: ClassVar[Family[PartitionPart]] = PARTITIONS
 
     scheme: str = ""
     leaves_over: ClassVar[str] = ""
-    """Why rows may be left over."""
+    """Why examples may be left over."""
 
 
 Clients = Annotated[int, Field(ge=1, le=100_000_000)]

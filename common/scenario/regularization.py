@@ -30,7 +30,7 @@ class EarlyStopping(Part):
     """A client stops a round's training when its own held-out loss no longer falls, and keeps its best weights.
 
     The loss is measured before the first epoch and after each. Needs `data.client_holdout`; clients without
-    held-out rows train on to the end.
+    held-out examples train on to the end.
     """
 
     patience: int = key("Epochs without a better loss before it stops.", 1, unit="epochs", ge=1)

@@ -27,7 +27,7 @@ class Scenario(Part):
         "A name for the run's folder: letters, digits, dot, dash and underscore.", "run"
     )
     seed: int = key("Every random draw follows from it.", 0, unit="none", ge=0, lt=2**63)
-    data: Data = key("Where the rows come from, what is held out and who gets which.")
+    data: Data = key("Where the examples come from, what is held out and how they are partitioned.")
     model: Model = key("The network that every client trains.", Model())
     training: Training = key("What each client does with its shard.", Training())
     federation: Federation = key("What the server does.", Federation())
@@ -46,7 +46,7 @@ class Scenario(Part):
     def _fits(self) -> Scenario:
         if self.training.early_stopping is not None and not self.data.client_holdout:
             raise refuse(
-                "training.early_stopping", "data.client_holdout above 0: rows of its own that a client judges by"
+                "training.early_stopping", "data.client_holdout above 0: examples of its own that a client judges by"
             )
         strategy = self.federation.strategy
         misfit = strategy.misfit(self.data, self.model, self.training)
@@ -90,7 +90,7 @@ class Scenario(Part):
     def _has_cohorts_of_any_size(self) -> None:
         name = self.federation.selection.name
         if self.federation.clients_per_round != 1.0:
-            raise refuse("federation.clients_per_round", f"it left out with {name}: its rate says how many")
+            raise refuse("federation.clients_per_round", f"it left out with {name}, which sets the cohort's size")
         if self.federation.min_clients != 1:
             raise refuse("federation.min_clients", f"it left out with {name}: a round may have no clients")
 
@@ -103,7 +103,7 @@ class Scenario(Part):
         rule = self.federation.selection
         if rule.needs_client_losses:
             raise refuse(
-                "federation.selection", "a rule that does not go by what clients lose, for privacy; uniform, by_size, …"
+                "federation.selection", "a rule that does not use clients' losses, for privacy; uniform, by_size, …"
             )
         if self.federation.privacy.accounting == "without-replacement" and not rule.uniform:
             raise refuse("federation.privacy.accounting", f"no-amplification: {rule.name} is no uniform draw")
@@ -125,8 +125,8 @@ class Scenario(Part):
         if not any(splits.values()):
             raise refuse(
                 "search",
-                "rows to judge by: data.validation_fraction or data.client_holdout above 0, "
-                "since nothing is selected on test rows",
+                "examples to judge by: data.validation_fraction or data.client_holdout above 0, "
+                "since nothing is selected on test examples",
             )
         needed = {"validation": "validation_fraction", "holdout": "client_holdout", "personal": "client_holdout"}
         for split, name in needed.items():

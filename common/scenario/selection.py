@@ -15,7 +15,7 @@ class SelectionPart(Part):
 
     family: ClassVar[Family[SelectionPart]] = SELECTIONS
     needs_client_losses: ClassVar[bool] = False
-    """Whether it goes by what clients lose, which tells of their rows."""
+    """Whether it uses clients' losses, which reveal something of their examples."""
     uniform: ClassVar[bool] = False
     """Whether all cohorts of a size are equally likely, whatever was before."""
 

@@ -1,4 +1,4 @@
-"""How clients' rows differ beyond who has which: one class for each `data.skew[].kind`."""
+"""How clients' examples differ beyond their partition: one class for each `data.skew[].kind`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SKEWS: Family[SkewPart] = Family("skews", "kind", declared_in="common.data.skews
 
 
 class SkewPart(Part):
-    """How a client's rows differ."""
+    """How a client's examples differ."""
 
     family: ClassVar[Family[SkewPart]] = SKEWS
 

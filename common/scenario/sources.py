@@ -1,4 +1,4 @@
-"""Where the rows come from: one class for each `data.source.kind`."""
+"""Where the examples come from: one class for each `data.source.kind`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SOURCES: Family[SourcePart] = Family("sources", "kind", declared_in="common.data
 
 
 class SourcePart(Part):
-    """Where rows come from."""
+    """Where examples come from."""
 
     family: ClassVar[Family[SourcePart]] = SOURCES
 

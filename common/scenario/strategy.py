@@ -27,9 +27,9 @@ class StrategyPart(Part):
     robust: ClassVar[bool] = False
     """Whether it bears clients that send anything: running statistics pass through its rule too, not their mean."""
     pooled: ClassVar[bool] = False
-    """Whether all clients of a round train as one, on the union of their rows."""
-    weighting: ClassVar[Literal["rows", "clients", "custom"]] = "rows"
-    """What a client's weights count for in sums: its training rows, all alike, or what its algorithm says."""
+    """Whether all clients of a round train as one, on the union of their examples."""
+    weighting: ClassVar[Literal["examples", "clients", "custom"]] = "examples"
+    """What a client's weights count for in sums: its training examples, all alike, or what its algorithm says."""
 
     only_mean: ClassVar[bool] = False
     """Whether it sees clients through the mean of their weights only, so that clipping and noise cover all it sees."""

@@ -28,7 +28,7 @@ def _check_matrix(matrix: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ..
         told = [json.dumps(value, sort_keys=True, default=str) for value in values]
         if len(set(told)) < len(told):
             twice = next(text for text in told if told.count(text) > 1)
-            raise refuse(name, f"every value once, {twice} is there twice")
+            raise refuse(name, f"every value once, {twice} is given twice")
     return matrix
 
 
@@ -75,12 +75,13 @@ def _check_space(space: dict[str, Space]) -> dict[str, Space]:
 
 
 class Search(Part):
-    """A search for the values that do best on rows kept for judging, with Optuna's TPE sampler."""
+    """A search for the values that do best on examples kept for judging, with Optuna's TPE sampler."""
 
     trials: int = key("How many runs.", 20, unit="runs", ge=1, le=100_000)
     metric: str | None = key(
-        "What is judged, after the last round: a metric of validation or held-out rows, such as validation_accuracy. "
-        "The task's own metric if left out, on validation rows where there are some, else on held-out rows.",
+        "What is judged, after the last round: a metric of validation or held-out examples, such as "
+        "validation_accuracy. The task's own metric if left out, on validation examples where there are some, else on "
+        "held-out examples.",
         None,
     )
     direction: Literal["auto", "maximize", "minimize"] = key(
@@ -108,8 +109,8 @@ class Search(Part):
         if self.metric is not None and not self.metric.startswith(("validation_", "holdout_", "personal_")):
             raise refuse(
                 "metric",
-                "a metric of validation or held-out rows, such as validation_accuracy, "
-                f"not {self.metric}: nothing is selected on test rows",
+                "a metric of validation or held-out examples, such as validation_accuracy, "
+                f"not {self.metric}: nothing is selected on test examples",
             )
         return self
 

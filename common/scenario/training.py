@@ -16,7 +16,7 @@ from common.scenario.schedules import Schedule
 
 BatchSize = Annotated[
     Annotated[int, Field(ge=1, le=1_000_000_000)] | Literal["full"],
-    expecting("a whole number of rows, at least 1, or full"),
+    expecting("a whole number of examples, at least 1, or full"),
 ]
 
 
@@ -47,7 +47,7 @@ class Training(
         le=1_000_000,
     )
     steps: int | None = key("Steps in a round, in place of epochs.", None, unit="steps", ge=1, le=1_000_000_000)
-    batch_size: BatchSize = key("Rows in a step; full takes the whole shard.", 32, unit="rows")
+    batch_size: BatchSize = key("Examples in a step; full takes the whole shard.", 32, unit="examples")
     optimizer: Optimizer = key("What turns gradients into steps.", Sgd())
     optimizer_state: Literal["round", "client"] = key(
         "How long momentum and the like last: round starts every round anew, client keeps each client's own.", "round"
@@ -63,12 +63,12 @@ class Training(
     loss: Loss = key("What is minimized.", Auto())
     regularization: Regularization = key("What keeps weights small.", Regularization())
     augmentation: tuple[Augmentation, ...] = key(
-        "What training makes of rows before it sees them, one after the other; never of rows that are measured on.",
+        "How training changes examples, one step after the other; examples that are measured on stay as they are.",
         (),
         strict=False,
     )
     mixup: float | None = key(
-        "Train on mixtures λx + (1−λ)x' of a batch's rows and their losses, λ of Beta(this, this) for each batch "
+        "Train on mixtures λx + (1−λ)x' of a batch's examples and their losses, λ of Beta(this, this) for each batch "
         "(Zhang et al. 2018, equation 1).",
         None,
         unit="none",

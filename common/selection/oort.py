@@ -24,10 +24,10 @@ _NOW = "now"
 
 
 class Oort(SelectionPart, name="oort", runs=":OortRule"):
-    """Clients that lose most on many rows, and some that were never seen (Lai et al. 2021, algorithm 1).
+    """Clients with high losses on many examples, and some that never took part (Lai et al. 2021, algorithm 1).
 
-    A client's utility is |B|·√(Σ loss²/|B|) over its training rows, with the weights it was last sent. Its time is
-    the number of rows it trains on in a round, which the scenario tells; there is no pacer, `preferred_rows` stays.
+    A client's utility is |B|·√(Σ loss²/|B|) over its training examples, with the weights it was last sent. Its time is
+    the number of examples it trains on in a round, which the scenario tells; there is no pacer, `preferred_rows` stays.
     """
 
     needs_client_losses: ClassVar[bool] = True
@@ -50,12 +50,12 @@ class Oort(SelectionPart, name="oort", runs=":OortRule"):
         ge=1,
     )
     preferred_rows: float | None = key(
-        "T: clients that train on more rows a round are worth less; what a client takes does not matter if left out.",
+        "T: clients that train on more examples a round are worth less; time does not count if left out.",
         None,
-        unit="rows",
+        unit="examples",
         gt=0,
     )
-    penalty: float = key("α: by (T/rows)^α.", 2.0, unit="none", ge=0)
+    penalty: float = key("α: by (T/examples)^α.", 2.0, unit="none", ge=0)
 
 
 class OortRule(SelectionRule):
@@ -69,8 +69,8 @@ class OortRule(SelectionRule):
         super().__init__(options, context, size)
         never = np.zeros(len(context.clients), dtype=np.int64)
         self.state = {"utility": np.zeros(len(never)), "last": never, "times": never}
-        self.rows = self._rows()
-        """D: on how many rows each trains in a round."""
+        self.examples = self._examples()
+        """D: on how many examples each trains in a round."""
 
     def cohort(self, round_number: int, weights: NamedArrays) -> Indices:
         """Choose by utility, fill up with clients never seen, and ask the cohort what it loses now."""
@@ -104,8 +104,8 @@ class OortRule(SelectionRule):
         worth: NDArray[np.float64] = np.minimum(utility, np.quantile(utility, self.options.clip))
         worth += np.sqrt(0.1 * np.log(round_number) / self.state["last"][clients])
         if preferred is not None:
-            slow = self.rows[clients] > preferred
-            worth[slow] *= (preferred / self.rows[clients][slow]) ** self.options.penalty
+            slow = self.examples[clients] > preferred
+            worth[slow] *= (preferred / self.examples[clients][slow]) ** self.options.penalty
         return worth
 
     def _exploit(self, round_number: int, seen: Indices, count: int, draw: np.random.Generator) -> Indices:
@@ -123,10 +123,10 @@ class OortRule(SelectionRule):
         return exploited
 
     def _explore(self, unseen: Indices, count: int, draw: np.random.Generator) -> Indices:
-        speeds = np.ones(len(unseen)) if self.options.preferred_rows is None else 1 / np.maximum(self.rows[unseen], 1)
-        return unseen[weighted(draw, speeds, count)]
+        slowness = np.ones(len(unseen)) if self.options.preferred_rows is None else np.maximum(self.examples[unseen], 1)
+        return unseen[weighted(draw, 1 / slowness, count)]
 
-    def _rows(self) -> NDArray[np.float64]:
+    def _examples(self) -> NDArray[np.float64]:
         training, sizes = self.context.scenario.training, self.context.sizes.astype(np.float64)
         if training.steps is None:
             return sizes * (training.epochs or 1)

@@ -51,11 +51,11 @@ class UniformRule(SelectionRule):
 
 
 class BySize(SelectionPart, name="by_size", runs=":BySizeRule"):
-    """Clients are drawn one after the other, each with a probability in proportion to its training rows."""
+    """Clients are drawn one after the other, each with a probability in proportion to its training examples."""
 
 
 class BySizeRule(SelectionRule):
-    """Clients drawn one after the other, each in proportion to its training rows."""
+    """Clients drawn one after the other, each in proportion to its training examples."""
 
     def cohort(self, round_number: int, weights: NamedArrays) -> Indices:
         """A draw for the round."""
@@ -102,7 +102,10 @@ class PoissonRule(SelectionRule):
 
 
 class PowerOfChoice(SelectionPart, name="power_of_choice", runs=":PowerOfChoiceRule"):
-    """Of some candidates, drawn by size, those that lose most with the global weights (Cho et al. 2022, π_pow-d)."""
+    """Selects the clients with the highest loss from a random candidate set (Cho et al. 2022, π_pow-d).
+
+    Candidates are drawn one after the other, each with a probability in proportion to its training examples.
+    """
 
     needs_client_losses: ClassVar[bool] = True
 

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from common.errors import InputError
-from common.extend.tracker import Tracked, Tracker
+from common.extend.tracker import TrackedRun, Tracker
 from common.run_files import Metrics
 from common.scenario.base import FilePath, key
 from common.scenario.tracking import TrackerPart
@@ -26,7 +26,7 @@ class CsvTracking(TrackerPart, name="csv", runs=":CsvTracker"):
 class CsvTracker(Tracker):
     """Keeps the file whole: it is written anew where a round brings a number that no round had before."""
 
-    def __init__(self, spec: CsvTracking, run: Tracked) -> None:
+    def __init__(self, spec: CsvTracking, run: TrackedRun) -> None:
         """Begin with the rounds that the run had before. Raises InputError where the file cannot be written."""
         self._path = run.folder / "metrics.csv" if spec.folder is None else Path(spec.folder)
         self._rows: list[Metrics] = []

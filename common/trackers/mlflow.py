@@ -15,7 +15,7 @@ from filelock import FileLock
 from pydantic import BeforeValidator, Field, ValidationInfo
 
 from common.errors import InputError
-from common.extend.tracker import Ending, Tracked, Tracker, measured
+from common.extend.tracker import RunStatus, TrackedRun, Tracker, measured
 from common.run_files import Metrics
 from common.scenario.base import absolute, key
 from common.scenario.tracking import TrackerPart
@@ -55,7 +55,7 @@ class MlflowTracker(Tracker):
     run that was resumed with changes gets an MLflow run of its own.
     """
 
-    def __init__(self, spec: MlflowTracking, run: Tracked) -> None:
+    def __init__(self, spec: MlflowTracking, run: TrackedRun) -> None:
         """Begin or go on. Raises InputError where the store cannot be used."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow.exceptions import MlflowException
@@ -87,7 +87,7 @@ class MlflowTracker(Tracker):
         found = [Metric(name, value, now, number) for name, value in measured(metrics).items()]
         self._client.log_batch(self._id, metrics=found)
 
-    def ended(self, how: Ending) -> None:
+    def ended(self, how: RunStatus) -> None:
         """Say how the run ended."""
         self._client.set_terminated(self._id, _STATUS[how])
 
@@ -140,7 +140,7 @@ class MlflowTracker(Tracker):
             return {}
 
 
-def _parameters(run: Tracked) -> dict[str, str]:
+def _parameters(run: TrackedRun) -> dict[str, str]:
     return {name: str(value)[:_LONGEST] for name, value in run.settings.items()}
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import yaml
 
 from common.errors import InputError
-from common.extend.tracker import Ending, Tracked, Tracker, measured
+from common.extend.tracker import RunStatus, TrackedRun, Tracker, measured
 from common.run_files import Metrics
 from common.scenario.base import FilePath, key
 from common.scenario.tracking import TrackerPart
@@ -36,7 +36,7 @@ class TensorBoardTracker(Tracker):
     Event files cannot be corrected, so a resumed run writes its rounds anew, each at the time it took.
     """
 
-    def __init__(self, spec: TensorBoardTracking, run: Tracked) -> None:
+    def __init__(self, spec: TensorBoardTracking, run: TrackedRun) -> None:
         """Write what there is so far. Raises InputError where the folder cannot be written to."""
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
@@ -72,7 +72,7 @@ class TensorBoardTracker(Tracker):
         self._write(metrics, time.time())
         self._writer.flush()
 
-    def ended(self, how: Ending) -> None:
+    def ended(self, how: RunStatus) -> None:
         """Close the file."""
         if how == "complete":
             self._add(self._end)
@@ -93,6 +93,6 @@ def _tag(name: str) -> str:
     return f"{split}/{rest}" if split in _SPLITS else f"run/{name}"
 
 
-def _yaml(run: Tracked) -> str:
+def _yaml(run: TrackedRun) -> str:
     values = run.scenario.model_dump(mode="json", exclude_none=True, exclude={"tracking"})
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

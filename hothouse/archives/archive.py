@@ -23,7 +23,7 @@ from hothouse.report.run import run_page
 from hothouse.results.records import NO_RUN, RunRecords
 from hothouse.results.run_folder import RunFolder
 from hothouse.running.finished import Run, load
-from hothouse.writing import written
+from hothouse.writing import write_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -62,7 +62,7 @@ def export_run(
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in {MANIFEST: manifest, **contents}.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
-    return written(path, packed.getvalue())
+    return write_file(path, packed.getvalue())
 
 
 def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
@@ -75,7 +75,7 @@ def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
     archive = Path(archive)
     folder = Path(out) if out is not None else Path("runs") / archive.name.removesuffix(".hothouse")
     if is_taken(folder):
-        raise InputError(f"{folder} exists and is not an empty folder; choose another with --out")
+        raise InputError(f"{folder} exists and is not empty; choose another with --out")
     contents = read_archive(archive)
     building = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     try:
@@ -104,7 +104,7 @@ def _check(run: RunFolder, archive: Path, folder: Path) -> None:
             raise ValueError("it has no rounds")
     except (InputError, MemoryError, *NO_RUN) as error:
         told = str(error).replace(f"{run.folder}/", "").replace(f"{run.folder}: ", "")
-        raise InputError(f"{archive}: what is in it is no run of Hothouse's ({told})") from None
+        raise InputError(f"{archive}: it does not contain a Hothouse run ({told})") from None
 
 
 def _environment(run: RunFolder) -> dict[str, Any]:

@@ -40,7 +40,7 @@ A {agreed.task} model trained by {scenario.federation.strategy.name} on {clients
 
 {_table(summary)}
 
-`test` is measured on the server's test rows, `validation` on the rows it judges by, `holdout` on rows that the
+`test` is measured on the server's test examples, `validation` on the rows it judges by, `holdout` on rows that the
 clients kept to themselves, and so is `personal`, but of the clients' own models, which are not in this archive.
 
 ## The data

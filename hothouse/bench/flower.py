@@ -22,7 +22,7 @@ from hothouse.running.private_ray import private_ray
 logging.getLogger("flwr").setLevel(logging.ERROR)
 
 
-class Timed(FedAvg):
+class TimedFedAvg(FedAvg):
     """FedAvg that notes when each round begins and ends."""
 
     def __init__(self, fraction: float) -> None:
@@ -61,7 +61,7 @@ def main(name: str, path: str, workers: str) -> None:
     def _main(grid: Grid, context: Context) -> None:
         torch.set_num_threads(1)
         model = network(workload)
-        strategy = Timed(workload.cohort / workload.clients)
+        strategy = TimedFedAvg(workload.cohort / workload.clients)
         result = strategy.start(grid, ArrayRecord(model.state_dict()), num_rounds=rounds)
         model.load_state_dict(result.arrays.to_torch_state_dict())
         seconds = statistics.median(strategy.times[2:] or strategy.times)

@@ -35,7 +35,7 @@ def network(workload: Workload) -> nn.Sequential:
 
 
 def train(model: nn.Module, x: Tensor, y: Tensor, batch: int) -> None:
-    """One epoch of SGD over a client's rows in a random order, as anyone would write it."""
+    """One epoch of SGD over a client's examples in a random order, as anyone would write it."""
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     order = torch.randperm(len(x))
     for first in range(0, len(x), batch):
@@ -47,7 +47,7 @@ def train(model: nn.Module, x: Tensor, y: Tensor, batch: int) -> None:
 
 @torch.inference_mode()
 def accuracy(model: nn.Module, data: dict[str, Tensor]) -> float:
-    """The share of test rows that the model gets right."""
+    """The share of test examples that the model gets right."""
     return float((model(data["x_test"]).argmax(dim=1) == data["y_test"]).float().mean())
 
 

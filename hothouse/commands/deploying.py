@@ -17,7 +17,7 @@ def cut(
     sets: Set = None,
     seed: Seed = None,
 ) -> None:
-    """Cut a scenario's data for a deployment: each node's folder holds the rows of its own clients only."""
+    """Cut a scenario's data for a deployment: each node's folder holds the examples of its own clients only."""
     from common.data.cut import cut as write
     from hothouse.inspect.check import check
 

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from common.data.data_spec import describe_task
 from common.errors import InputError
 from hothouse.commands.options import ScenarioFile, Seed, Set, changes
 
 
 def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> None:
     """Check a scenario and its data: report every mistake with its line, or summarize what it describes."""
-    from common.data.data_spec import in_words
     from common.scenario import expected_cohort
     from hothouse.inspect.check import check
 
@@ -34,8 +34,8 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> Non
     print(
         f"{scenario}: fine. {chosen.name}: {runs}{clients} clients of {chosen.data.source.kind} data, "
         f"{many} in each of {chosen.federation.rounds} rounds, {chosen.federation.strategy.name}; "
-        f"{in_words(meta.task, meta.labels, meta.targets)}, "
-        f"{int(prepared.training_sizes.sum()):,} rows to train on, {len(prepared.test):,} to test on"
+        f"{describe_task(meta.task, meta.labels, meta.targets)}, "
+        f"{int(prepared.training_sizes.sum()):,} examples to train on, {len(prepared.test):,} to test on"
     )
     if chosen.federation.privacy is not None and not runs:
         from server.accounting import PrivacyMechanism

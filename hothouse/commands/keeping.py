@@ -50,12 +50,12 @@ def predict(
     """Predict with a run's final model, or with a client's own."""
     from hothouse.results.predict import predict as predictions
     from hothouse.running.finished import load
-    from hothouse.writing import written
+    from hothouse.writing import write_file
 
     run = load(run_folder)
     text, rows = predictions(run.model if client is None else run.own_model(client), data, safe_csv)
     if out is None:
         sys.stdout.write(text)
         return
-    written(out, text.encode())
+    write_file(out, text.encode())
     print(f"{rows} predictions in {out}")

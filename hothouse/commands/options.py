@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 ScenarioFile = Annotated[
-    Path, typer.Argument(help="A scenario: a YAML file, or the name of one that ships.", metavar="SCENARIO")
+    Path, typer.Argument(help="A scenario: a YAML file, or the name of a shipped one.", metavar="SCENARIO")
 ]
 Set = Annotated[
     list[str] | None,
@@ -16,29 +16,28 @@ Set = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The scenario's seed.")]
 AllowChanges = Annotated[
-    bool, typer.Option("--allow-changes", help="Go on although scenario, data or software changed; it is noted.")
+    bool,
+    typer.Option("--allow-changes", help="Continue although the scenario, data or software changed; events record it."),
 ]
 Client = Annotated[
     int | None,
-    typer.Option(help="The own model of this client, where the strategy leaves clients one.", metavar="ID", min=0),
+    typer.Option(help="Use this client's own model, where the strategy keeps one.", metavar="ID", min=0),
 ]
 RunFolder = Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Ray actors; one for each processor if left out. Changes no bit.")
+    int | None, typer.Option(min=1, help="Ray actors; one for each processor if left out. Does not affect results.")
 ]
 Engine = Annotated[
-    Literal["ray", "local"], typer.Option(help="local runs everything in this process, with the same bits.")
+    Literal["ray", "local"], typer.Option(help="local runs everything in this process; results are bit-identical.")
 ]
 RayAddress = Annotated[
     str | None,
     typer.Option("--ray-address", help="Run on the Ray cluster this machine belongs to.", metavar="HOST:PORT|auto"),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the run's folder.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Flower, Ray and the workers write as well.")]
-Live = Annotated[bool, typer.Option("--live", help="Serve the report while the run goes on, until Ctrl-C.")]
-Port = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="Where to serve the live report; a free port if left out.")
-]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show what Flower, Ray and the workers write.")]
+Live = Annotated[bool, typer.Option("--live", help="Serve the report while the run continues, until Ctrl-C.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the live report; a free one if left out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON object per event, for scripts.")]
 
 

@@ -67,11 +67,9 @@ def watch(run_folder: RunFolder, port: Port = None) -> None:
 def compare(
     runs: Annotated[list[str], typer.Argument(help="Runs' folders, folders of runs, or patterns.", metavar="RUN…")],
     target: Annotated[
-        str | None, typer.Option(help="What is to be reached: METRIC=VALUE.", metavar="METRIC=VALUE")
+        str | None, typer.Option(help="A target value of a metric: METRIC=VALUE.", metavar="METRIC=VALUE")
     ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="What to compare by; what the task is judged by if left out.")
-    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The metric to compare by; the task's own if left out.")] = None,
     latex: Annotated[bool, typer.Option("--latex", help="Print the table in LaTeX, for booktabs.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,

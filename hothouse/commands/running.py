@@ -65,7 +65,7 @@ def sweep(
     sets: Set = None,
     seed: Seed = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processors to use; all if left out. Changes no bit.")
+        int | None, typer.Option(min=1, help="Processors to use; all if left out. Does not affect results.")
     ] = None,
     at_once: Annotated[
         int | None,
@@ -100,7 +100,7 @@ def sweep(
 
 def resume(
     run_folder: RunFolder,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Prolong the run to so many rounds in all.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Extend the run to this many rounds in total.")] = None,
     workers: Workers = None,
     engine: Engine = "ray",
     ray_address: RayAddress = None,

@@ -85,7 +85,7 @@ def shown_sweep(source: Path, quiet: bool, json_lines: bool, **options: Any) -> 
     """Begin or go on with a sweep, shown in the way in which the user wants to see it."""
     from hothouse.sweeps.display import JsonSweep, LiveSweep
     from hothouse.sweeps.outputs import PAGE
-    from hothouse.sweeps.summary import best_told, results_table
+    from hothouse.sweeps.summary import best_sentence, results_table
     from hothouse.sweeps.sweep import sweep as launch
     from hothouse.sweeps.watcher import Watcher
     from server.record.journal import as_json
@@ -103,7 +103,7 @@ def shown_sweep(source: Path, quiet: bool, json_lines: bool, **options: Any) -> 
         print(done.folder)
     else:
         screen.print(results_table(done))
-        if best := best_told(done):
+        if best := best_sentence(done):
             screen.print(best, soft_wrap=True)
         screen.print(f"Report: {done.folder / PAGE}", soft_wrap=True)
         screen.print(f"Sweep folder: {done.folder}", soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from common.errors import InputError
 from common.metrics import more_is_better
-from hothouse.comparison.compared import Compared, Target, last_value
+from hothouse.comparison.compared import ComparedRuns, Target, last_value
 from hothouse.comparison.groups import Group, find_runs, grouped
 from hothouse.comparison.page import comparison_page
 from hothouse.comparison.statistics import estimate
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Comparison(Compared):
+class Comparison(ComparedRuns):
     """Runs beside each other. `print(comparison.markdown())`, `comparison.table`, `comparison.page()`."""
 
     @property
@@ -66,7 +66,7 @@ def compare(
     given = [runs] if isinstance(runs, str | Path) else list(runs)
     found = grouped(find_runs([one if isinstance(one, str | Path) else one.folder for one in given]))
     if not found.groups:
-        raise InputError("none of these runs has measured anything yet")
+        raise InputError("none of these runs has a measured round yet")
     name = _column(found.groups, metric or _default(found.groups))
     if target is None:
         means = [(group, estimate([last_value(run, name) for run in group.runs]).mean) for group in found.groups]

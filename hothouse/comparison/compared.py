@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from common.metrics import more_is_better
 from hothouse.comparison.groups import Group, Groups, differing
-from hothouse.comparison.statistics import Estimate, Paired, estimate, paired
+from hothouse.comparison.statistics import Estimate, PairedTest, estimate, paired
 from hothouse.results.records import RunRecords
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Reached:
+class TargetReached:
     """When a run reached the target."""
 
     round: int
@@ -59,10 +59,10 @@ class Row:
     final: Estimate | None
     """The metric after the last round; None where a run has no finite value there."""
     chosen: Estimate | None
-    """The metric after the round that is best on the validation rows, else on held-out rows."""
+    """The metric after the round that is best on the validation examples, else on held-out examples."""
     worst: Estimate | None
     """The metric's mean over the worst tenth of the clients, after the last round."""
-    reached: list[Reached]
+    reached: list[TargetReached]
     """When the target was reached, by those runs that reached it."""
     seconds: Estimate
     """Of the whole run."""
@@ -75,7 +75,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedRuns:
     """Runs beside each other."""
 
     found: Groups
@@ -94,7 +94,7 @@ class Compared:
         return [self._row(group) for group in self.groups]
 
     @cached_property
-    def tests(self) -> list[Paired]:
+    def tests(self) -> list[PairedTest]:
         """Pairs of complete groups over the seeds at which both have a finite value after the last round.
 
         All pairs; of more than 8 groups each against the first.
@@ -154,7 +154,7 @@ def _how_far(group: Group) -> str:
     return f"after round {rounds[0]}" + (f" to {rounds[-1]}" if len(rounds) > 1 else "")
 
 
-def when_reached(run: RunRecords, target: Target) -> Reached | None:
+def when_reached(run: RunRecords, target: Target) -> TargetReached | None:
     """The first round after which the target was reached, and what it had cost; None where it never was."""
     bytes_, seconds = 0.0, 0.0
     for line in run.metrics:
@@ -162,7 +162,7 @@ def when_reached(run: RunRecords, target: Target) -> Reached | None:
         seconds += line["seconds"]
         value = line.get(target.metric)
         if value is not None and target.reached(value):
-            return Reached(line["round"], bytes_, seconds)
+            return TargetReached(line["round"], bytes_, seconds)
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from common.errors import InputError
 from common.run_files import Entry
 from common.scenario.flat import flat
-from hothouse.results.records import RunRecords, readable
+from hothouse.results.records import RunRecords, naming_folder
 
 _FREE = ("seed", "name", "checkpoints", "tracking")
 """Keys in which runs of a group may differ: they change no round."""
@@ -85,7 +85,7 @@ def grouped(runs: Sequence[RunRecords]) -> Groups:
     kinds: dict[str, list[RunRecords]] = {}
     left_out: list[tuple[Path, str]] = []
     for run in runs:
-        with readable(run.folder):
+        with naming_folder(run.folder):
             if run.judged is None:
                 left_out.append((run.folder, "it has measured nothing"))
                 continue

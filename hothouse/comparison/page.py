@@ -8,45 +8,48 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from hothouse.comparison.compared import Compared, last_value
+from hothouse.comparison.compared import ComparedRuns, last_value
 from hothouse.comparison.groups import Group
 from hothouse.comparison.statistics import estimate
 from hothouse.comparison.tables import as_csv, cells, difference_cells, headings, latex, markdown, pair_cells, unit
 from hothouse.report.curves import band, curves, line
 from hothouse.report.page import COLOURS, Figure, Page
 from hothouse.report.parts import code, details, facts, paragraph, side_by_side, table
-from hothouse.results.records import titled, words
+from hothouse.results.records import display_name, display_title
 
 _MOST_POINTS = 300
 _LONGEST_TITLE = 60
 
 
-def comparison_page(comparison: Compared) -> Page:
+def comparison_page(comparison: ComparedRuns) -> Page:
     """What each group reached, its curves, paired tests, and what differs."""
     metric, groups = comparison.metric, comparison.groups
     page = Page(_title(groups), _lead(comparison))
-    page.section("What was reached", *_reached(comparison))
+    page.section("Results", *_reached(comparison))
     loss = metric.rpartition("_")[0] + "_loss"
     names = [metric] + ([loss] if loss != metric and all(group.rounds(loss) for group in groups) else [])
     drawn = [
-        page.figure(_curves(groups, name), f"{titled(name)} after each round", 400, f"curve-{name}") for name in names
+        page.figure(_curves(groups, name), f"{display_title(name)} after each round", 400, f"curve-{name}")
+        for name in names
     ]
     page.section("Curves", paragraph(_BAND), side_by_side(*drawn))
     name, scale = unit(comparison)
     costs = (("bytes", f"{name} sent", scale), ("seconds", "seconds", 1.0))
     against = [
         page.figure(
-            _against(groups, metric, what, axis, by), f"{titled(metric)} against {axis}", 380, f"against-{what}"
+            _against(groups, metric, what, axis, by), f"{display_title(metric)} against {axis}", 380, f"against-{what}"
         )
         for what, axis, by in costs
     ]
-    page.section("What it cost", side_by_side(*against))
-    page.section("Seed by seed", page.figure(_seeds(comparison), f"Final {words(metric)} of each run", 360, "seeds"))
+    page.section("Cost", side_by_side(*against))
+    page.section(
+        "Seed by seed", page.figure(_seeds(comparison), f"Final {display_name(metric)} of each run", 360, "seeds")
+    )
     if comparison.tests:
         page.section("Paired tests", paragraph(_TESTS), table(*pair_cells(comparison)))
     if comparison.differences:
-        page.section("What differs", table(*difference_cells(comparison)))
-    page.section("The runs", *_runs(comparison))
+        page.section("Differences", table(*difference_cells(comparison)))
+    page.section("Runs", *_runs(comparison))
     page.section(
         "For papers",
         details("LaTeX", code(latex(comparison))),
@@ -72,13 +75,13 @@ def _title(groups: list[Group]) -> str:
     return labels if len(labels) <= _LONGEST_TITLE else f"{len(groups)} scenarios compared"
 
 
-def _lead(comparison: Compared) -> Markup:
+def _lead(comparison: ComparedRuns) -> Markup:
     target = comparison.target
     how = "" if target.given else ", near the best scenario's mean"
-    return paragraph(f"Scenarios compared by {words(comparison.metric)}. Target: {target.text()}{how}.")
+    return paragraph(f"Scenarios compared by {display_name(comparison.metric)}. Target: {target.text()}{how}.")
 
 
-def _reached(comparison: Compared) -> list[Markup]:
+def _reached(comparison: ComparedRuns) -> list[Markup]:
     told = paragraph("Means and 95% intervals over seeds; to the target, of the runs that reached it.")
     seeds = {seed for group in comparison.groups for seed in group.by_seed}
     numbers: list[tuple[str, Any]] = [
@@ -95,7 +98,7 @@ def _curves(groups: list[Group], metric: str) -> Figure:
         rounds = _thinned(group.rounds(metric))
         estimates = [estimate(values) for values in np.array(group.values_at(metric, rounds)).T.tolist()]
         traces += _banded(group.label, rounds, estimates, colour)
-    return curves(traces, "round", words(metric), yaxis=_seen(traces))
+    return curves(traces, "round", display_name(metric), yaxis=_seen(traces))
 
 
 def _against(groups: list[Group], metric: str, what: str, axis: str, scale: float) -> Figure:
@@ -106,7 +109,7 @@ def _against(groups: list[Group], metric: str, what: str, axis: str, scale: floa
         estimates = [estimate(values) for values in np.array(group.values_at(metric, rounds)).T.tolist()]
         costs = np.mean([_so_far(run.metrics, what, rounds) for run in group.runs], axis=0) / scale
         traces += _banded(group.label, [float(f"{cost:.6g}") for cost in costs.tolist()], estimates, colour)
-    return curves(traces, axis, words(metric), hovermode="closest", yaxis=_seen(traces))
+    return curves(traces, axis, display_name(metric), hovermode="closest", yaxis=_seen(traces))
 
 
 def _banded(label: str, x: list[Any], estimates: list[Any], colour: str) -> list[dict[str, Any]]:
@@ -135,7 +138,7 @@ def _so_far(metrics: list[dict[str, Any]], what: str, rounds: list[int]) -> list
     return [total[number] for number in rounds]
 
 
-def _seeds(comparison: Compared) -> Figure:
+def _seeds(comparison: ComparedRuns) -> Figure:
     every = sorted({seed for group in comparison.groups for seed in group.by_seed})
     axis = {"type": "category", "categoryorder": "array", "categoryarray": [str(seed) for seed in every]}
     traces = []
@@ -152,14 +155,14 @@ def _seeds(comparison: Compared) -> Figure:
                 "hovertemplate": "seed %{x}: %{y:.4g}",
             }
         )
-    return curves(traces, "seed", words(comparison.metric), hovermode="closest", xaxis=axis)
+    return curves(traces, "seed", display_name(comparison.metric), hovermode="closest", xaxis=axis)
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _runs(comparison: Compared) -> list[Markup]:
+def _runs(comparison: ComparedRuns) -> list[Markup]:
     rows = [
         [group.label, seed, run.status, run.summary.get("rounds", 0), str(run.folder)]
         for group in comparison.groups

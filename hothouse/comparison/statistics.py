@@ -63,7 +63,7 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedTest:
     """Two groups, compared seed by seed."""
 
     first: str
@@ -78,20 +78,20 @@ class Paired:
     """The p-value of Wilcoxon's signed-rank test; NaN for fewer than 6 seeds, and where nothing differs."""
 
 
-def paired(pairs: Sequence[tuple[str, str, Sequence[float], Sequence[float]]]) -> list[Paired]:
+def paired(pairs: Sequence[tuple[str, str, Sequence[float], Sequence[float]]]) -> list[PairedTest]:
     """Tests of pairs of groups: their names, and their values at the same seeds in the same order (2 or more)."""
-    differences = [resolved(np.asarray(one), np.asarray(other)) for _, _, one, other in pairs]
+    differences = [rounded_difference(np.asarray(one), np.asarray(other)) for _, _, one, other in pairs]
     tests = [_p_values(each) for each in differences]
     corrected = holm([t_test for t_test, _ in tests])
     return [
-        Paired(first, second, estimate(each.tolist()), t_test, adjusted, wilcoxon)
+        PairedTest(first, second, estimate(each.tolist()), t_test, adjusted, wilcoxon)
         for (first, second, _, _), each, (t_test, wilcoxon), adjusted in zip(
             pairs, differences, tests, corrected, strict=True
         )
     ]
 
 
-def resolved(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def rounded_difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """one − other, (pairs,), rounded to what floating point leaves of the difference of such values.
 
     Else differences that are alike, or nothing, would differ by their rounding.

@@ -12,9 +12,9 @@ from typing import Any
 from rich.table import Table
 
 from common.metrics import more_is_better
-from hothouse.comparison.compared import Compared, Row
+from hothouse.comparison.compared import ComparedRuns, Row
 from hothouse.comparison.statistics import Estimate
-from hothouse.results.records import words
+from hothouse.results.records import display_name
 
 _WIDE = 140
 """Columns of a terminal that the whole table needs."""
@@ -36,18 +36,18 @@ _SPECIAL = {
 }
 
 
-def headings(comparison: Compared) -> list[str]:
+def headings(comparison: ComparedRuns) -> list[str]:
     """The columns of the table that people read; those that no group fills are left out."""
     return [heading for heading, _ in _columns(comparison)]
 
 
-def cells(comparison: Compared, plus_minus: str = " ± ") -> list[list[str]]:
+def cells(comparison: ComparedRuns, plus_minus: str = " ± ") -> list[list[str]]:
     """The table that people read, row by row."""
     columns = _columns(comparison)
     return [[cell(row, plus_minus) for _, cell in columns] for row in comparison.rows]
 
 
-def pair_cells(comparison: Compared) -> tuple[list[str], list[list[str]]]:
+def pair_cells(comparison: ComparedRuns) -> tuple[list[str], list[list[str]]]:
     """The head and the rows of the paired tests."""
     head = ["pair", "seeds", "difference", "p (t-test)", "p (Holm)", "p (Wilcoxon)"]
     rows = [
@@ -62,7 +62,7 @@ def pair_cells(comparison: Compared) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
-def difference_cells(comparison: Compared) -> tuple[list[str], list[list[str]]]:
+def difference_cells(comparison: ComparedRuns) -> tuple[list[str], list[list[str]]]:
     """The head and the rows of what differs between the scenarios."""
     rows = [
         [key, *("–" if key not in group.values else str(group.values[key]) for group in comparison.groups)]
@@ -71,7 +71,7 @@ def difference_cells(comparison: Compared) -> tuple[list[str], list[list[str]]]:
     return ["key", *(group.label for group in comparison.groups)], rows
 
 
-def terminal(comparison: Compared, width: int) -> list[Table]:
+def terminal(comparison: ComparedRuns, width: int) -> list[Table]:
     """Tables for a terminal of `width` columns; on a narrow one the results are cut to what matters most."""
     wide = width >= _WIDE
     target = f"target {comparison.target.text()}"
@@ -80,22 +80,22 @@ def terminal(comparison: Compared, width: int) -> list[Table]:
         shown = (*head[:3], "status", "reached target", "rounds to target")
         kept = [place for place, name in enumerate(head) if name in shown]
         head, rows = [head[place] for place in kept], [[row[place] for place in kept] for row in rows]
-    tables = [_rich("What was reached", head, rows, f"mean and 95% interval over seeds; {target}")]
+    tables = [_rich("Results", head, rows, f"mean and 95% interval over seeds; {target}")]
     if comparison.tests:
-        tables.append(_rich("Paired over seeds", *pair_cells(comparison), caption=words(comparison.metric)))
+        tables.append(_rich("Paired over seeds", *pair_cells(comparison), caption=display_name(comparison.metric)))
     if comparison.differences:
-        tables.append(_rich("What differs", *difference_cells(comparison)))
+        tables.append(_rich("Differences", *difference_cells(comparison)))
     return tables
 
 
-def markdown(comparison: Compared) -> str:
+def markdown(comparison: ComparedRuns) -> str:
     """The table in Markdown."""
     head = headings(comparison)
     lines = [head, ["---"] + ["--:"] * (len(head) - 1), *cells(comparison)]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-def latex(comparison: Compared) -> str:
+def latex(comparison: ComparedRuns) -> str:
     """The table in LaTeX, with the rules of booktabs; the best final value is bold."""
     best = _best(comparison)
     lines = [f"\\begin{{tabular}}{{l{'r' * (len(headings(comparison)) - 1)}}}", "\\toprule"]
@@ -103,13 +103,13 @@ def latex(comparison: Compared) -> str:
     for place, row in enumerate(cells(comparison, r" \pm ")):
         told = [_escaped(row[0]), *(_mathematical(cell) for cell in row[1:])]
         if place == best and len(comparison.rows) > 1:
-            at = headings(comparison).index(words(comparison.metric))
+            at = headings(comparison).index(display_name(comparison.metric))
             told[at] = rf"$\mathbf{{{_power(row[at])}}}$"
         lines.append(" & ".join(told) + r" \\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
 
-def as_csv(comparison: Compared) -> str:
+def as_csv(comparison: ComparedRuns) -> str:
     """The table as CSV, each number in a column of its own."""
     rows = records(comparison)
     text = io.StringIO()
@@ -119,7 +119,7 @@ def as_csv(comparison: Compared) -> str:
     return text.getvalue()
 
 
-def records(comparison: Compared) -> list[dict[str, Any]]:
+def records(comparison: ComparedRuns) -> list[dict[str, Any]]:
     """The table for programs: means and half widths, None where there is nothing."""
     metric, target = comparison.metric, comparison.target
     found = []
@@ -138,13 +138,13 @@ def records(comparison: Compared) -> list[dict[str, Any]]:
     return found
 
 
-def unit(comparison: Compared) -> tuple[str, float]:
+def unit(comparison: ComparedRuns) -> tuple[str, float]:
     """The unit that suits the comparison's bytes."""
     most = max(row.bytes.mean for row in comparison.rows)
     return next(((name, scale) for name, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if most >= scale), ("B", 1.0))
 
 
-def _columns(comparison: Compared) -> list[tuple[str, Any]]:
+def _columns(comparison: ComparedRuns) -> list[tuple[str, Any]]:
     """Headings, and what makes a row's cell of each."""
     rows, (name, scale) = comparison.rows, unit(comparison)
 
@@ -159,7 +159,7 @@ def _columns(comparison: Compared) -> list[tuple[str, Any]]:
         ("scenario", lambda row, sign: row.label),
         ("runs", lambda row, sign: str(row.runs)),
         *([("status", lambda row, sign: row.status)] if any(row.status != "complete" for row in rows) else []),
-        (words(comparison.metric), told(lambda row: row.final)),
+        (display_name(comparison.metric), told(lambda row: row.final)),
     ]
     if any(row.chosen for row in rows):
         columns.append(("at the best round", told(lambda row: row.chosen)))
@@ -180,7 +180,7 @@ def _numbers(name: str, value: Estimate | None) -> dict[str, float | None]:
     return {name: None if value is None else value.mean, f"{name}_half_width": half_width}
 
 
-def _best(comparison: Compared) -> int | None:
+def _best(comparison: ComparedRuns) -> int | None:
     """The place of the complete scenario with the best final value."""
     sign = -1 if more_is_better(comparison.metric) else 1
     finals = [

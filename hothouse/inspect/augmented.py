@@ -20,7 +20,7 @@ from common.scenario import Scenario
 
 
 @dataclass(frozen=True)
-class Seen:
+class AugmentedExample:
     """A row as it is, and as its client would see it in a round."""
 
     row: int
@@ -30,7 +30,7 @@ class Seen:
     """The same in round 1, 2, …"""
 
 
-class Augmented:
+class AugmentedData:
     """A scenario's augmentation of prepared data."""
 
     def __init__(self, scenario: Scenario, prepared: Prepared) -> None:
@@ -39,11 +39,11 @@ class Augmented:
         spread = _spread(prepared) if needs_spread(augmentation) else np.empty(0)
         self._pipeline = Pipeline(augmentation, prepared.meta, spread, prepared)
 
-    def seen(self, client: int, rows: Indices, rounds: int) -> list[Seen]:
-        """Some of a client's training rows in its first epoch of the first rounds, if it is selected in them."""
+    def seen(self, client: int, rows: Indices, rounds: int) -> list[AugmentedExample]:
+        """Some of a client's training examples in its first epoch of the first rounds, if it is selected in them."""
         columns = [self._in_round(client, rows, number) for number in range(1, rounds + 1)]
         return [
-            Seen(row, before, list(after))
+            AugmentedExample(row, before, list(after))
             for row, before, after in zip(rows.tolist(), self._raw(rows), zip(*columns, strict=True), strict=True)
         ]
 
@@ -51,7 +51,7 @@ class Augmented:
         """The rows as they are seen in the first epoch of a round."""
         training, seed, ids = self._scenario.training, self._scenario.seed, np.array([client])
         steps = batches(
-            [self._prepared.training_rows(client)],
+            [self._prepared.training_examples(client)],
             training.model_copy(update={"epochs": 1, "steps": None}),
             seeds.streams(seed, "batches", number, ids),
             torch.float64,
@@ -74,6 +74,6 @@ class Augmented:
 
 
 def _spread(prepared: Prepared) -> np.ndarray:
-    """The standard deviation of each raw feature over all clients' training rows."""
-    rows = np.concatenate([prepared.training_rows(client) for client in prepared.clients.tolist()])
+    """The standard deviation of each raw feature over all clients' training examples."""
+    rows = np.concatenate([prepared.training_examples(client) for client in prepared.clients.tolist()])
     return Moments.of(prepared.x[rows].astype(np.float64)).deviation(constant=0.0)

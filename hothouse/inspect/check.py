@@ -18,7 +18,7 @@ from server.trackers import check_trackers
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """A scenario that can be run."""
 
     scenario: Scenario
@@ -27,7 +27,7 @@ class Checked:
     """What the user should know: what the data's source left out, what is rarely wise, with its reason."""
 
 
-def check(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Checked:
+def check(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> CheckResult:
     """The scenario and its data, checked. Raises InputError: a line for each mistake, with its place."""
     with located(source, overrides):
         scenario = resolve_scenario(load_scenario(source, overrides))
@@ -36,4 +36,4 @@ def check(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ())
             read_participation(Path(scenario.federation.selection.path))
         prepared = prepare(scenario)
     found = [*hints(scenario, prepared), *augmentation_hints(scenario.training.augmentation, prepared.meta)]
-    return Checked(scenario, prepared, found)
+    return CheckResult(scenario, prepared, found)

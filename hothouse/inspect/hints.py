@@ -80,15 +80,15 @@ def _batch_statistics(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
         return
     if scenario.training.batch_size == 1:
         yield (
-            "training.batch_size: 1 with batch normalization: one row has no spread, so that every unit gives its "
-            "shift and nothing else; layer normalization works row by row"
+            "training.batch_size: 1 with batch normalization: one example has no spread, so that every unit gives its "
+            "shift and nothing else; layer normalization works example by example"
         )
         return
     small = int((prepared.training_sizes < _FEW_ROWS).sum())
     if small:
         yield (
-            f"model.normalization: {small} of {len(prepared.clients)} clients have fewer than {_FEW_ROWS} rows to "
-            "train on, and statistics of so few say little; layer normalization works row by row"
+            f"model.normalization: {small} of {len(prepared.clients)} clients have fewer than {_FEW_ROWS} examples to "
+            "train on, and statistics of so few say little; layer normalization works example by example"
         )
 
 
@@ -113,7 +113,7 @@ def _nothing_personal(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
         yield "federation.strategy: fedbn without batch normalization keeps nothing local, and is FedAvg"
     if strategy.outcome == "own" and not scenario.data.client_holdout:
         yield (
-            f"data.client_holdout: 0 with {strategy.name}: what clients' own models are good for shows on rows of "
+            f"data.client_holdout: 0 with {strategy.name}: what clients' own models are good for shows on examples of "
             "their own alone, and there are none"
         )
 
@@ -136,14 +136,14 @@ def _not_robust(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
 
 def _one_label(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
     if len(prepared.meta.labels) == 1:
-        yield f"data.source: every row has the label {prepared.meta.labels[0]!r}, there is nothing to tell apart"
+        yield f"data.source: every example has the label {prepared.meta.labels[0]!r}, there is nothing to tell apart"
 
 
 def _nothing_held_out(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
     if scenario.data.client_holdout and not prepared.holdout_sizes.any():
         yield (
-            f"data.client_holdout: {scenario.data.client_holdout:g} of at most {prepared.training_sizes.max()} rows is "
-            "no row at any client; a larger share holds some out"
+            f"data.client_holdout: {scenario.data.client_holdout:g} of at most {prepared.training_sizes.max()} "
+            "examples rounds to zero at every client; increase it to hold some out"
         )
 
 

@@ -17,7 +17,7 @@ from common.data.column_statistics import effective_labels, gini, label_counts, 
 from common.data.prepared import Indices
 from common.scenario import Scenario
 from hothouse.inspect import side_by_side
-from hothouse.inspect.augmented import Augmented, Seen
+from hothouse.inspect.augmented import AugmentedData, AugmentedExample
 from hothouse.report.figures import client_names, label_map, shard_sizes, target_boxes
 from hothouse.report.images import data_uri, is_image
 from hothouse.report.page import Page
@@ -51,10 +51,10 @@ class Preview:
         sizes = prepared.training_sizes + prepared.holdout_sizes
         told: list[tuple[str, Any]] = [
             ("clients", len(prepared.clients)),
-            ("rows to train on", int(prepared.training_sizes.sum())),
-            ("rows held out", int(prepared.holdout_sizes.sum())),
-            ("test rows", len(prepared.test)),
-            ("validation rows", len(prepared.validation)),
+            ("examples to train on", int(prepared.training_sizes.sum())),
+            ("held-out examples", int(prepared.holdout_sizes.sum())),
+            ("test examples", len(prepared.test)),
+            ("validation examples", len(prepared.validation)),
             ("smallest shard", int(sizes.min())),
             ("median shard", float(np.median(sizes))),
             ("largest shard", int(sizes.max())),
@@ -96,17 +96,17 @@ class Preview:
         parts = [page.figure(sizes, f"Rows of each of {len(names)} clients")]
         if meta.labels:
             picture = label_map(names, meta.labels, self.counts)
-            parts.insert(0, page.figure(picture, "Share of each label in each client's rows", 420))
+            parts.insert(0, page.figure(picture, "Share of each label in each client's examples", 420))
         else:
             boxes = target_boxes(names, target_percentiles(prepared, prepared.clients))
-            parts.insert(0, page.figure(boxes, "Targets of each client's rows"))
-        page.section("Who has what", *parts)
-        page.section("A few rows", *self._columns_left_out(), *self._samples())
+            parts.insert(0, page.figure(boxes, "Targets of each client's examples"))
+        page.section("Data by client", *parts)
+        page.section("A few examples", *self._columns_left_out(), *self._samples())
         if self.scenario.training.augmentation:
-            page.section("What clients see in training", *self._augmented())
+            page.section("Augmented examples", *self._augmented())
         from common.scenario import dump_scenario
 
-        page.section("The scenario", code(dump_scenario(self.scenario)))
+        page.section("Scenario", code(dump_scenario(self.scenario)))
         return page
 
     def _what(self) -> str:
@@ -128,7 +128,7 @@ class Preview:
         places = np.unique(np.linspace(0, len(names) - 1, _CLIENTS).astype(int))
         for place in places.tolist():
             client = int(self.prepared.clients[place])
-            rows = self.prepared.training_rows(client)
+            rows = self.prepared.training_examples(client)
             draw = seeds.generator(self.scenario.seed, "preview", client)
             chosen = np.sort(draw.choice(rows, min(_ROWS, len(rows)), replace=False))
             parts += [part("heading", f"client {names[place]}"), self._sample(chosen)]
@@ -142,19 +142,19 @@ class Preview:
         return [paragraph(f"Of {there} columns the first {_COLUMNS} are shown.")]
 
     def _augmented(self) -> list[Markup]:
-        """A few training rows of a few clients beside what augmentation makes of them."""
-        names, augmented = client_names(self.prepared), Augmented(self.scenario, self.prepared)
+        """A few training examples of a few clients beside what augmentation makes of them."""
+        names, augmented = client_names(self.prepared), AugmentedData(self.scenario, self.prepared)
         kinds = ", ".join(spec.kind for spec in self.scenario.training.augmentation)
         parts = [paragraph(f"Rows as they are, and as their client sees them in the first epoch of a round: {kinds}.")]
         for place in np.unique(np.linspace(0, len(names) - 1, _CLOSEST).astype(int)).tolist():
             client = int(self.prepared.clients[place])
-            rows = self.prepared.training_rows(client)[:_SEEN]
+            rows = self.prepared.training_examples(client)[:_SEEN]
             answers = [self._answer(row) for row in rows.tolist()]
             seen = augmented.seen(client, rows, _ROUNDS)
             parts += [part("heading", f"client {names[place]}"), self._beside(seen, answers)]
         return parts
 
-    def _beside(self, seen: list[Seen], answers: list[str]) -> Markup:
+    def _beside(self, seen: list[AugmentedExample], answers: list[str]) -> Markup:
         meta = self.prepared.meta
         if meta.text is not None:
             return side_by_side.texts(seen, answers)
@@ -172,7 +172,9 @@ class Preview:
             sources = [data_uri(prepared.x[row], meta.row_shape, limits) for row in rows.tolist()]
             answers = [self._answer(row) for row in rows.tolist()]
             pairs = zip(sources, answers, strict=True)
-            return part("pictures", [part("captioned", one, f"a row labelled {label}", label) for one, label in pairs])
+            return part(
+                "pictures", [part("captioned", one, f"an example labelled {label}", label) for one, label in pairs]
+            )
         lines = [[self._answer(row), *self._cells(prepared.x[row])] for row in rows.tolist()]
         return table(["target", *self._head()], lines)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from hothouse.inspect.augmented import Seen
+from hothouse.inspect.augmented import AugmentedExample
 from hothouse.report.images import data_uri
 from hothouse.report.parts import part, shown, table
 
@@ -18,7 +18,9 @@ _MOST_CHARACTERS = 300
 _AS_IT_IS = "as\u00a0it\u00a0is"
 
 
-def pictures(seen: Sequence[Seen], answers: Sequence[str], shape: list[int], limits: tuple[float, float]) -> Markup:
+def pictures(
+    seen: Sequence[AugmentedExample], answers: Sequence[str], shape: list[int], limits: tuple[float, float]
+) -> Markup:
     """Images: one line each, the original first."""
 
     def picture(pixels: Any, words: str) -> Markup:
@@ -27,7 +29,7 @@ def pictures(seen: Sequence[Seen], answers: Sequence[str], shape: list[int], lim
     lines = [
         [
             answer,
-            picture(one.before, f"a row labelled {answer}"),
+            picture(one.before, f"an example labelled {answer}"),
             *(picture(after, f"the same in round {n}") for n, after in enumerate(one.after, 1)),
         ]
         for one, answer in zip(seen, answers, strict=True)
@@ -35,7 +37,7 @@ def pictures(seen: Sequence[Seen], answers: Sequence[str], shape: list[int], lim
     return part("pictures", [table(_head(seen), lines)])
 
 
-def texts(seen: Sequence[Seen], answers: Sequence[str]) -> Markup:
+def texts(seen: Sequence[AugmentedExample], answers: Sequence[str]) -> Markup:
     """Texts: what is new is marked, what is gone struck through."""
     lines = [
         [answer, one.before[:_MOST_CHARACTERS], *(changes(one.before, after) for after in one.after)]
@@ -45,7 +47,7 @@ def texts(seen: Sequence[Seen], answers: Sequence[str]) -> Markup:
 
 
 def numbers(
-    seen: Sequence[Seen], answers: Sequence[str], names: list[str], cells: Callable[[Any], list[Any]]
+    seen: Sequence[AugmentedExample], answers: Sequence[str], names: list[str], cells: Callable[[Any], list[Any]]
 ) -> Markup:
     """Rows of a table: the original first, then each round with what changed marked."""
     lines: list[list[Any]] = []
@@ -73,5 +75,5 @@ def changes(before: str, after: str) -> Markup:
     return Markup().join(parts)
 
 
-def _head(seen: Sequence[Seen]) -> list[str]:
+def _head(seen: Sequence[AugmentedExample]) -> list[str]:
     return ["label", _AS_IT_IS, *(f"round {n}" for n in range(1, len(seen[0].after) + 1))]

@@ -43,7 +43,7 @@ def label_map(names: list[str], labels: list[Any], counts: NDArray[np.int64]) ->
                 "zmin": 0,
                 "zmax": float(shares.max()),
                 "colorbar": {**COLOUR_BAR, "tickformat": ".0%"},
-                "hovertemplate": "client %{x}, label %{y}: %{text} rows (%{z:.1%})<extra></extra>",
+                "hovertemplate": "client %{x}, label %{y}: %{text} examples (%{z:.1%})<extra></extra>",
             }
         ],
         "layout": {
@@ -64,7 +64,7 @@ def shard_sizes(names: list[str], training: NDArray[np.int64], holdout: NDArray[
             "x": x,
             "y": sizes[chosen].tolist(),
             "marker": {"color": colour},
-            "hovertemplate": f"client %{{x}}: %{{y}} rows {name}<extra></extra>",
+            "hovertemplate": f"client %{{x}}: %{{y}} examples {name}<extra></extra>",
         }
         for name, sizes, colour in (("to train on", training, COLOURS[0]), ("held out", holdout, COLOURS[1]))
         if sizes.any()
@@ -74,7 +74,7 @@ def shard_sizes(names: list[str], training: NDArray[np.int64], holdout: NDArray[
         "layout": {
             "barmode": "stack",
             "xaxis": {"title": {"text": "client"}, "type": "category"},
-            "yaxis": {"title": {"text": "rows"}},
+            "yaxis": {"title": {"text": "examples"}},
         },
     }
 

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from hothouse.report.numbers import numbers_of
 from hothouse.report.parts import environment, part, table
-from hothouse.writing import written
+from hothouse.writing import write_file
 
 Figure = dict[str, Any]
 """A Plotly figure: `data` and `layout`. Colours of text and grid follow the page."""
@@ -97,7 +97,7 @@ class Page:
 
 def write_page(page: Page, path: Path) -> Path:
     """Write a page into a file; returns its path. Raises InputError where it cannot be written."""
-    return written(path, page.html().encode())
+    return write_file(path, page.html().encode())
 
 
 def as_script(value: Any) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from hothouse.report.page import Page, write_page
 from hothouse.report.parts import part
 from hothouse.report.sections import SECTIONS
-from hothouse.results.records import RunRecords, read, readable
+from hothouse.results.records import RunRecords, naming_folder, read
 
 _PILLS = {"complete": "good", "incomplete": "bad", "running": "wait"}
 
@@ -20,7 +20,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     Raises InputError where there is no run or the page cannot be written.
     """
     records = read(folder)
-    with readable(records.folder):
+    with naming_folder(records.folder):
         page = run_page(records)
     return write_page(page, Path(out) if out is not None else records.folder / "report.html")
 

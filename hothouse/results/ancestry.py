@@ -9,7 +9,7 @@ import pandas as pd
 
 from common.errors import InputError
 from common.run_files import read_lines
-from hothouse.results.records import readable
+from hothouse.results.records import naming_folder
 from hothouse.results.run_folder import RunFolder, run_folder
 
 
@@ -26,7 +26,7 @@ def lineage(run: str | Path | RunFolder) -> pd.DataFrame:
     Raises InputError for a run in which nothing competed.
     """
     run = run if isinstance(run, RunFolder) else run_folder(run)
-    with readable(run.folder):
+    with naming_folder(run.folder):
         return pd.DataFrame(_rows(run))
 
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from common.errors import InputError
 from common.extend.client import client_algorithm
-from common.models import bare
+from common.models import on_meta
 from common.models.predictor import Predictor
 from common.personal import own_arrays
 from common.scenario.strategy import StrategyPart
-from hothouse.results.records import readable
+from hothouse.results.records import naming_folder
 from server.record.checkpoints import LoadedCheckpoint, latest
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ def own_model(run: RunFolder, client: int) -> Predictor:
     Raises InputError where the run's strategy leaves clients no model of their own, where there is no such client or it
     never trained, and where the run's last checkpoint does not have it.
     """
-    with readable(run.folder):
+    with naming_folder(run.folder):
         strategy = run.scenario.federation.strategy
         if not strategy.personalizes:
             raise InputError(f"{run.folder}: {strategy.name} has one model for all; leave the client out")
         if strategy.name == "ifca":
-            raise InputError(f"{run.folder}: ifca's clients choose among its models by their rows, which are not here")
+            raise InputError(
+                f"{run.folder}: ifca's clients choose among its models by their examples, which are not here"
+            )
         loaded, clients = _last(run), int(run.summary["clients"])
         if not 0 <= client < clients:
             raise InputError(f"{run.folder}: expected a client from 0 to {clients - 1}, found {client}")
@@ -64,11 +66,11 @@ def _from(shared: Predictor, strategy: StrategyPart, loaded: LoadedCheckpoint, c
         arrays = loaded.state.parameters | loaded.state.buffers
         models = {name: torch.from_numpy(array)[None] for name, array in arrays.items()}
         weights = client_algorithm(strategy).own_model(models, own, _no_losses)
-        network = bare(shared.spec, shared.data_spec)
+        network = on_meta(shared.spec, shared.data_spec)
         network.load_state_dict({name: tensor[0] for name, tensor in weights.items()}, assign=True)
         return Predictor(network, shared.spec, shared.data_spec, client=client).eval()
     raise InputError(f"client {client} has no model of its own: it never took part in a round")
 
 
 def _no_losses() -> NDArray[np.float64]:
-    raise InputError("the clients' rows are not here")
+    raise InputError("the clients' examples are not here")

@@ -30,14 +30,14 @@ FAIRNESS = {
 _WORDS = {"holdout": "held-out", "train": "training", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 
 
-def words(name: str) -> str:
+def display_name(name: str) -> str:
     """What a metric, or a part of its name, is called: `holdout_rmse` is held-out RMSE."""
     return " ".join(_WORDS.get(part, part) for part in name.split("_"))
 
 
-def titled(name: str) -> str:
+def display_title(name: str) -> str:
     """The same at the beginning of a sentence."""
-    told = words(name)
+    told = display_name(name)
     return told[:1].upper() + told[1:]
 
 
@@ -46,7 +46,7 @@ NO_RUN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, R
 
 
 @contextmanager
-def readable(folder: Path) -> Iterator[None]:
+def naming_folder(folder: Path) -> Iterator[None]:
     """Turn what the files of a run raise that are not what a run writes into an InputError that names the folder."""
     try:
         yield

@@ -81,7 +81,7 @@ def run_guarded(command: Sequence[str], **options: Any) -> subprocess.CompletedP
         guardian.dismiss()
 
 
-def end(process: psutil.Process) -> None:
+def kill(process: psutil.Process) -> None:
     """Kill a process, if it is still the one that it was."""
     with suppress(psutil.Error):
         process.kill()
@@ -97,17 +97,17 @@ def main() -> None:
         with suppress(psutil.Error, KeyError):
             watched.append(psutil.Process(told[-1]["process"]))
     for process in watched:
-        end(process)
+        kill(process)
     for line in told:
         if "folder" in line:
             shutil.rmtree(line["folder"], ignore_errors=True)
     if not any("goodbye" in line for line in told):
         for line in told:
             if "run" in line:
-                broken_off(Path(line["run"]))
+                report_interruption(Path(line["run"]))
 
 
-def broken_off(run: Path) -> None:
+def report_interruption(run: Path) -> None:
     """Say that the run in a folder broke off, there and on the terminal, unless it has said so itself."""
     path = run / "summary.json"
     try:

@@ -25,7 +25,7 @@ from common.run_files import is_taken
 from common.scenario import Scenario, load_scenario, located, single_run
 from hothouse.inspect.hints import hints
 from hothouse.report.run import write_report
-from hothouse.results.records import readable
+from hothouse.results.records import naming_folder
 from hothouse.results.run_folder import recorded_scenario
 from hothouse.running.finished import Run, load
 from hothouse.running.logs import OWN, EventLog, Logs, captured
@@ -74,7 +74,7 @@ def run(
         scenario = scenario.model_dump(mode="json", exclude_none=True)
     with located(scenario, changes):
         chosen = resolve_scenario(single_run(load_scenario(scenario, changes)))
-        where = Where(workers, engine, ray_address)
+        where = RunPlace(workers, engine, ray_address)
         return _launch(chosen, where, observers, node_config, verbose, lambda: new_folder(chosen.name, out))
 
 
@@ -105,15 +105,15 @@ def resume(
         raise InputError(f"{folder} is complete after {done} rounds; --rounds N extends it")
 
     def going_on(prepared: Prepared) -> Resumed:
-        with readable(folder):
+        with naming_folder(folder):
             return find(folder, chosen, prepared, allow_changes)
 
-    where = Where(workers, engine, ray_address)
+    where = RunPlace(workers, engine, ray_address)
     return _launch(chosen, where, observers, node_config, verbose, lambda: folder, going_on)
 
 
 @dataclass(frozen=True)
-class Where:
+class RunPlace:
     """What a run runs on."""
 
     workers: int | None
@@ -127,7 +127,7 @@ class Where:
 
 def _launch(
     scenario: Scenario,
-    where: Where,
+    where: RunPlace,
     observers: Sequence[Observer],
     node_config: Mapping[str, str | int | float | bool] | None,
     verbose: bool,
@@ -151,7 +151,7 @@ def _launch(
         preparing = background.submit(prepare, scenario)
         # PyTorch takes as long to import as Ray to start.
         importing = background.submit(import_module, "server.app")
-        _fails_at_once(preparing)
+        _check_first(preparing)
         place: UserConfig = dict(node_config or {})
         with _grid(scenario, where, place, logs, verbose, importing) as grid:
             prepared = preparing.result()
@@ -166,13 +166,13 @@ def _launch(
                     observer.on_event(Notice("hint", 0, {"reason": hint}))
             build = importing.result().build
             context = Context(grid.run.run_id, SERVER_NODE, {}, RecordDict(), {"out": str(home)})
-            with _reported(home):
+            with _report_anyway(home):
                 build(scenario, prepared, [EventLog(), *watching], resumed)(grid, context)
     return Run(home)
 
 
 @contextmanager
-def _reported(home: Path) -> Iterator[None]:
+def _report_anyway(home: Path) -> Iterator[None]:
     """Note why a run broke off, and write its report in any case; a run is worth more than its report."""
     log = logging.getLogger(OWN)
     try:
@@ -192,7 +192,7 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _fails_at_once(preparing: Future[Prepared]) -> None:
+def _check_first(preparing: Future[Prepared]) -> None:
     """Mistakes in the data are told before Ray is started; data that takes long is prepared meanwhile."""
     try:
         preparing.result(timeout=0.5)
@@ -202,7 +202,7 @@ def _fails_at_once(preparing: Future[Prepared]) -> None:
 
 @contextmanager
 def _grid(
-    scenario: Scenario, where: Where, place: UserConfig, logs: Logs, verbose: bool, importing: Future[Any]
+    scenario: Scenario, where: RunPlace, place: UserConfig, logs: Logs, verbose: bool, importing: Future[Any]
 ) -> Iterator[DirectGrid]:
     """A grid of as many nodes as there are workers, each configured by `place`.
 
@@ -244,7 +244,7 @@ def new_folder(name: str, out: str | Path | None) -> Path:
             folder = folder.with_name(f"{name}-{stamp}-{attempt}")
     try:
         if is_taken(folder):
-            raise InputError(f"{folder} exists and is not an empty folder; choose another with --out")
+            raise InputError(f"{folder} exists and is not empty; choose another with --out")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: the folder cannot be made ({error.strerror})") from None

@@ -25,7 +25,7 @@ from common.extend.events import Event, Observer, RunOpened
 from hothouse.report.page import Page
 from hothouse.report.parts import paragraph
 from hothouse.report.run import run_page
-from hothouse.results.records import RunRecords, readable
+from hothouse.results.records import RunRecords, naming_folder
 
 HOST = "127.0.0.1"
 PORT = 8642
@@ -127,7 +127,7 @@ class _Feed:
     def page(self) -> Page:
         """The page as it is now."""
         try:
-            with readable(self._folder):
+            with naming_folder(self._folder):
                 records = RunRecords(self._folder)
                 if records.summary and (self._folder / "scenario.yaml").is_file():
                     return run_page(records)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from common.data.data_spec import in_words
+from common.data.data_spec import describe_task
 from common.extend.events import Event, Notice, Observer, RoundStarted, RunOpened, RunStarted, WorkerEvent
 from common.metrics import primaries
 from common.run_files import Metrics
@@ -46,7 +46,7 @@ class LiveProgress(Observer):
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
         )
-        self._workers = WorkerLights()
+        self._workers = WorkerDisplay()
         self._live = Live(Group(self._bar, self._workers), console=console, transient=True)
         self._rounds = 0
         self._first: int | None = None
@@ -68,9 +68,9 @@ class LiveProgress(Observer):
     def _begin(self, run: RunStarted) -> None:
         """Show what is about to run, and on what."""
         self._rounds, spec = run.rounds, run.data_spec
-        sizes, learned = run.training_sizes, in_words(spec.task, spec.labels, spec.outputs)
+        sizes, learned = run.training_sizes, describe_task(spec.task, spec.labels, spec.outputs)
         self._console.print(
-            f"{len(sizes):,} clients with {int(sizes.sum()):,} rows to train on, {learned}, "
+            f"{len(sizes):,} clients with {int(sizes.sum()):,} examples to train on, {learned}, "
             f"a model of {run.parameters:,} parameters, {run.rounds} rounds",
             soft_wrap=True,
         )
@@ -130,7 +130,7 @@ class LiveProgress(Observer):
         return f"{minutes}:{seconds:02d} left"
 
 
-class WorkerLights:
+class WorkerDisplay:
     """A line on what the cohort and the workers are at: looked at by the display whenever it draws itself anew."""
 
     def __init__(self) -> None:
@@ -230,7 +230,7 @@ def fairness_table(run: RunFolder) -> Table | None:
     shown = [split for split in served if names and f"{split}_{names[0]}_mean" in final]
     if not shown:
         return None
-    table = Table(title=f"{names[0]} of the clients, each on its own held-out rows")
+    table = Table(title=f"{names[0]} of the clients, each on its own held-out examples")
     table.add_column("")
     for split in shown:
         table.add_column(served[split], justify="right")

@@ -43,7 +43,7 @@ class RayCluster:
         raise RunError("the Ray cluster is gone")
 
 
-class Joined(NamedTuple):
+class ClusterSession(NamedTuple):
     """What a run has of a cluster."""
 
     cluster: RayCluster
@@ -51,7 +51,7 @@ class Joined(NamedTuple):
 
 
 @contextmanager
-def ray_cluster(address: str, workers: int | None, verbose: bool = False) -> Iterator[Joined]:
+def ray_cluster(address: str, workers: int | None, verbose: bool = False) -> Iterator[ClusterSession]:
     """A connection to the cluster at `address`, from one of its machines, and how many actors are wanted there.
 
     That is `workers`, or else one for each of the cluster's processors. `address` is HOST:PORT, or `auto` for
@@ -81,7 +81,7 @@ def ray_cluster(address: str, workers: int | None, verbose: bool = False) -> Ite
         room = int(ray.cluster_resources().get("CPU", 0))
         if not room:
             raise InputError(f"the Ray cluster at {address} has no processors")
-        yield Joined(RayCluster(ray.get_runtime_context().gcs_address), workers or room)
+        yield ClusterSession(RayCluster(ray.get_runtime_context().gcs_address), workers or room)
     finally:
         ray.shutdown()
 

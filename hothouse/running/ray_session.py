@@ -17,7 +17,7 @@ import psutil
 import server
 from common.compat.ray import VITAL, job_config, system_config
 from common.errors import InputError, RunError
-from hothouse.running.guardian import Guardian, end
+from hothouse.running.guardian import Guardian, kill
 from hothouse.running.logs import Logs
 from hothouse.running.private_ray import private_ray
 
@@ -116,7 +116,7 @@ class RaySession:
         import ray
 
         for process in self._processes:
-            end(process)
+            kill(process)
         ray.shutdown()
         self._logs.take(self._folder)
         self._start()
@@ -152,7 +152,7 @@ class RaySession:
             except Exception as error:  # a bare Exception is what Ray raises on a machine that is too busy to start it
                 ray.shutdown()
                 for process in self._since(before):
-                    end(process)
+                    kill(process)
                 logging.getLogger(__name__).warning("Ray could not be started: %s", error)
                 if not left:
                     raise _not_started(error) from error

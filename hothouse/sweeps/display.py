@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.run_files import Metrics
-from hothouse.results.records import words
+from hothouse.results.records import display_name
 from hothouse.sweeps.execute import RunOutcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.watcher import Watcher
@@ -38,8 +38,8 @@ class LiveSweep(Watcher):
     def started(self, folder: Path, planned: int, rounds: int, goal: Goal | None) -> None:
         """Say what is about to run."""
         super().started(folder, planned, rounds, goal)
-        judged = f", judged by {words(goal.metric)}" if goal else ""
-        self._console.print(f"{planned} runs, {rounds:,} rounds in all{judged}")
+        judged = f", judged by {display_name(goal.metric)}" if goal else ""
+        self._console.print(f"{planned} runs, {rounds:,} rounds in total{judged}")
         if self._console.is_terminal:
             self._live = Live(get_renderable=self.table, console=self._console, refresh_per_second=2, transient=True)
             self._live.start()
@@ -47,7 +47,7 @@ class LiveSweep(Watcher):
     def run_started(self, name: str, folder: Path, rounds: int) -> None:
         """Show it; with the first one, say how many were over before."""
         if not self._begun_here and self.ended:
-            self._console.print(f"{len(self.ended)} runs were over before")
+            self._console.print(f"{len(self.ended)} runs had finished before")
         self._begun_here = True
         super().run_started(name, folder, rounds)
 
@@ -81,7 +81,7 @@ class LiveSweep(Watcher):
             rows.add_column(head, no_wrap=head != "run", overflow="fold")
         rows.add_column("train loss", justify="right")
         if self.goal:
-            rows.add_column(words(self.goal.metric), justify="right")
+            rows.add_column(display_name(self.goal.metric), justify="right")
         rows.add_column("time", justify="right")
         for name, outcome, metrics in list(self._recent):
             status = Text(outcome.status, style=_COLOURS[outcome.status])
@@ -99,7 +99,7 @@ class LiveSweep(Watcher):
     def _numbers(self, metrics: Metrics) -> list[str]:
         tests = [name for name in ("test_accuracy", "test_rmse") if metrics.get(name) is not None]
         names = [*([self.goal.metric] if self.goal else []), *tests]
-        return [f"{words(name)} {metrics[name]:.4f}" for name in names if metrics.get(name) is not None]
+        return [f"{display_name(name)} {metrics[name]:.4f}" for name in names if metrics.get(name) is not None]
 
 
 class JsonSweep(Watcher):

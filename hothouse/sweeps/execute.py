@@ -14,7 +14,7 @@ from common.extend.events import Observer
 from common.run_files import Metrics
 from common.scenario import Scenario
 from hothouse.running.launch import Engine, resume, run
-from hothouse.sweeps.pruning import Pruned, Pruner, Rule
+from hothouse.sweeps.pruning import Pruned, Pruner, PruningRule
 from hothouse.sweeps.result import history_of, summary_of
 
 Status = Literal["complete", "pruned", "failed", "interrupted"]
@@ -28,7 +28,7 @@ class Job:
     scenario: Scenario
     workers: int
     """Ray actors that train its clients; with one, the run's own process does."""
-    rule: Rule | None = None
+    rule: PruningRule | None = None
     """When to stop it early."""
     allow_changes: bool = False
     """Go on with a run although the software changed since."""
@@ -52,11 +52,11 @@ def execute(job: Job, stopped: Callable[[], bool] = lambda: False) -> RunOutcome
 
     Nothing that happens to a run is raised, for it must not happen to the others.
     """
-    observers: list[Observer] = [Stop(stopped)]
+    observers: list[Observer] = [StopObserver(stopped)]
     if job.rule is not None:
         observers.append(Pruner(job.rule, lambda: history_of(job.folder)))
     try:
-        _go_on(job, observers)
+        _resume(job, observers)
     except Pruned as error:
         return RunOutcome("pruned", str(error))
     except (InputError, RunError) as error:
@@ -70,7 +70,7 @@ def execute(job: Job, stopped: Callable[[], bool] = lambda: False) -> RunOutcome
     return RunOutcome("complete")
 
 
-class Stop(Observer):
+class StopObserver(Observer):
     """Ends a run after the round in which that is wished."""
 
     def __init__(self, stopped: Callable[[], bool]) -> None:
@@ -82,7 +82,7 @@ class Stop(Observer):
             raise KeyboardInterrupt
 
 
-def _go_on(job: Job, observers: list[Observer]) -> None:
+def _resume(job: Job, observers: list[Observer]) -> None:
     status = summary_of(job.folder).get("status")
     if status is None:
         # Killed before there was anything to go on with.

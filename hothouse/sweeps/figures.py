@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from plotly.colors import sample_colorscale
 
 from hothouse.report.page import COLOURS, Figure
-from hothouse.results.records import words
+from hothouse.results.records import display_name
 from hothouse.sweeps.names import named_values, short_keys
 from hothouse.sweeps.result import RUNS, Sweep, history_of
 
@@ -30,7 +30,7 @@ def parallel_coordinates(sweep: Sweep, metric: str) -> Figure:
     merits = [float(value) for value in finished[metric]]
     low, high = min(merits), max(merits)
     ends = {"tickvals": [low, high], "ticktext": [f"{low:.4g}", f"{high:.4g}"]} if high > low else {}
-    axes.append((words(metric), {"values": merits, "range": [low, high], **ends}))
+    axes.append((display_name(metric), {"values": merits, "range": [low, high], **ends}))
     heights = [_heights(axis["values"], axis) for _, axis in axes]
     # Both ends, and all between, are seen on a light page and on a dark one.
     colours = sample_colorscale([[0, COLOURS[0]], [1, COLOURS[1]]], heights[-1])
@@ -123,7 +123,7 @@ def run_curves(sweep: Sweep, metric: str) -> Figure:
         )
     return {
         "data": lines,
-        "layout": {"xaxis": {"title": {"text": "round"}}, "yaxis": {"title": {"text": words(metric)}}},
+        "layout": {"xaxis": {"title": {"text": "round"}}, "yaxis": {"title": {"text": display_name(metric)}}},
     }
 
 
@@ -143,7 +143,7 @@ def slice_of(sweep: Sweep, key: str, metric: str) -> Figure:
         "marker": {"color": COLOURS[0], "size": 9, "opacity": 0.8},
         "hovertemplate": "%{text}: %{y:.4f}<extra></extra>",
     }
-    return {"data": [points], "layout": {"xaxis": place, "yaxis": {"title": {"text": words(metric)}}}}
+    return {"data": [points], "layout": {"xaxis": place, "yaxis": {"title": {"text": display_name(metric)}}}}
 
 
 def trials(sweep: Sweep, metric: str) -> Figure:
@@ -175,7 +175,7 @@ def trials(sweep: Sweep, metric: str) -> Figure:
         "y": so_far,
         "line": {"color": COLOURS[1], "shape": "hv"},
     }
-    layout = {"xaxis": {"title": {"text": "trial"}}, "yaxis": {"title": {"text": words(metric)}}}
+    layout = {"xaxis": {"title": {"text": "trial"}}, "yaxis": {"title": {"text": display_name(metric)}}}
     return {"data": [points, line], "layout": layout}
 
 

@@ -1,4 +1,4 @@
-"""What a sweep's runs are judged by: never by test rows."""
+"""What a sweep's runs are judged by: never by test examples."""
 
 from __future__ import annotations
 

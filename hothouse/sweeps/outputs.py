@@ -10,7 +10,7 @@ from hothouse.sweeps.result import Sweep
 TABLE, PAGE = "results.csv", "report.html"
 
 
-def leave(sweep: Sweep) -> None:
+def write_outputs(sweep: Sweep) -> None:
     """Write the table and the page of all runs so far. Raises RunError where the disk has no room for them."""
     try:
         write_whole(sweep.folder / TABLE, sweep.table.to_csv(index=False).encode())

@@ -12,12 +12,12 @@ from common.run_files import read_text
 from hothouse.report.numbers import MOST_ROWS
 from hothouse.report.page import Page
 from hothouse.report.parts import code, facts, paragraph, part, side_by_side, table
-from hothouse.results.records import titled, words
+from hothouse.results.records import display_name, display_title
 from hothouse.sweeps.figures import importance_bars, parallel_coordinates, run_curves, slice_of, trials
 from hothouse.sweeps.importance import importance
 from hothouse.sweeps.names import short_keys, value_name
 from hothouse.sweeps.result import RUNS, SCENARIO, Sweep
-from hothouse.sweeps.summary import best_told, counted, lines, summary_metrics, told
+from hothouse.sweeps.summary import best_sentence, completed, lines, mean_with_interval, summary_metrics
 
 _MOST_ROWS = 500
 _MOST_SLICES = 8
@@ -29,7 +29,7 @@ def sweep_page(sweep: Sweep) -> Page:
     page = Page(f"{summary['name']}: a sweep of {summary['planned']} runs", _lead(sweep, metric))
     statuses = sweep.table.status.tolist() if len(sweep) else []
     counts = [(status, statuses.count(status)) for status in dict.fromkeys(statuses)]
-    best = [paragraph(best_told(sweep))] if best_told(sweep) else []
+    best = [paragraph(best_sentence(sweep))] if best_sentence(sweep) else []
     page.section("At a glance", facts([("planned", summary["planned"]), *counts]), *best)
     if _finished(sweep, metric):
         _figures(page, sweep, metric)
@@ -37,22 +37,22 @@ def sweep_page(sweep: Sweep) -> Page:
         page.section("Over seeds", _over_seeds(sweep))
     page.section("Runs", _runs(sweep))
     if sweep.failed:
-        page.section("What failed", table(["run", "reason"], sweep.failed.items()))
-    page.section("The scenario", code(read_text(sweep.folder / SCENARIO)))
+        page.section("Failed runs", table(["run", "reason"], sweep.failed.items()))
+    page.section("Scenario", code(read_text(sweep.folder / SCENARIO)))
     again = [f"hothouse sweep '{sweep.folder}'   # finished runs are not repeated"]
     if sweep.best is not None:
         again.append(f"hothouse run '{sweep.best.folder}/scenario.yaml'   # the best run alone, with the same bits")
-    page.section("Once more", code("\n".join(again)))
+    page.section("Reproduce", code("\n".join(again)))
     return page
 
 
 def _lead(sweep: Sweep, metric: str) -> Markup:
     if sweep.goal is not None:
-        lead = f"Runs are judged by {words(metric)}, never by test rows."
+        lead = f"Runs are judged by {display_name(metric)}, never by test examples."
     elif metric.startswith("test_"):
-        lead = "No rows are kept for judging: what is shown was measured on test rows, so choose nothing by it."
+        lead = "No examples are kept for judging: what is shown was measured on test examples, so choose nothing by it."
     else:
-        lead = f"No rows are kept for judging; shown is {words(metric)}."
+        lead = f"No examples are kept for judging; shown is {display_name(metric)}."
     return paragraph(lead)
 
 
@@ -61,7 +61,7 @@ def _finished(sweep: Sweep, metric: str) -> bool:
 
 
 def _figures(page: Page, sweep: Sweep, metric: str) -> None:
-    judged, names = words(metric), short_keys(sweep.keys)
+    judged, names = display_name(metric), short_keys(sweep.keys)
     note = f"Each finished run is a line through its values of {', '.join(names.values())} to its {judged}: orange is "
     note += "high, blue is low."
     numbers = _values(sweep, sweep.keys, metric)
@@ -80,7 +80,7 @@ def _figures(page: Page, sweep: Sweep, metric: str) -> None:
     shown = [
         page.figure(
             slice_of(sweep, key, metric),
-            f"{titled(metric)} by {names[key]}",
+            f"{display_title(metric)} by {names[key]}",
             300,
             numbers=_values(sweep, [key], metric),
         )
@@ -88,10 +88,10 @@ def _figures(page: Page, sweep: Sweep, metric: str) -> None:
     ]
     page.section("Key by key", side_by_side(*shown))
     thick = f"The thick line is the best run, {sweep.best.folder.name}." if sweep.best is not None else ""
-    lines = page.figure(run_curves(sweep, metric), f"{titled(metric)} of every run, round by round", note=thick)
+    lines = page.figure(run_curves(sweep, metric), f"{display_title(metric)} of every run, round by round", note=thick)
     page.section("Curves", lines)
     if sweep.scenario.search:
-        title = f"{titled(metric)} of each trial in the order in which they were asked for, and the best so far"
+        title = f"{display_title(metric)} of each trial in the order in which they were asked for, and the best so far"
         page.section("Trials", page.figure(trials(sweep, metric), title))
 
 
@@ -101,7 +101,7 @@ def _values(sweep: Sweep, keys: Sequence[str], metric: str) -> Markup:
     rows = finished.sort_values(metric, ascending=False).head(MOST_ROWS).to_dict("records")
     names = short_keys(keys)
     cells = [[row["run"], *(_cell(row[key]) for key in keys), float(row[metric])] for row in rows]
-    return table(["run", *names.values(), words(metric)], cells)
+    return table(["run", *names.values(), display_name(metric)], cells)
 
 
 def _over_seeds(sweep: Sweep) -> Markup:
@@ -109,12 +109,12 @@ def _over_seeds(sweep: Sweep) -> Markup:
     rows = [
         [
             *(_cell(value) for value in line.values.values()),
-            counted(line.statuses),
-            *(told(line, name) or "–" for name in metrics),
+            completed(line.statuses),
+            *(mean_with_interval(line, name) or "–" for name in metrics),
         ]
         for line in lines(sweep)
     ]
-    head = [*keys.values(), "complete runs", *(words(name) for name in metrics)]
+    head = [*keys.values(), "complete runs", *(display_name(name) for name in metrics)]
     return table(head, rows, "Mean over the seeds with its 95% interval (Student's t).")
 
 
@@ -125,7 +125,7 @@ def _runs(sweep: Sweep) -> Markup:
         values = [_cell(row[key]) for key in sweep.keys]
         numbers = [None if row[name] != row[name] else float(row[name]) for name in metrics]
         rows.append([_link(sweep, str(row["run"])), *values, row["status"], row["rounds"], *numbers])
-    head = ["run", *names.values(), "status", "rounds", *(words(name) for name in metrics)]
+    head = ["run", *names.values(), "status", "rounds", *(display_name(name) for name in metrics)]
     caption = "" if len(sweep) <= _MOST_ROWS else f"The first {_MOST_ROWS} of {len(sweep)}; results.csv has all."
     return table(head, rows, caption)
 

@@ -23,7 +23,7 @@ class Pruned(RunError):
 
 
 @dataclass(frozen=True)
-class Rule:
+class PruningRule:
     """When a trial is stopped: by what it is known beforehand, not by what happens to be finished."""
 
     metric: str
@@ -40,7 +40,7 @@ class Rule:
 class Pruner(Observer):
     """Watches a trial's rounds and stops it by Optuna's median rule (Golovin et al. 2017, section 3.2.2)."""
 
-    def __init__(self, rule: Rule, past: Callable[[], list[Metrics]]) -> None:
+    def __init__(self, rule: PruningRule, past: Callable[[], list[Metrics]]) -> None:
         """`past` gives the rounds that a resumed run has behind it."""
         optuna = quiet_optuna()
         self._rule, self._past = rule, past

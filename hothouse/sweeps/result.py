@@ -88,7 +88,7 @@ class Sweep:
 
     @cached_property
     def best(self) -> Run | None:
-        """The finished run that did best on the rows that are kept for judging; never on test rows."""
+        """The finished run that did best on the rows that are kept for judging; never on test examples."""
         goal, table = self.goal, self.table
         if goal is None or goal.metric not in table:
             return None

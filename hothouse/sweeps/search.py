@@ -18,7 +18,7 @@ from hothouse.sweeps.execute import RunOutcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.names import named_values
 from hothouse.sweeps.plan import Plan, Point
-from hothouse.sweeps.pruning import Rule, quiet_optuna
+from hothouse.sweeps.pruning import PruningRule, quiet_optuna
 
 STORE = "study.db"
 
@@ -27,7 +27,7 @@ class Trial(NamedTuple):
     """A trial that is due."""
 
     point: Point
-    rule: Rule | None
+    rule: PruningRule | None
     """When to stop it early."""
 
 
@@ -103,13 +103,13 @@ class Search:
             state=state, params=self._asked[number], distributions=self._distributions, **results
         )
 
-    def _rule(self, point: Point, seen: int) -> Rule | None:
+    def _rule(self, point: Point, seen: int) -> PruningRule | None:
         if not self._spec.prune or point.scenario is None:
             return None
         complete = self._optuna.trial.TrialState.COMPLETE
         earlier = [dict(trial.intermediate_values) for trial in self._over[:seen] if trial.state == complete]
         rounds = point.scenario.federation.rounds
-        return Rule(self._goal.metric, self._goal.direction, earlier, self._spec.warmup, rounds)
+        return PruningRule(self._goal.metric, self._goal.direction, earlier, self._spec.warmup, rounds)
 
 
 def _distributions(optuna: Any, plan: Plan) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

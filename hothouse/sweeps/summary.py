@@ -11,7 +11,7 @@ from rich.text import Text
 
 from common.metrics import primaries
 from hothouse.comparison.statistics import Estimate, estimate
-from hothouse.results.records import SPLITS, words
+from hothouse.results.records import SPLITS, display_name
 from hothouse.sweeps.names import short_keys, value_name
 from hothouse.sweeps.result import Sweep
 
@@ -78,16 +78,16 @@ def lines(sweep: Sweep) -> list[SummaryLine]:
     return sorted(found, key=merit)
 
 
-def told(line: SummaryLine, metric: str) -> str:
+def mean_with_interval(line: SummaryLine, metric: str) -> str:
     """A metric's mean over the seeds and its interval; empty where no run is complete."""
     return line.metrics[metric].text() if metric in line.metrics else ""
 
 
-def best_told(sweep: Sweep) -> str:
+def best_sentence(sweep: Sweep) -> str:
     """A sentence on what did best on the rows that are kept for judging; empty where there are none."""
     if sweep.best is None or sweep.goal is None:
         return ""
-    judged = words(sweep.goal.metric)
+    judged = display_name(sweep.goal.metric)
     keys = [key for key in sweep.keys if key != "seed"]
     if not keys or len(keys) == len(sweep.keys):
         return f"Best by {judged}: {sweep.best.folder}"
@@ -95,7 +95,7 @@ def best_told(sweep: Sweep) -> str:
     best = ", ".join(f"{names[key]}={_short(value)}" for key, value in first.values.items())
     if first.whole:
         return f"Best by mean {judged}: {best}"
-    return f"Best by mean {judged}: {best}, of which only {counted(first.statuses)} runs finished"
+    return f"Best by mean {judged}: {best}, of which only {completed(first.statuses)} runs finished"
 
 
 def results_table(sweep: Sweep) -> Table:
@@ -109,18 +109,20 @@ def results_table(sweep: Sweep) -> Table:
         table.add_column(names[key], overflow="fold")
     table.add_column("runs" if several else "status")
     for name in metrics:
-        table.add_column(words(name), justify="right", overflow="fold")
+        table.add_column(display_name(name), justify="right", overflow="fold")
     for line in found[:_LINES]:
         cells = [Text(_short(value)) for value in line.values.values()]
         table.add_row(
-            *cells, counted(line.statuses) if several else line.statuses[0], *(told(line, name) for name in metrics)
+            *cells,
+            completed(line.statuses) if several else line.statuses[0],
+            *(mean_with_interval(line, name) for name in metrics),
         )
     if len(found) > _LINES:
         table.add_row(*[""] * len(names), f"and {len(found) - _LINES} more", *[""] * len(metrics))
     return table
 
 
-def counted(statuses: list[str]) -> str:
+def completed(statuses: list[str]) -> str:
     """How many of the runs over seeds are complete, and how the others ended."""
     complete = statuses.count("complete")
     if complete == len(statuses):

@@ -25,7 +25,7 @@ from hothouse.sweeps.execute import Job, RunOutcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.matrix import Matrix
 from hothouse.sweeps.notebook import NotebookSweep
-from hothouse.sweeps.outputs import leave
+from hothouse.sweeps.outputs import write_outputs
 from hothouse.sweeps.plan import Plan
 from hothouse.sweeps.pool import LocalPool, RayPool, RunPool
 from hothouse.sweeps.read import read_plan, ready
@@ -42,7 +42,7 @@ from hothouse.sweeps.result import (
 )
 from hothouse.sweeps.search import Search, Trial
 from hothouse.sweeps.watcher import Watcher
-from server.record.journal import Journal, as_json
+from server.record.journal import JsonLinesFile, as_json
 
 _WAIT = 0.5
 """Seconds between two looks at how runs are going, for the display."""
@@ -84,16 +84,16 @@ def sweep(
     goal = ready(plan)
     workers = workers or processors()
     at_once = _at_once(plan, workers, at_once)
-    home = _home(plan, folder)
+    home = _sweep_folder(plan, folder)
     if not allow_changes:
-        _check_ground(home)
-    with _held(home), _pool(engine, workers, at_once, home, watcher) as pool:
+        _check_data_and_software(home)
+    with _locked(home), _pool(engine, workers, at_once, home, watcher) as pool:
         write_whole(home / SCENARIO, dump_scenario(plan.scenario).encode())
         try:
             _Start(plan, goal, home, pool, watcher, workers // at_once, allow_changes).run()
         finally:
             watcher.stop()
-            leave(Sweep(home))
+            write_outputs(Sweep(home))
     return Sweep(home)
 
 
@@ -111,10 +111,10 @@ class _Start:
         allow_changes: bool,
     ) -> None:
         """`workers` is how many each run has."""
-        self._plan, self._goal, self._home, self._pool, self._watcher = plan, goal, home, pool, watcher
+        self._plan, self._goal, self._sweep_folder, self._pool, self._watcher = plan, goal, home, pool, watcher
         self._workers, self._allow_changes = workers, allow_changes
         past = read_record(home)
-        self._journal = Journal(home / RECORD, past)
+        self._journal = JsonLinesFile(home / RECORD, past)
         self._values: dict[str, dict[str, Any]] = {}
         self._latest = {entry["run"]: entry for entry in past}
         if plan.scenario.search:
@@ -126,7 +126,7 @@ class _Start:
     def run(self) -> None:
         """All runs that are left."""
         self._summarize("incomplete")
-        self._watcher.started(self._home, self._plan.count, self._plan.rounds, self._goal)
+        self._watcher.started(self._sweep_folder, self._plan.count, self._plan.rounds, self._goal)
         under_way = 0
         try:
             while True:
@@ -154,7 +154,7 @@ class _Start:
             assert outcome is not None
             self._end(name, outcome)
             return False
-        job = Job(self._home / RUNS / name, scenario, self._workers, trial.rule, self._allow_changes)
+        job = Job(self._sweep_folder / RUNS / name, scenario, self._workers, trial.rule, self._allow_changes)
         self._note(name, "running")
         self._pool.submit(job)
         self._watcher.run_started(name, job.folder, scenario.federation.rounds)
@@ -165,7 +165,7 @@ class _Start:
 
         What failed in a matrix is tried again. In a search later trials were chosen by it.
         """
-        if summary_of(self._home / RUNS / name).get("status") == "complete":
+        if summary_of(self._sweep_folder / RUNS / name).get("status") == "complete":
             return RunOutcome("complete")
         entry = self._latest.get(name, {})
         if self._plan.scenario.search and entry.get("status") in _FINAL:
@@ -173,7 +173,7 @@ class _Start:
         return None
 
     def _end(self, name: str, outcome: RunOutcome) -> None:
-        history = history_of(self._home / RUNS / name)
+        history = history_of(self._sweep_folder / RUNS / name)
         if self._latest.get(name, {}).get("status") != outcome.status:
             self._note(name, outcome.status, outcome.reason)
         if outcome.status != "interrupted":
@@ -193,7 +193,7 @@ class _Start:
             "keys": self._plan.keys,
             "goal": asdict(self._goal) if self._goal else None,
         }
-        write_whole(self._home / SUMMARY, (as_json(summary, indent=2) + "\n").encode())
+        write_whole(self._sweep_folder / SUMMARY, (as_json(summary, indent=2) + "\n").encode())
 
 
 def _at_once(plan: Plan, workers: int, at_once: int | None) -> int:
@@ -204,13 +204,13 @@ def _at_once(plan: Plan, workers: int, at_once: int | None) -> int:
     return at_once or (min(most, plan.scenario.search.parallel) if plan.scenario.search else most)
 
 
-def _home(plan: Plan, out: Path | None) -> Path:
+def _sweep_folder(plan: Plan, out: Path | None) -> Path:
     """The sweep's folder: a new one, or one that holds this sweep. Raises InputError where it holds another."""
     if out is None or not is_sweep(out):
         home = new_folder(f"{plan.scenario.name}-sweep", out)
         write_whole(home / SCENARIO, dump_scenario(plan.scenario).encode())
         return home
-    before, now = _sameness(read_plan(out / SCENARIO).scenario), _sameness(plan.scenario)
+    before, now = _fixed_settings(read_plan(out / SCENARIO).scenario), _fixed_settings(plan.scenario)
     differing = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     if differing:
         lines = [f"  {key}: was {before.get(key, 'not set')}, is {now.get(key, 'not set')}" for key in differing]
@@ -218,7 +218,7 @@ def _home(plan: Plan, out: Path | None) -> Path:
     return out
 
 
-def _check_ground(home: Path) -> None:
+def _check_data_and_software(home: Path) -> None:
     """Raise InputError where finished runs of a sweep stand on other data or other software than the next ones will."""
     software, keys, changed = identity(), dict[str, str](), dict[str, list[str]]()
     for folder in sorted(path for path in (home / RUNS).glob("*") if path.is_dir()):
@@ -239,7 +239,7 @@ def _check_ground(home: Path) -> None:
         raise InputError(f"{told}\n--allow-changes keeps them; --out DIR starts anew")
 
 
-def _sameness(scenario: Scenario) -> dict[str, Any]:
+def _fixed_settings(scenario: Scenario) -> dict[str, Any]:
     """What may not change when a sweep is resumed: everything but how many values, seeds and trials it has."""
     values = flat(scenario.model_dump(mode="json", exclude_none=True, exclude={"tracking"}))
     kept = {key: value for key, value in values.items() if key not in _MAY_CHANGE}
@@ -247,7 +247,7 @@ def _sameness(scenario: Scenario) -> dict[str, Any]:
 
 
 @contextmanager
-def _held(home: Path) -> Iterator[None]:
+def _locked(home: Path) -> Iterator[None]:
     """The sweep's folder for this process alone. Raises InputError where another process has it."""
     try:
         with FileLock(home / ".lock", timeout=0):

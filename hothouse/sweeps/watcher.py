@@ -60,7 +60,7 @@ class Watcher:
         self.running[name] = ActiveRun(folder, rounds, time.monotonic(), first)
 
     def run_ended(self, name: str, outcome: RunOutcome, metrics: Metrics) -> None:
-        """A run is over, `metrics` its last round; one that was over before was not started again."""
+        """A run is over, `metrics` its last round; one that had finished before was not started again."""
         under = self.running.pop(name, None)
         if under is None:
             self._rounds_before += self.rounds // max(1, self.planned)

@@ -1,4 +1,4 @@
-"""What the final model gets wrong on the server's rows: confusions or residuals, and the worst mistakes."""
+"""What the final model gets wrong on the server's examples: confusions or residuals, and the worst mistakes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Found = dict[str, Any]
 
 @torch.inference_mode()
 def final(model: Predictor, prepared: Prepared, batch_size: int) -> Found | None:
-    """What final.json holds; None where the server has no rows of its own.
+    """What final.json holds; None where the server has no examples of its own.
 
-    `split` and `rows` say what was looked at: the test rows, without those the validation rows. A classification
-    has `labels`, `label_rows` and `label_right` (how many rows each label has, and how many of them were
+    `split` and `rows` say what was looked at: the test examples, without those the validation examples. A
+    classification has `labels`, `label_rows` and `label_right` (how many rows each label has, and how many of them were
     recognized), and `confusions`, [label, prediction, rows] by codes into `labels`, most frequent first, all of
     them where there are at most 100 labels. A regression has `targets` and `predictions` of up to 2,000 evenly
     spaced rows in the target's own unit, (rows, targets), and `residuals`, the percentiles of

@@ -1,4 +1,4 @@
-"""The training objective of weights on clients' own training rows, by which some rules select and aggregate."""
+"""The training objective of weights on clients' own training examples, by which some rules select and aggregate."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Losses:
 
 
 class TrainingLosses:
-    """Asks clients for the objective on their training rows; they tell sums."""
+    """Asks clients for the objective on their training examples; they tell sums."""
 
     def __init__(self, context: RunContext) -> None:
         self._run = context

@@ -1,4 +1,4 @@
-"""Measuring the global model on the server's rows and on the clients' held-out ones, and each client's own model."""
+"""Measures the global model on the server's examples and the clients' held-out ones, and each client's own model."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from common.metrics import Sums, finish, primary, total
 from common.metrics.fairness import fairness
 from common.run_files import Metrics
 from server.evaluation.scores import ask_scores
-from server.exchange.costs import looking
+from server.exchange.costs import evaluation_cost
 from server.exchange.run_context import RunContext
 
 
 @dataclass(frozen=True)
-class Measured:
+class RoundMetrics:
     """How good the global model is, and the clients' own ones."""
 
     metrics: Metrics = field(default_factory=dict)
     """Named after their split: test_…, validation_… and, pooled over the clients, holdout_… and personal_…"""
     holders: Indices = field(default_factory=lambda: np.empty(0, np.int64))
-    """The ids of the clients that measured on their own held-out rows."""
+    """The ids of the clients that measured on their own held-out examples."""
     holdout: Sums = field(default_factory=dict)
     """What each of them found of the global model, each metric of shape (holders,)."""
     personal: Sums = field(default_factory=dict)
@@ -44,12 +44,12 @@ class RoundEvaluator:
         self._splits = {"test": prepared.test, "validation": prepared.validation}
         self._holding = np.flatnonzero(federation.holdout_sizes)
         self._rows_held = federation.holdout_sizes[self._holding]
-        costs = looking(self._run.evaluator.size, self._rows_held)
+        costs = evaluation_cost(self._run.evaluator.size, self._rows_held)
         self._holders = federation.cut(self._holding, context.blocks, costs) if len(self._holding) else []
 
     def __call__(
         self, weights: NamedArrays, versions: Indices, candidates: NamedArrays, starts: InitialWeights
-    ) -> Measured:
+    ) -> RoundMetrics:
         """A model's metrics: pooled, over the clients, and client by client; `weights` are parameters and buffers.
 
         `versions` has for every client of the federation the version of its state, `candidates` are the models that
@@ -58,7 +58,7 @@ class RoundEvaluator:
         _variance and _jain: see `fairness`. The same
         numbers of the clients' own models begin with personal_; a client that has nothing of its own yet uses
         the global model. Where clients keep all arrays to themselves there is no global model: nothing is measured
-        on the server's rows, and holdout_ is said of their own models too.
+        on the server's examples, and holdout_ is said of their own models too.
         """
         measured: Metrics = {}
         alone = len(self._run.settings.strategy.personal(weights)) == len(weights)
@@ -72,7 +72,7 @@ class RoundEvaluator:
         for split, sums in zip(("holdout", "personal"), found, strict=False):
             of_clients[split] = finish(sums, self._run.data_spec.task)
             measured |= self._named(split, total(sums)) | self._spread(split, of_clients[split])
-        return Measured(measured, holders, **of_clients)
+        return RoundMetrics(measured, holders, **of_clients)
 
     def _central(self, weights: NamedArrays, positions: NDArray[np.int64]) -> Sums:
         one = {name: tensor[None] for name, tensor in tensors(weights).items()}
@@ -82,7 +82,7 @@ class RoundEvaluator:
     def _on_clients(
         self, weights: NamedArrays, versions: Indices, candidates: NamedArrays, starts: InitialWeights
     ) -> tuple[Indices, list[Sums]]:
-        """The ids of the clients that answered, and for each model the sums over each one's held-out rows."""
+        """The ids of the clients that answered, and for each model the sums over each one's held-out examples."""
         models = {name: array[None] for name, array in weights.items()}
         if candidates:
             models = {name: np.concatenate([array, candidates[name]]) for name, array in models.items()}

@@ -37,7 +37,7 @@ class RunningStatistics:
         }
 
     def _gathered(self, parameters: NamedArrays, before: NamedArrays, blocks: list[Block]) -> NamedArrays:
-        """The mean and variance of what each normalization gets, over the blocks' training rows.
+        """The mean and variance of what each normalization gets, over the blocks' training examples.
 
         One query for each layer: what a layer gets depends on the statistics of those before it.
         """

@@ -1,4 +1,4 @@
-"""Asking clients how good models are on their own rows: sums come back, and those that cannot be right are left out."""
+"""Asks clients how good models are on their own examples: sums come back; those that cannot be right are left out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ask_scores(
     kept: int = 0,
     theirs: Collection[str] = (),
 ) -> Iterator[tuple[list[Block], list[Sums]]]:
-    """For each reply its blocks, and each of `models` models' sums over each of their clients' rows.
+    """For each reply its blocks, and each of `models` models' sums over each of their clients' examples.
 
     `rows` are how many of them each client has, in the order of the blocks' places; `own` and `kept` are as in
     `Exchange.ask`, `theirs` the arrays of the models that clients keep to themselves. What travels is counted. Where
@@ -59,7 +59,7 @@ def _check(found: list[Sums], models: int, rows: Indices, task: Task) -> None:
     clients = len(rows)
     for sums in found:
         if not np.array_equal(sums["rows"], rows):
-            raise ValueError("it claims other numbers of rows than there are")
+            raise ValueError("it claims other numbers of examples than there are")
         for name, array in sums.items():
             if array.dtype.kind not in "iuf" or array.shape[:1] != (clients,):
                 raise ValueError(f"its {name} is {array.dtype} of shape {array.shape}, for {clients} clients")

@@ -1,4 +1,4 @@
-"""Judging models: by the server on its validation rows, or by clients on their own held-out rows."""
+"""Judging models: by the server on its validation examples, or by clients on their own held-out examples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from common.errors import InputError, RunError
 from common.extend.strategy import Scores
 from common.metrics import METRICS, Sums, finish, primary, total
 from server.evaluation.scores import ask_scores
-from server.exchange.costs import looking
+from server.exchange.costs import evaluation_cost
 from server.exchange.run_context import RunContext
 
 _MODELS_AT_ONCE = 16
@@ -29,12 +29,12 @@ class ScenarioScorer:
         self.more_is_better = METRICS[self.metric].more_is_better
 
     def by_server(self, models: NamedArrays) -> Scores:
-        """Scores on the validation rows: models (models, *shape).
+        """Scores on the validation examples: models (models, *shape).
 
         Raises InputError where the server has none.
         """
         if not len(self._validation):
-            raise InputError("expected rows to judge by: a fraction above 0", "data.validation_fraction")
+            raise InputError("expected examples to judge by: a fraction above 0", "data.validation_fraction")
         size = np.array([len(self._validation)])
         scores = []
         for first in range(0, len(next(iter(models.values()))), _MODELS_AT_ONCE):
@@ -46,16 +46,16 @@ class ScenarioScorer:
         return np.array(scores)
 
     def by_clients(self, models: NamedArrays, judges: Indices) -> Scores:
-        """Pooled scores on the held-out rows of the clients at the positions `judges`, who tell sums only.
+        """Pooled scores on the held-out examples of the clients at the positions `judges`, who tell sums only.
 
         Raises InputError where none of them holds rows out.
         """
         holders = judges[self._run.federation.holdout_sizes[judges] > 0]
         if not len(holders):
             raise InputError(
-                "expected rows of their own that clients judge by: a fraction above 0", "data.client_holdout"
+                "expected examples of their own that clients judge by: a fraction above 0", "data.client_holdout"
             )
-        costs = len(next(iter(models.values()))) * looking(
+        costs = len(next(iter(models.values()))) * evaluation_cost(
             self._run.evaluator.size, self._run.federation.holdout_sizes[holders]
         )
         blocks = self._run.federation.cut(holders, self._run.blocks, costs)
@@ -69,7 +69,7 @@ class ScenarioScorer:
                 part = slice(start, start := start + len(block.clients))
                 found[block.index] = [total({name: array[part] for name, array in sums.items()}) for sums in scores]
         if not found:
-            raise RunError("no client judged the round's networks; events.jsonl says what happened")
+            raise RunError("no client judged the round's networks; see events.jsonl")
         parts = [found[index] for index in sorted(found)]
         pooled = [
             {name: sum((part[model][name] for part in parts), np.zeros(1)) for name in parts[0][model]}

@@ -136,7 +136,7 @@ class ClientStateSync:
             RESTORE, {}, self._run.federation.cut(kept.places, self._run.blocks), theirs
         ):
             if arrival.content is None:
-                raise RunError(f"what clients kept could not be given back to them: {arrival.error}")
+                raise RunError(f"clients' states could not be restored: {arrival.error}")
 
 
 def _within(blocks: list[Block]) -> Indices:

@@ -20,11 +20,11 @@ _CLIENT = 1e-6
 """What a client costs whatever its rows and its network."""
 
 
-def training(settings: Training, parameters: int, rows: Indices, passes: int = 0) -> Seconds:
+def training_cost(settings: Training, parameters: int, rows: Indices, passes: int = 0) -> Seconds:
     """A round of local training: every number of the network once forward and twice backward for each row.
 
     A step moves every number once more, and so does the sum of the clients' networks. `passes` are those over all of a
-    client's rows beside its training.
+    client's examples beside its training.
     """
     epochs = settings.epochs or 1
     if settings.batch_size == "full":
@@ -39,7 +39,7 @@ def training(settings: Training, parameters: int, rows: Indices, passes: int = 0
     return costs
 
 
-def looking(numbers: int, rows: Indices) -> Seconds:
+def evaluation_cost(numbers: int, rows: Indices) -> Seconds:
     """Looking at rows once, with `numbers` multiply-adds for each: an evaluation, sums over columns."""
     costs: Seconds = (_CLIENT + float(numbers) * rows / _RATE).astype(np.float64)
     return costs

@@ -22,7 +22,7 @@ from common.extend.results import Block
 from common.messages import MessageRecords
 from common.tasks import Label
 from common.wording import first_few
-from server.exchange.costs import looking
+from server.exchange.costs import evaluation_cost
 from server.exchange.federation import Federation
 from server.exchange.sending import Exchange
 
@@ -42,7 +42,7 @@ def agree_on_data(
 ) -> DataSpec:
     """Labels, categories, scaling, fills and words.
 
-    Columns' standard deviations are in it `with_spread`, labels' training rows `with_labels`.
+    Columns' standard deviations are in it `with_spread`, labels' training examples `with_labels`.
 
     Raises RunError where a host does not answer, or not what it was asked.
     """
@@ -50,7 +50,7 @@ def agree_on_data(
     columns = sorted_columns(meta.columns)
     features, targets = math.prod(meta.row_shape) if meta.text is None else 0, meta.targets
     sizes = federation.training_sizes
-    everyone = federation.cut(np.arange(len(sizes)), blocks, looking(features or _TEXT, sizes))
+    everyone = federation.cut(np.arange(len(sizes)), blocks, evaluation_cost(features or _TEXT, sizes))
     shift, scale = np.zeros(features + targets), np.ones(features + targets)
     fill, indicators, spread = np.full(features, np.nan), [], np.empty(0)
     if meta.scaling == "bytes":
@@ -90,7 +90,7 @@ def agree_on_data(
 
 
 def _moments(exchange: Exchange, blocks: list[Block], columns: int) -> Moments:
-    """The moments of all clients' training rows, added up in block order."""
+    """The moments of all clients' training examples, added up in block order."""
 
     def read(content: RecordDict, asked: list[Block]) -> list[tuple[int, Moments]]:
         found = messages.read_moments(content)
@@ -100,7 +100,7 @@ def _moments(exchange: Exchange, blocks: list[Block], columns: int) -> Moments:
             if not (np.isfinite(one.total).all() and np.isfinite(one.spread).all() and (one.spread >= 0).all()):
                 raise ValueError("sums that are negative, infinite or not a number")
             if not ((one.count >= 0) & (one.count <= one.rows)).all():
-                raise ValueError("counts that are negative or beyond the rows")
+                raise ValueError("counts that are negative or more than there are examples")
         return [(block.index, moments) for block, moments in zip(asked, found, strict=True)]
 
     found = dict(_answers(exchange, messages.MOMENTS, {}, blocks, read, "the columns' scaling"))
@@ -108,7 +108,7 @@ def _moments(exchange: Exchange, blocks: list[Block], columns: int) -> Moments:
 
 
 def _label_counts(exchange: Exchange, blocks: list[Block], labels: Sequence[Label]) -> Numbers:
-    """All clients' training rows of each label, (classes,)."""
+    """All clients' training examples of each label, (classes,)."""
     total: Counter[str] = Counter()
     for counts in _answers(exchange, messages.LABELS, {}, blocks, _counts, "the labels' weights"):
         total.update(counts)
@@ -116,7 +116,7 @@ def _label_counts(exchange: Exchange, blocks: list[Block], labels: Sequence[Labe
 
 
 def _medians(exchange: Exchange, blocks: list[Block], columns: Indices, numbers: Numbers) -> Numbers:
-    """The medians of raw features of all clients' training rows, which have so many numbers each."""
+    """The medians of raw features of all clients' training examples, which have so many numbers each."""
     search, shape = MedianSearch(numbers.astype(np.int64)), (2, len(columns), 256)
 
     def read(content: RecordDict, asked: list[Block]) -> list[NDArray[np.int64]]:

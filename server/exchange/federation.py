@@ -17,7 +17,7 @@ from common.errors import RunError
 from common.extend.results import Block
 from common.messages import DATA, Compiled, Hosting, write_data
 from server.exchange.blocks import cut
-from server.exchange.costs import Seconds, looking
+from server.exchange.costs import Seconds, evaluation_cost
 from server.exchange.sending import Carrier, replies
 from server.grid.base import DirectGrid
 
@@ -58,10 +58,10 @@ class Federation:
     def cut(self, chosen: Indices, blocks: int, costs: Seconds | None = None) -> list[Block]:
         """Blocks of the clients at the positions `chosen`, in that order.
 
-        `costs` has an entry for each of them; without it they cost what looking at their training rows does.
+        `costs` has an entry for each of them; without it they cost what looking at their training examples does.
         """
         if costs is None:
-            costs = looking(_NUMBERS, self.training_sizes[chosen])
+            costs = evaluation_cost(_NUMBERS, self.training_sizes[chosen])
         owners = None if self.owners is None else self.owners[chosen]
         return cut(self.clients[chosen], costs, blocks, owners)
 
@@ -88,11 +88,11 @@ def discover(grid: Carrier, own: Prepared) -> Federation:
             hosting = Hosting.read(reply.content)
             _check_numbers(hosting, own.everyone)
         except Exception as error:  # whatever a stranger's bytes do to a parser
-            raise RunError(f"what node {node} says of itself is refused: {type(error).__name__}: {error}") from None
+            raise RunError(f"node {node} sent an invalid description: {type(error).__name__}: {error}") from None
         if len(hosting.clients):
             answers[node] = hosting
     if not answers:
-        raise RunError("no node takes part")
+        raise RunError("no node is connected")
     nodes = sorted(answers, key=lambda node: (int(answers[node].clients[0]), node))
     hosts = [answers[node] for node in nodes]
     for node, host in zip(nodes, hosts, strict=True):
@@ -114,7 +114,7 @@ def discover(grid: Carrier, own: Prepared) -> Federation:
     if len(twice):
         homes_of = [str(node) for node, host in zip(nodes, hosts, strict=True) if twice[0] in host.clients]
         raise RunError(
-            f"client {twice[0]} lives on more than one node: {', '.join(homes_of)}; "
+            f"client {twice[0]} is on more than one node: {', '.join(homes_of)}; "
             "give each node a folder of its own from `hothouse cut`"
         )
     return Federation(
@@ -140,7 +140,7 @@ def _check_numbers(hosting: Hosting, everyone: int) -> None:
     if len(hosting.clients) and hosting.clients.max() >= everyone:
         raise ValueError(f"it has client {hosting.clients.max()}; the data has {everyone} clients, from 0 on")
     if len(np.unique(hosting.clients)) != len(hosting.clients):
-        raise ValueError("it has a client twice")
+        raise ValueError("it lists a client twice")
 
 
 def _check_same_kind(node: int, meta: Meta, own: Prepared) -> None:
@@ -160,7 +160,7 @@ def _check_same_kind(node: int, meta: Meta, own: Prepared) -> None:
                 f"{_short(differs[0])} in place of {_short(differs[1])}; cut all parts at once"
             )
     if meta.key and meta.key != own.key:
-        raise RunError(f"node {node} has a part of other data than the server: cut all parts at once")
+        raise RunError(f"node {node} has data from another cut than the server; cut all parts at once")
 
 
 def _short(value: object) -> str:

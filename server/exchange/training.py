@@ -13,10 +13,10 @@ from common.errors import InputError, RunError
 from common.extend.results import Block, BlockResult
 from common.messages import BUFFERS, MessageRecords
 from server.exchange.assignment import Assignment, RoundResults
-from server.exchange.costs import training
+from server.exchange.costs import training_cost
 from server.exchange.run_context import RunContext
 from server.exchange.sending import Reply
-from server.exchange.validation import Refused, Validator
+from server.exchange.validation import RefusedReply, Validator
 
 _LETTERS = 2000
 """How much of a reason is kept: a client may say what it likes."""
@@ -40,8 +40,8 @@ class Training:
         least = federation.min_clients if federation.selection.sampling_rate() is None else 0
         if took_part.sum() < least:
             raise RunError(
-                f"round {number}: {took_part.sum()} of {len(cohort)} clients gave a usable answer, "
-                f"federation.min_clients is {least}; logs/run.log says what happened"
+                f"round {number}: {took_part.sum()} of {len(cohort)} clients sent a usable reply, "
+                f"federation.min_clients is {least}; see logs/run.log"
             )
         loss = float(np.average(losses[took_part], weights=examples[took_part])) if took_part.any() else math.nan
         usable = [result for result in results if result.weight > 0]
@@ -88,12 +88,12 @@ class Training:
         """Who trains together a network of `size` parameters, without the blocks that are left out."""
         settings, strategy = self._run.scenario.training, self._run.scenario.federation.strategy
         pooled, rows = strategy.pooled, self._run.federation.training_sizes[assignment.cohort]
-        costs = training(settings, size, rows, strategy.passes(settings))
+        costs = training_cost(settings, size, rows, strategy.passes(settings))
         blocks = self._run.federation.cut(
             assignment.cohort, 1 if pooled else self._run.scenario.federation.blocks, costs
         )
         if pooled and len(blocks) > 1:
-            raise InputError("a strategy for clients on several hosts: rows do not travel", "federation.strategy")
+            raise InputError("a strategy for clients on several hosts: examples do not travel", "federation.strategy")
         for block in blocks:
             if block.index in assignment.without:
                 self._exclude([block], assignment.without[block.index])
@@ -122,7 +122,7 @@ class Training:
             return
         try:
             checked = validator.blocks(arrival.blocks, validator.read(arrival.blocks, arrival.content))
-        except Refused as refusal:
+        except RefusedReply as refusal:
             self._exclude(arrival.blocks, f"the reply is refused: {refusal}")
             return
         for result in checked:

@@ -24,7 +24,7 @@ _AT_ONCE = 1 << 17
 """Numbers looked at together: what is computed of them stays in the processor's cache."""
 
 
-class Refused(Exception):
+class RefusedReply(Exception):
     """A reply, or a block of it, that cannot be used; the message says why."""
 
 
@@ -62,19 +62,22 @@ class Validator:
         try:
             return TrainReply.read(content)
         except Exception as error:  # whatever a stranger's bytes do to a parser
-            raise Refused(f"it cannot be read: {type(error).__name__}: {error}") from None
+            raise RefusedReply(f"it cannot be read: {type(error).__name__}: {error}") from None
 
     def blocks(self, asked: list[Block], reply: TrainReply) -> list[BlockResult | tuple[Block, str]]:
         """Each block's result, or why it is refused. Raises Refused for a reply that does not fit at all."""
         clients = np.concatenate([block.clients for block in asked])
-        _expect(reply.round == self._round, f"it is about round {reply.round}, not {self._round}")
-        _expect(np.array_equal(reply.blocks.clients, clients), "it is about other clients than it was asked for")
-        _expect(reply.blocks.sizes.tolist() == [len(block.clients) for block in asked], "it cuts other blocks")
-        _expect(reply.weights.shape == (len(asked),), "it has not one weight per block")
+        _expect(reply.round == self._round, f"it belongs to round {reply.round}, not {self._round}")
+        _expect(np.array_equal(reply.blocks.clients, clients), "it has other clients than requested")
+        _expect(
+            reply.blocks.sizes.tolist() == [len(block.clients) for block in asked],
+            "its blocks differ from the requested ones",
+        )
+        _expect(reply.weights.shape == (len(asked),), "expected one weight per block")
         for name, array in reply.metrics.items():
             _expect(array.shape == clients.shape, f"its {name} are not one number per client")
             if array.dtype.kind not in "biuf":
-                raise Refused(f"its {name} are {array.dtype}, which are no numbers")
+                raise RefusedReply(f"its {name} are {array.dtype}, which are no numbers")
         own = ["weight"] if self._weighting == "custom" else []
         bits = [] if self._private is None else ["unclipped"]
         for name in ("examples", "train_loss", *own, *bits):
@@ -82,22 +85,22 @@ class Validator:
         whole = {"parameters": self._like, BUFFERS: self._buffers}
         rows = {kind for kind, like in whole.items() if like and self._strategy.needs_client_updates}
         for kind in reply.rows.keys() - rows:
-            raise Refused(f"it has {kind} of each client, which nobody asked for")
+            raise RefusedReply(f"it has {kind} of each client, which was not requested")
         for kind in sorted(rows - reply.rows.keys()):
-            raise Refused(f"it has no {kind} of each client")
+            raise RefusedReply(f"it has no {kind} of each client")
         _expect((BUFFERS in reply.sums) == bool(self._buffers), "it has no running statistics, or should have none")
         kinds = {"parameters"} if self._like else set()
         kinds |= set(self._strategy.sums)
         known = kinds | {BUFFERS} | {f"{kind}.{BUFFERS}" for kind in kinds}
         for kind in reply.sums.keys() - known:
-            raise Refused(f"it has sums of {kind}, which nobody asked for")
+            raise RefusedReply(f"it has sums of {kind}, which was not requested")
         for kind in sorted(kinds - reply.sums.keys()):
-            raise Refused(f"it has no sums of {kind}")
+            raise RefusedReply(f"it has no sums of {kind}")
         for kind, sums in reply.sums.items():
             self._check_like(sums, kind, len(asked))
         for kind, named in reply.rows.items():
             self._check_like(named, kind, len(clients))
-        _expect(set(reply.excluded) <= set(clients.tolist()), "it excludes clients that it was not asked for")
+        _expect(set(reply.excluded) <= set(clients.tolist()), "it excludes clients that were not requested")
         changes = self._changes(reply.sums.get("parameters", {}), reply.weights)
         changes_each = self._changes(reply.rows.get("parameters", {}), np.ones(len(clients)))
         # Parameters that change by a finite length are finite.
@@ -124,8 +127,10 @@ class Validator:
                 used = result.metrics["examples"] > 0
                 longest = max(changes[place], np.max(changes_each[part][used], initial=0.0))
                 if not longest <= self._limits.update_norm:
-                    raise Refused(f"it changes the weights by {longest:.3g}, more than federation.limits.update_norm")
-            except Refused as refusal:
+                    raise RefusedReply(
+                        f"it changes the weights by {longest:.3g}, more than federation.limits.update_norm"
+                    )
+            except RefusedReply as refusal:
                 checked.append((result.block, str(refusal)))
             else:
                 checked.append(result)
@@ -134,14 +139,14 @@ class Validator:
     def _check_like(self, arrays: NamedArrays, kind: str, rows: int) -> None:
         expected_like = self._buffers if kind.endswith(BUFFERS) else self._like
         if set(arrays) != set(expected_like):
-            raise Refused(f"it has {kind} named {sorted(arrays)}")
+            raise RefusedReply(f"it has {kind} named {sorted(arrays)}")
         for name, array in arrays.items():
             like = expected_like[name]
             expected = (rows, *like.shape)
             if array.shape != expected:
-                raise Refused(f"its {name} has the shape {array.shape}, not {expected}")
+                raise RefusedReply(f"its {name} has the shape {array.shape}, not {expected}")
             if array.dtype != like.dtype:
-                raise Refused(f"its {name} is {array.dtype}, not {like.dtype}")
+                raise RefusedReply(f"its {name} is {array.dtype}, not {like.dtype}")
 
     def _changes(self, totals: NamedArrays, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """‖totals/weights − θ‖₂ of each row: (rows,); 0 where there is no weight, or nothing is sent.
@@ -167,16 +172,16 @@ class Validator:
         rows = self._sizes[np.searchsorted(self._clients, clients)]
         if result.excluded:
             rows = np.where(np.isin(clients, list(result.excluded)), 0, rows)
-        _expect(np.array_equal(result.metrics["examples"], rows), "it claims other numbers of rows than there are")
+        _expect(np.array_equal(result.metrics["examples"], rows), "it claims other numbers of examples than there are")
         if not self._weighs(result, rows):
-            raise Refused(f"it claims a weight of {result.weight:g} for {rows.sum()} rows")
+            raise RefusedReply(f"it claims a weight of {result.weight:g} for {rows.sum()} examples")
 
     def _weighs(self, result: BlockResult, rows: Indices) -> bool:
         """Whether a block's weight is that of its clients, which have so many rows."""
         if self._weighting == "custom":
             own = np.where(rows > 0, result.metrics["weight"], 0)
             return bool((own >= 0).all() and np.isclose(result.weight, own.sum(), rtol=1e-9, atol=0))
-        return bool(result.weight == (rows.sum() if self._weighting == "rows" else (rows > 0).sum()))
+        return bool(result.weight == (rows.sum() if self._weighting == "examples" else (rows > 0).sum()))
 
 
 def _finite(array: NDArray[Any]) -> NDArray[np.bool_]:
@@ -222,4 +227,4 @@ def _bytes(array: Array) -> int:
 
 def _expect(holds: bool, complaint: str) -> None:
     if not holds:
-        raise Refused(complaint)
+        raise RefusedReply(complaint)

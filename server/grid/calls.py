@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import ray
 
-from server.grid.pool import WorkerPool, told_by_ray
+from server.grid.pool import WorkerPool, ray_reason
 from server.grid.wire import Packet
 
 
-class _Called(NamedTuple):
+class _Call(NamedTuple):
     number: int
     actor: Any
 
@@ -19,10 +19,10 @@ class _Called(NamedTuple):
 class Calls(WorkerPool):
     """Actors spread over the machines of a cluster."""
 
-    def start(self, number: int) -> _Called:
-        return _Called(number, self._actor("SPREAD"))
+    def start(self, number: int) -> _Call:
+        return _Call(number, self._actor("SPREAD"))
 
-    def ask(self, worker: _Called, method: str, *arguments: Any) -> Any:
+    def ask(self, worker: _Call, method: str, *arguments: Any) -> Any:
         return getattr(worker.actor, method).remote(*arguments)
 
     def wait(self, asked: Collection[Any], timeout: float) -> list[Any]:
@@ -30,7 +30,7 @@ class Calls(WorkerPool):
         return list(done)
 
     def answer(self, asked: Any) -> Any:
-        with told_by_ray():
+        with ray_reason():
             return ray.get(asked)
 
     def store(self, packet: Packet) -> Any:

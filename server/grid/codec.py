@@ -7,7 +7,7 @@ from typing import Any
 from flwr.app import ArrayRecord
 
 from server.grid.pool import WorkerPool
-from server.grid.shared_buffers import SharedBuffer, SharedBuffers, Written, write
+from server.grid.shared_buffers import BufferedPacket, SharedBuffer, SharedBuffers, write
 from server.grid.wire import Packet, packed, unpacked
 from server.grid.worker import Request, Response
 
@@ -30,9 +30,9 @@ class Codec:
             return [None, packet, *records], None
         return [slate.place, write(packet, slate.place, slate.memory), *records], slate
 
-    def read(self, answered: Packet | Written | None, slate: SharedBuffer | None) -> Response | None:
+    def read(self, answered: Packet | BufferedPacket | None, slate: SharedBuffer | None) -> Response | None:
         """What `ClientWorker.answer` gave; None where the question must be sent again, without a slate."""
-        if isinstance(answered, Written):
+        if isinstance(answered, BufferedPacket):
             assert slate is not None
             answered = self._slates.read(answered, slate)
         elif slate is not None:
@@ -67,5 +67,5 @@ class Codec:
             written = packet if slate is None else write(packet, slate.place, slate.memory)
             if slate is not None:
                 self._full.append(slate)
-            self._stored[id(record)] = written if isinstance(written, Written) else self._pool.store(packet)
+            self._stored[id(record)] = written if isinstance(written, BufferedPacket) else self._pool.store(packet)
         return self._stored[id(record)]

@@ -85,7 +85,7 @@ class WorkerPool(ABC):
 
 
 @contextmanager
-def told_by_ray() -> Iterator[None]:
+def ray_reason() -> Iterator[None]:
     """Raise what Ray has to tell of a worker as `WorkerPool.answer` does."""
     try:
         yield

@@ -24,7 +24,7 @@ from server.grid.codec import Codec
 from server.grid.machine import Machine
 from server.grid.pool import HUNG_UP, Worker, WorkerDied, WorkerFailed, WorkerPool, on_one_line
 from server.grid.shared_buffers import SharedBuffer
-from server.grid.socket_pool import SocketPool, within_reach
+from server.grid.socket_pool import SocketPool, is_local
 from server.grid.wire import packed
 from server.grid.worker import Request, Response
 
@@ -94,7 +94,7 @@ class RayGrid(DirectGrid):
         """
         super().__init__(node_configs, run_config, run_id)
         self._workers, self._session = workers, session
-        near = machine is None and within_reach(workers)
+        near = machine is None and is_local(workers)
         self._pool: WorkerPool = (SocketPool if near else Calls)(client_app, run_id, machine)
         self._queue: deque[_Task] = deque()
         self._running: dict[Any, tuple[Worker, _Task]] = {}
@@ -278,7 +278,9 @@ class RayGrid(DirectGrid):
         end = time.monotonic() + _DYING_SECONDS
         while not self._recovered():
             if self._session is None or time.monotonic() > end:
-                raise RunError(f"Ray hung up: {on_one_line(error)}; hothouse resume goes on") from error
+                raise RunError(
+                    f"Ray stopped responding: {on_one_line(error)}; hothouse resume continues the run"
+                ) from error
             time.sleep(0.01)
 
     def _look_for_company(self, heard: bool) -> None:
@@ -288,7 +290,7 @@ class RayGrid(DirectGrid):
             self._heard = now
         elif now - self._heard > _LONELY_SECONDS:
             if not ray.cluster_resources().get("CPU", 0):
-                raise RunError("no machine of the Ray cluster has a processor left; hothouse resume goes on with it")
+                raise RunError("no machine of the Ray cluster has a processor left; hothouse resume continues the run")
             self._heard = now
 
     def _start_all(self) -> None:

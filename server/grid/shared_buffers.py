@@ -32,7 +32,7 @@ _LINE = 64
 _numbers = itertools.count()
 
 
-class Place(NamedTuple):
+class BufferPlace(NamedTuple):
     """Where another process finds a slate."""
 
     process: int
@@ -41,11 +41,11 @@ class Place(NamedTuple):
     """No other slate has it: descriptors are used again."""
 
 
-class Written(NamedTuple):
+class BufferedPacket(NamedTuple):
     """A packet whose arrays lie on a slate."""
 
     head: bytes
-    place: Place
+    place: BufferPlace
     spans: list[tuple[int, int]]
     """Where each array begins and ends."""
 
@@ -54,7 +54,7 @@ class Written(NamedTuple):
 class SharedBuffer:
     """One that this process has made."""
 
-    place: Place
+    place: BufferPlace
     memory: mmap.mmap
 
     @classmethod
@@ -62,7 +62,7 @@ class SharedBuffer:
         """An empty one. Raises OSError where there is none to be had."""
         descriptor = os.memfd_create("hothouse-slate")
         os.ftruncate(descriptor, _SIZE)
-        return cls(Place(os.getpid(), descriptor, next(_numbers)), mmap.mmap(descriptor, _SIZE))
+        return cls(BufferPlace(os.getpid(), descriptor, next(_numbers)), mmap.mmap(descriptor, _SIZE))
 
     def close(self) -> None:
         """Give its memory back, whoever has it mapped; a process forked from this one has no say in it."""
@@ -94,7 +94,7 @@ class SharedBuffers:
             self.on = False
             return None
 
-    def read(self, written: Written, slate: SharedBuffer) -> Packet:
+    def read(self, written: BufferedPacket, slate: SharedBuffer) -> Packet:
         """What an actor has written on a slate, as it lies there; afterwards the slate is blank again."""
         whole = np.frombuffer(slate.memory, np.uint8)
         whole.flags.writeable = False
@@ -116,7 +116,7 @@ class SharedBuffers:
             self._free.pop().close()
 
 
-def write(packet: Packet, place: Place, memory: mmap.mmap | None = None) -> Packet | Written:
+def write(packet: Packet, place: BufferPlace, memory: mmap.mmap | None = None) -> Packet | BufferedPacket:
     """Leave a packet's arrays on a slate, which the process that made it knows as `memory`.
 
     Those that are not worth it, or do not fit, stay in the packet.
@@ -131,10 +131,10 @@ def write(packet: Packet, place: Place, memory: mmap.mmap | None = None) -> Pack
     spans = [(begin, begin + array.nbytes) for begin, array in zip([0, *ends], arrays, strict=False)]
     for (begin, end), array in zip(spans, arrays, strict=True):
         whole[begin:end] = array
-    return Written(head, place, spans)
+    return BufferedPacket(head, place, spans)
 
 
-def copied(written: Written) -> Packet:
+def copied(written: BufferedPacket) -> Packet:
     """A packet of its own from what another process has written. Raises OSError where the slate cannot be had."""
     whole = np.frombuffer(_mapped(written.place), np.uint8)
     arrays: list[NDArray[np.uint8]] = [whole[begin:end].copy() for begin, end in written.spans]
@@ -142,7 +142,7 @@ def copied(written: Written) -> Packet:
 
 
 @lru_cache(maxsize=128)
-def _mapped(place: Place) -> mmap.mmap:
+def _mapped(place: BufferPlace) -> mmap.mmap:
     """Another process's slate. Mapped anew for each message it would cost as much as the message."""
     descriptor = os.open(f"/proc/{place.process}/fd/{place.descriptor}", os.O_RDWR | os.O_CLOEXEC)
     try:

@@ -36,7 +36,7 @@ _TELLING_SECONDS = 2.0
 
 
 @dataclass(eq=False)
-class _Line:
+class _Connection:
     """A worker, and the way to it once it is up."""
 
     number: int
@@ -59,19 +59,19 @@ class SocketPool(WorkerPool):
         self._door.bind(self._address)
         self._door.listen()
         self._serials = itertools.count()
-        self._expected: dict[int, _Line] = {}
+        self._expected: dict[int, _Connection] = {}
         """Lines of workers that are not up yet."""
         self._woken, self._bell = Pipe(duplex=False)
 
-    def start(self, number: int) -> _Line:
+    def start(self, number: int) -> _Connection:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        serial, line = next(self._serials), _Line(number, self._actor(here))
+        serial, line = next(self._serials), _Connection(number, self._actor(here))
         self._expected[serial] = line
         line.serving = line.actor.serve.remote(self._address, serial)
         line.serving.future().add_done_callback(lambda _: self._has_ended(serial, line))
         return line
 
-    def ask(self, worker: _Line, method: str, *arguments: Any) -> _Line:
+    def ask(self, worker: _Connection, method: str, *arguments: Any) -> _Connection:
         if worker.socket is None:
             worker.unsent = (method, *arguments)
         else:
@@ -80,7 +80,7 @@ class SocketPool(WorkerPool):
                 worker.socket.send((method, *arguments))
         return worker
 
-    def wait(self, asked: Collection[_Line], timeout: float) -> list[_Line]:
+    def wait(self, asked: Collection[_Connection], timeout: float) -> list[_Connection]:
         end = time.monotonic() + timeout
         while True:
             ended = [line for line in asked if line.ended]
@@ -95,7 +95,7 @@ class SocketPool(WorkerPool):
             if answered or ended or left == 0.0:
                 return [*answered, *(line for line in ended if line not in answered)]
 
-    def answer(self, asked: _Line) -> Any:
+    def answer(self, asked: _Connection) -> Any:
         given: Any = None
         try:
             # A process that the worker left behind may hold its end of the line open.
@@ -131,14 +131,14 @@ class SocketPool(WorkerPool):
                     connection.send(line.unsent)
                     line.unsent = None
 
-    def _has_ended(self, serial: int, line: _Line) -> None:
+    def _has_ended(self, serial: int, line: _Connection) -> None:
         """Told by a thread of Ray's."""
         line.ended = True
         self._expected.pop(serial, None)
         with suppress(OSError):
             self._bell.send_bytes(b"")
 
-    def _raise_worker_died(self, dead: _Line) -> None:
+    def _raise_worker_died(self, dead: _Connection) -> None:
         """Raise WorkerDied with what Ray knows of it."""
         try:
             ray.get(dead.serving, timeout=_TELLING_SECONDS)
@@ -149,7 +149,7 @@ class SocketPool(WorkerPool):
         raise WorkerDied("its line broke")
 
 
-def within_reach(workers: int) -> bool:
+def is_local(workers: int) -> bool:
     """Whether so many workers can be on this machine, at the ends of lines."""
     if sys.platform != "linux" or through_a_client():
         return False

@@ -18,7 +18,7 @@ from server.grid.base import SERVER_NODE
 from server.grid.client_app import answer, load_client_app
 from server.grid.machine import Machine
 from server.grid.peer import peer_user
-from server.grid.shared_buffers import Place, Written, copied, write
+from server.grid.shared_buffers import BufferedPacket, BufferPlace, copied, write
 from server.grid.wire import Packet, packed, unpacked
 from server.grid.worker_log import WarningLog
 
@@ -89,14 +89,14 @@ class ClientWorker:
             return Failure(f"{type(error).__name__}: {error}")
 
     def answer(
-        self, place: Place | None, asked: Packet | Written, *records: Packet | Written
-    ) -> Packet | Written | None:
+        self, place: BufferPlace | None, asked: Packet | BufferedPacket, *records: Packet | BufferedPacket
+    ) -> Packet | BufferedPacket | None:
         """An Answer to a Question, on the slate at `place` if there is one; None where slates cannot be had here.
 
         `records` are the message's shared records, to be put back into it.
         """
         try:
-            packets = [copied(packet) if isinstance(packet, Written) else packet for packet in (asked, *records)]
+            packets = [copied(packet) if isinstance(packet, BufferedPacket) else packet for packet in (asked, *records)]
         except OSError:
             return None
         question: Request = unpacked(packets[0])

@@ -37,7 +37,7 @@ class ConsoleObserver(Observer):
 
 
 @contextmanager
-def reported(folder: Path, writer: str) -> Iterator[None]:
+def report_at_end(folder: Path, writer: str) -> Iterator[None]:
     """However the run ends, have its report written by `writer`, a `module:function`; empty for none.
 
     The report is no part of the server, which may run where it is not installed; a run is worth more than its report.

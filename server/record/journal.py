@@ -14,7 +14,7 @@ from common.whole_files import write_whole
 Entry = dict[str, Any]
 
 
-class Journal:
+class JsonLinesFile:
     """Appends entries as they come; what could not be written waits until it can.
 
     Entries are kept in the file alone, so that a long run needs no more memory than a short one. An open file can

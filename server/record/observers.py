@@ -29,10 +29,10 @@ def observing(given: Any) -> Observer:
         FutureWarning,
         stacklevel=2,
     )
-    return _Before(given)
+    return _TwelveMethodObserver(given)
 
 
-class _Before(Observer):
+class _TwelveMethodObserver(Observer):
     def __init__(self, given: Any) -> None:
         self._given = given
 

@@ -12,7 +12,7 @@ from common.models.predictor import Predictor, to_bytes
 from common.run_files import Metrics
 from common.scenario import Scenario, dump_scenario
 from common.whole_files import write_whole
-from server.record.journal import Journal, as_json
+from server.record.journal import JsonLinesFile, as_json
 from server.record.resume import Resumed
 from server.record.summary import summarize
 
@@ -34,8 +34,8 @@ class Recorder(Observer):
     def __enter__(self) -> Recorder:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._describe()
-        self._metrics = Journal(self.folder / "metrics.jsonl", self._resumed.history)
-        self._events = Journal(self.folder / "events.jsonl", self._resumed.events)
+        self._metrics = JsonLinesFile(self.folder / "metrics.jsonl", self._resumed.history)
+        self._events = JsonLinesFile(self.folder / "events.jsonl", self._resumed.events)
         self._summarize(self._resumed.history, "incomplete", "the run has not ended")
         return self
 

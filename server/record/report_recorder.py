@@ -3,10 +3,10 @@
 | file | |
 |---|---|
 | `federation.json` | the clients: their names, their rows, their labels |
-| `clients.jsonl` | a line per round: who trained and with what loss, what each measured on its held-out rows |
+| `clients.jsonl` | a line per round: who trained and with what loss, what each measured on its held-out examples |
 | `workers.jsonl` | a line per round: how long each worker worked, in how many messages |
 | `ladder.jsonl` | a line per round in which networks competed: see `common.extend.leaderboard` |
-| `final.json` | what the final model gets wrong on the server's rows: see `server.evaluation.final` |
+| `final.json` | what the final model gets wrong on the server's examples: see `server.evaluation.final` |
 
 Of more than 1,000 clients, 1,000 evenly spaced ones are told of, so that files stay small however large the
 federation. Numbers have six digits that count.
@@ -32,7 +32,7 @@ from common.whole_files import write_whole
 from common.wording import short
 from server.evaluation.due import is_due
 from server.evaluation.final import final
-from server.record.journal import Entry, Journal, as_json
+from server.record.journal import Entry, JsonLinesFile, as_json
 from server.record.resume import Resumed
 
 _MOST_CLIENTS = 1000
@@ -134,7 +134,7 @@ class ReportRecorder(Observer):
             self._files["final.json"] = as_json(found).encode()
 
     def _looked_at(self) -> Entry:
-        """What can be said of rows that are here; a server without its clients' rows says nothing."""
+        """What can be said of rows that are here; a server without its clients' examples says nothing."""
         prepared, meta = self._prepared, self._prepared.meta
         if not np.isin(self._shown, prepared.clients).all():
             return {}
@@ -148,8 +148,8 @@ class ReportRecorder(Observer):
             "label_rows": counts[:, frequent].tolist(),
         }
 
-    def _journal(self, name: str) -> Journal:
-        return Journal(self.folder / f"{name}.jsonl", self._past(name))
+    def _journal(self, name: str) -> JsonLinesFile:
+        return JsonLinesFile(self.folder / f"{name}.jsonl", self._past(name))
 
     def _past(self, name: str) -> list[Entry]:
         """The lines of the rounds before this start, as they would be had the run not been meant to end there."""

@@ -12,7 +12,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @contextmanager
-def logged(folder: Path) -> Iterator[None]:
+def log_to_folder(folder: Path) -> Iterator[None]:
     """Write what is logged under a SuperLink into the run's folder; Flower's own log has it as well."""
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(folder / "logs" / "run.log", encoding="utf-8")

@@ -32,9 +32,9 @@ def summarize(scenario: Scenario, history: list[Metrics], status: str, reason: s
 
 
 def _best(history: list[Metrics], outcome: str) -> Metrics | None:
-    """The round that did best, never on test rows.
+    """The round that did best, never on test examples.
 
-    By the clients' own models where a run is about those, else by the validation rows, else by held-out rows.
+    By the clients' own models where a run is about those, else by the validation examples, else by held-out examples.
     """
     for split in ("personal", "validation", "holdout") if outcome == "own" else ("validation", "holdout"):
         for metric in primaries():

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from clients.augmentation.chosen import Placed
+from clients.augmentation.chosen import PlacedAugmentation
 from clients.augmentation.images import composed, resampled
 from common import seeds
 from common.augmentation.geometry import Crop, Flip, Rotation, Scale, Shear, Shift, identity
@@ -373,7 +373,7 @@ def test_gaps_stay_gaps_and_never_spread(kind: str) -> None:
 
 def test_blur_is_a_gaussian_of_a_width_of_its_own() -> None:
     images, sigma = RNG.random((4, 9, 12, 3)), 1.3
-    widths = seeds.uniforms(Placed(0, Blur(probability=1.0)).chosen(keys(4))[1], 1)[:, 0] * sigma
+    widths = seeds.uniforms(PlacedAugmentation(0, Blur(probability=1.0)).chosen(keys(4))[1], 1)[:, 0] * sigma
     found = on_images(images, {"kind": "blur", "sigma": sigma})
     for image, width, blurred in zip(images, widths, found, strict=True):
         kernel = np.exp(-0.5 * (np.arange(-4, 5) / width) ** 2)

@@ -72,7 +72,7 @@ class TestInterpolation:
         return federation(tmp_path, [40, 30], held=[5, 5])
 
     def made(self, prepared: Prepared, **options: float) -> tuple[np.ndarray, np.ndarray]:
-        rows = np.concatenate([prepared.training_rows(client) for client in (0, 1)])
+        rows = np.concatenate([prepared.training_examples(client) for client in (0, 1)])
         specs_ = Training(augmentation=[{"kind": "interpolation", "probability": 1.0, **options}]).augmentation  # type: ignore[arg-type]
         made = Pipeline(specs_, prepared.meta, np.empty(0), prepared)
         return rows, np.asarray(made.change(keys(len(rows)), rows)(torch.tensor(prepared.x[rows])))
@@ -81,8 +81,8 @@ class TestInterpolation:
         rows, found = self.made(prepared, most=0.8)
         shares = []
         for row, point in zip(rows.tolist(), found, strict=True):
-            client = 0 if row in prepared.training_rows(0) else 1
-            kin = [other for other in prepared.training_rows(client) if prepared.y[other] == prepared.y[row]]
+            client = 0 if row in prepared.training_examples(0) else 1
+            kin = [other for other in prepared.training_examples(client) if prepared.y[other] == prepared.y[row]]
             lines = [(other, prepared.x[other] - prepared.x[row]) for other in kin if other != row]
             on = [np.dot(point - prepared.x[row], way) / np.dot(way, way) for _, way in lines]
             near = [abs(prepared.x[row] + u * way - point).max() for u, (_, way) in zip(on, lines, strict=True)]
@@ -97,5 +97,5 @@ class TestInterpolation:
 
     def test_is_not_for_a_regression(self) -> None:
         spec = Training(augmentation=["interpolation"]).augmentation  # type: ignore[list-item]
-        with pytest.raises(InputError, match="rows of one class, and this is a regression"):
+        with pytest.raises(InputError, match="within a class, but the task is a regression"):
             check_augmentation(spec, plain_meta("regression", [], 3, 1))

@@ -178,7 +178,7 @@ def test_an_entry_of_two_words_comes_before_its_first_word() -> None:
 
 
 def test_the_same_word_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="is there twice, but for case, accents or apostrophes"):
+    with pytest.raises(ValueError, match="is given twice, but for case, accents or apostrophes"):
         synonyms.Synonyms(words={"don't": ("a",), "Don’t": ("b",)})
 
 

@@ -27,7 +27,7 @@ class Watch:
     """Looks at one client's network after each epoch and remembers the best, as the definition says."""
 
     def __init__(self, chosen: Scenario, prepared: Prepared, client: int) -> None:
-        rows, rule = prepared.holdout_rows(client), chosen.training.early_stopping
+        rows, rule = prepared.holdout_examples(client), chosen.training.early_stopping
         assert rule is not None
         self.patience, self.min_delta = rule.patience, rule.min_delta
         self.x, self.y = torch.tensor(prepared.x[rows]), torch.tensor(prepared.y[rows])

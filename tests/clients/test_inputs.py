@@ -16,7 +16,7 @@ from clients.batches import batches
 from clients.blocks.blocks import train_blocks
 from clients.compiled.library import library
 from clients.training import inputs as module
-from clients.training.inputs import Augment, fed
+from clients.training.inputs import Augment, inputs_of
 from common import seeds
 from common.data import Prepared
 from common.data.prepared import META
@@ -48,10 +48,10 @@ def seen(
     training = Training(epochs=3, batch_size=4, augmentation=augmentation)  # type: ignore[arg-type]
     ids, rows = np.array(clients), own_rows(prepared)
     keys = seeds.streams(0, "batches", round_number, ids)
-    steps = batches([prepared.training_rows(c) for c in clients], training, keys, torch.float32)
+    steps = batches([prepared.training_examples(c) for c in clients], training, keys, torch.float32)
     augment = Augment.of(Pipeline(training.augmentation, prepared.meta, np.empty(0)), 0, round_number, ids)
     found: list[list[Tensor]] = [[] for _ in clients]
-    for batch, x in fed(steps, rows, rows.fills(ids), augment):
+    for batch, x in inputs_of(steps, rows, rows.fills(ids), augment):
         for client in range(batch.active):
             found[client].append(x[client])
     return found
@@ -68,8 +68,10 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 def test_without_augmentation_rows_are_as_they_are(prepared: Prepared) -> None:
     rows = own_rows(prepared)
     training = Training(epochs=1, batch_size=4)
-    steps = list(batches([prepared.training_rows(0)], training, seeds.streams(0, "b", 1, np.array([0])), torch.float32))
-    for batch, x in fed(iter(steps), rows, None, None):
+    steps = list(
+        batches([prepared.training_examples(0)], training, seeds.streams(0, "b", 1, np.array([0])), torch.float32)
+    )
+    for batch, x in inputs_of(iter(steps), rows, None, None):
         assert torch.equal(x, rows.inputs(batch.rows))
     nothing = Augment.of(Pipeline((), prepared.meta, np.empty(0)), 0, 1, np.array([0]))
     assert nothing is None
@@ -110,7 +112,7 @@ def test_gaps_are_filled_with_the_clients_own_means(prepared: Prepared) -> None:
     """A value that goes missing becomes the mean of the client whose row it is, several steps at once too."""
     gone = [{"kind": "feature_dropout", "rate": 1.0, "probability": 1.0}]
     for client, found in enumerate(seen(prepared, [0, 1, 2, 3], gone)):
-        mean = torch.tensor(prepared.x[prepared.training_rows(client)].mean(axis=0), dtype=torch.float32)
+        mean = torch.tensor(prepared.x[prepared.training_examples(client)].mean(axis=0), dtype=torch.float32)
         assert all(torch.allclose(x, mean.expand_as(x), atol=1e-6) for x in found)
 
 
@@ -129,7 +131,7 @@ def test_augmented_training_is_training_on_what_is_seen(prepared: Prepared, engi
         network = starting_weights(chosen, prepared)
         step = torch.optim.SGD(network.parameters(), lr=0.1)
         keys = seeds.streams(0, "batches", 1, np.array([client]))
-        shard = prepared.training_rows(client)
+        shard = prepared.training_examples(client)
         for batch, x in zip(
             batches([shard], chosen.training, keys, torch.float32), seen(prepared, [client])[0], strict=True
         ):

@@ -1,4 +1,4 @@
-"""Cut for a deployment, each part holds its own clients' rows and no others, and all parts together everything."""
+"""Cut for a deployment, each part holds its own clients' examples and no others, and all parts together everything."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_client_is_on_one_node_with_the_rows_it_had(whole: Prepared, tmp_p
         assert (node.clients % NODES == number).all()
         assert len(node.x) == sum(node.training_sizes) + sum(node.holdout_sizes), "no other rows are there"
         for client in node.clients.tolist():
-            for rows_of in (Prepared.training_rows, Prepared.holdout_rows):
+            for rows_of in (Prepared.training_examples, Prepared.holdout_examples):
                 assert np.array_equal(node.x[rows_of(node, client)], whole.x[rows_of(whole, client)])
                 assert np.array_equal(node.y[rows_of(node, client)], whole.y[rows_of(whole, client)])
         assert len(node.test) == len(node.validation) == 0
@@ -49,7 +49,7 @@ def test_texts_are_cut_like_numbers(tmp_path: Path) -> None:
     scenario = load_scenario({"data": {"source": source, "partition": {"scheme": "iid", "clients": 4}}})
     whole = prepare(scenario)
     _, first, _ = [Prepared(folder) for folder in cut(whole, 2, tmp_path / "out")]
-    rows, before = first.training_rows(2), whole.training_rows(2)
+    rows, before = first.training_examples(2), whole.training_examples(2)
     assert [first.texts[row] for row in rows.tolist()] == [whole.texts[row] for row in before.tolist()]
 
 
@@ -62,7 +62,7 @@ def test_what_is_there_already_stays(whole: Prepared, tmp_path: Path) -> None:
 
 def test_a_folder_of_other_data_is_not_touched(whole: Prepared, tmp_path: Path) -> None:
     cut(whole, NODES, tmp_path)
-    with pytest.raises(InputError, match="node-0 holds a part of other data"):
+    with pytest.raises(InputError, match="node-0 holds a part of different data"):
         cut(whole, 2, tmp_path)
     with pytest.raises(InputError, match="there are only 7 clients"):
         cut(whole, 8, tmp_path / "more")

@@ -67,7 +67,7 @@ def test_a_number_that_cannot_be_is_refused_by_its_place(number: float, message:
 def test_a_column_is_called_by_its_name() -> None:
     x = np.zeros((6, 2))
     x[3, 1] = np.inf
-    with pytest.raises(InputError, match="training rows: row 3, column age"):
+    with pytest.raises(InputError, match="training examples: row 3, column age"):
         normalize_table(Table(x, WHOLE, "classification", [0, 1, 2], columns=[Column("sex"), Column("age")]))
 
 

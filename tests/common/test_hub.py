@@ -135,7 +135,7 @@ def test_what_is_not_there_is_named(reviews: Path, options: dict[str, Any], mess
 
 @pytest.mark.slow
 def test_the_hub_out_of_reach_is_said_so() -> None:
-    with pytest.raises(InputError, match=r"data\.source\.name: nobody/nothing cannot be had"):
+    with pytest.raises(InputError, match=r"data\.source\.name: nobody/nothing cannot be loaded"):
         hub.read(HubSource(name="nobody/nothing"), 0)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from common.models import Layout, blank, build
+from common.models import Layout, build, stateless
 from common.models.predictor import Predictor, load_model, to_bytes
 from common.scenario.model import Model
 from tests.federations import data_spec
@@ -21,10 +21,10 @@ def test_a_stack_computes_what_its_networks_compute_alone() -> None:
     layout = Layout.of(networks[0])
     flat = torch.cat([layout.flatten(dict(network.named_parameters()), 1) for network in networks]).detach()
     x = torch.randn(6, 7, 3, dtype=torch.float64)
-    together = blank(SPEC, TWO).forward_stack(layout.views(flat), x)
+    together = stateless(SPEC, TWO).forward_stack(layout.views(flat), x)
     alone = torch.stack([network(rows) for network, rows in zip(networks, x, strict=True)])
     assert torch.allclose(together, alone, atol=1e-14)
-    single = blank(SPEC, TWO).forward_stack(layout.views(flat[:1]), x[:1])
+    single = stateless(SPEC, TWO).forward_stack(layout.views(flat[:1]), x[:1])
     assert torch.allclose(single, alone[:1], atol=1e-14)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from common.models import Layout, blank, build
+from common.models import Layout, build, stateless
 from common.models.predictor import Predictor, load_model, to_bytes
 from common.scenario.model import Model
 from tests.federations import data_spec
@@ -33,7 +33,7 @@ def test_a_module_equals_its_place_in_a_stack_and_the_formula(kind: str) -> None
     layout = Layout.of(networks[0])
     flat = torch.cat([layout.flatten(dict(network.state_dict()), 1) for network in networks])
     x = torch.randn(4, 7, 3, dtype=torch.float64)
-    together = blank(spec, TWO).forward_stack(layout.views(flat), x)
+    together = stateless(spec, TWO).forward_stack(layout.views(flat), x)
     for network, rows, stacked in zip(networks, x, together, strict=True):
         assert torch.allclose(network(rows), stacked, atol=1e-13)
         state, z = network.state_dict(), rows

@@ -24,7 +24,7 @@ def digits(seed: int = 1, **data: Any) -> Prepared:
 
 def shards(prepared: Prepared) -> list[np.ndarray]:
     clients = prepared.clients.tolist()
-    return [np.concatenate([prepared.training_rows(c), prepared.holdout_rows(c)]) for c in clients]
+    return [np.concatenate([prepared.training_examples(c), prepared.holdout_examples(c)]) for c in clients]
 
 
 SCHEMES: list[dict[str, Any]] = [
@@ -121,7 +121,7 @@ def test_inner_dirichlet_proportions_are_drawn_for_each_client(tmp_path: Path) -
 def test_inner_dirichlet_takes_what_is_left_when_a_label_runs_out(tmp_path: Path, alpha: float) -> None:
     y = np.repeat([0, 1, 2, 3], [5, 200, 0, 95])
     x = np.arange(300.0)[:, None]
-    # Label 2 occurs in test rows only.
+    # Label 2 occurs in test examples only.
     np.savez(tmp_path / "rows.npz", x_train=x, y_train=y, x_test=x[:9], y_test=np.full(9, 2))
     source = {"kind": "npz", "path": str(tmp_path / "rows.npz")}
     prepared = digits(source=source, partition={"scheme": "inner_dirichlet", "clients": 10, "alpha": alpha})
@@ -211,23 +211,23 @@ def test_a_sources_own_test_rows_are_the_test_rows(npz: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"partition": {"scheme": "iid", "clients": 2000}}, "2000 clients, but only 1797 rows to train on"),
-        ({"partition": {"scheme": "dirichlet", "clients": 900, "alpha": 0.01}}, "data.partition: no such cut"),
+        ({"partition": {"scheme": "iid", "clients": 2000}}, "2000 clients, but only 1797 examples to train on"),
+        ({"partition": {"scheme": "dirichlet", "clients": 900, "alpha": 0.01}}, "data.partition: cannot partition"),
         (
             {"source": {"kind": "sklearn", "name": "diabetes"}, "partition": {"scheme": "dirichlet"}},
-            "data.partition.scheme: dirichlet goes by labels, and this is a regression; use iid or continuous",
+            "data.partition.scheme: dirichlet needs labels, but the task is a regression; use iid or continuous",
         ),
-        ({"partition": {"scheme": "size", "sizes": [2000]}}, "data.partition.sizes: 2000 rows, but only 1797"),
+        ({"partition": {"scheme": "size", "sizes": [2000]}}, "data.partition.sizes: 2000 examples, but only 1797"),
         ({"partition": {"scheme": "pathological", "labels_per_client": 11}}, "at most the 10 labels there are"),
         ({"partition": {"scheme": "distribution", "clients": 7}}, "expected a multiple of the 10 labels, got 7"),
         (
             {"partition": {"scheme": "exponential", "clients": 30}},
             "sizes that are not greater than 0. Try fewer clients or less skew.",
         ),
-        ({"partition": {"scheme": "power_law", "clients": 10, "min_rows": 180}}, "10 clients with 180 rows each"),
+        ({"partition": {"scheme": "power_law", "clients": 10, "min_rows": 180}}, "10 clients with 180 examples each"),
         ({"partition": {"scheme": "natural"}}, "the source names no natural clients; name a column"),
         ({"partition": {"scheme": "natural", "by": "pixl_4_4"}}, "no column 'pixl_4_4'; did you mean pixel_4_4?"),
-        ({"partition": {"scheme": "natural", "by": "pixel_4_4", "min_rows": 1000}}, "no group has 1000 rows"),
+        ({"partition": {"scheme": "natural", "by": "pixel_4_4", "min_rows": 1000}}, "no group has 1000 examples"),
         ({"partition": {"scheme": "continuous", "by": "pixel"}}, "data.partition.by: no column 'pixel'"),
         ({"partition": {"scheme": "inner_dirichlet", "sizes": [3]}}, "expected 10 sizes, one per client, got 1"),
     ],
@@ -240,7 +240,7 @@ def test_an_impossible_cut_is_refused_with_advice(data: dict[str, Any], message:
 
 def test_a_test_fraction_is_refused_where_there_are_test_rows(npz: Path) -> None:
     scenario = {"data": {"source": {"kind": "npz", "path": str(npz)}, "test_fraction": 0.1}}
-    with pytest.raises(InputError, match=r"data\.test_fraction: the source has 40 test rows of its own"):
+    with pytest.raises(InputError, match=r"data\.test_fraction: the source has 40 test examples of its own"):
         prepare(load_scenario(scenario))
 
 

@@ -172,7 +172,7 @@ MISTAKES = {
     ),
     "alternatives": (
         "training: {batch_size: all}",
-        "training.batch_size: expected a whole number of rows, at least 1, or full, got 'all'",
+        "training.batch_size: expected a whole number of examples, at least 1, or full, got 'all'",
     ),
     "fraction above one": ("federation: {clients_per_round: 1.5}", "a decimal fraction above 0 up to 1.0, got 1.5"),
     "excluding keys": ("training:\n  epochs: 1\n  steps: 2", "FILE:3: training.steps: expected either epochs or steps"),

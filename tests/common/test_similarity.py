@@ -1,4 +1,4 @@
-"""Clients' rows are partly IID and partly sorted by label, as in SCAFFOLD's experiments."""
+"""Clients' examples are partly IID and partly sorted by label, as in SCAFFOLD's experiments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def cut(share: float, clients: int = 20) -> Prepared:
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.37, 1.0])
 def test_every_row_is_somebodys_and_sizes_are_even(share: float) -> None:
     prepared = cut(share, 7)
-    rows = np.concatenate([prepared.training_rows(client) for client in range(7)])
+    rows = np.concatenate([prepared.training_examples(client) for client in range(7)])
     assert sorted(rows.tolist()) == list(range(4000))
     assert np.ptp(prepared.training_sizes) <= 1
 

@@ -1,4 +1,4 @@
-"""Skews change clients' rows, each client's in its own way, and never the server's."""
+"""Skews change clients' examples, each client's in its own way, and never the server's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def digits(*skew: dict[str, Any], source: str = "digits", clients: int = 4) -> P
 
 
 def client_rows(prepared: Prepared) -> list[np.ndarray]:
-    return [prepared.training_rows(client) for client in prepared.clients.tolist()]
+    return [prepared.training_examples(client) for client in prepared.clients.tolist()]
 
 
 @pytest.mark.parametrize("kind", sorted(set(SKEWS.parts) - {"label_permutation"}))
@@ -107,8 +107,8 @@ def test_skews_are_applied_in_turn() -> None:
 @pytest.mark.parametrize(
     ("skew", "source", "message"),
     [
-        ({"kind": "rotation"}, "wine", "this skew is for images; rows here have the shape (13,)"),
-        ({"kind": "label_permutation"}, "diabetes", "label_permutation is for labels, and this is a regression"),
+        ({"kind": "rotation"}, "wine", "this skew is for images; examples here have the shape (13,)"),
+        ({"kind": "label_permutation"}, "diabetes", "label_permutation needs labels, but the task is a regression"),
     ],
 )
 def test_a_skew_that_does_not_fit_is_refused(skew: dict[str, Any], source: str, message: str) -> None:

@@ -337,7 +337,7 @@ def test_content_that_is_no_run(run: hothouse.Run, tmp_path: Path, name: str, co
     good = export_run(run.folder, tmp_path / "good")
     bad = rewritten(good, tmp_path / "bad", lambda files: files.update({name: content}))
     told = refused(bad, tmp_path / "out")
-    assert told.startswith(f"{tmp_path}/bad: what is in it is no run of Hothouse's")
+    assert told.startswith(f"{tmp_path}/bad: it does not contain a Hothouse run")
     assert ".out" not in told, "nobody is told of a folder that is gone"
 
 
@@ -363,7 +363,7 @@ def test_what_is_no_archive(run: hothouse.Run, tmp_path: Path) -> None:
     good = export_run(run.folder, tmp_path / "good").read_bytes()
     for content in (b"", b"hello", good[: len(good) // 2], good[:-30]):
         (tmp_path / "bad").write_bytes(content)
-        assert "damaged, or no archive" in refused(tmp_path / "bad", tmp_path / "out")
+        assert "damaged, or not a Hothouse archive" in refused(tmp_path / "bad", tmp_path / "out")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("manifest.json", "{")
@@ -376,7 +376,7 @@ def test_an_import_overwrites_nothing(run: hothouse.Run, tmp_path: Path) -> None
     archive = export_run(run.folder, tmp_path / "good")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("precious")
-    with pytest.raises(hothouse.InputError, match="is not an empty folder"):
+    with pytest.raises(hothouse.InputError, match="is not empty"):
         import_run(archive, tmp_path / "out")
 
 
@@ -414,11 +414,13 @@ class TestStartingFromAnEarlierModel:
         with pytest.raises(hothouse.InputError, match=r"model\.layers: expected \[64, 32\], as the model to start"):
             hothouse.run({"data": digits, "model": {"from": str(run.folder), "layers": [64]}}, engine="local")
         wine = {"source": {"kind": "sklearn", "name": "wine"}}
-        with pytest.raises(hothouse.InputError, match=r"model\.from: the model to start from was for other inputs"):
+        with pytest.raises(
+            hothouse.InputError, match=r"model\.from: the model to start from was trained on other inputs"
+        ):
             hothouse.run({"data": wine, "model": {"from": str(run.folder)}}, engine="local", out=tmp_path / "run")
 
     def test_what_is_no_model_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "x.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
-        for path, message in ((tmp_path / "x.safetensors", "holds no model"), (tmp_path / "nowhere", "expected a run")):
+        for path, message in ((tmp_path / "x.safetensors", "is not a Hothouse model"), (tmp_path / "nowhere", "expected a run")):
             with pytest.raises(hothouse.InputError, match=message):
                 hothouse.run({"data": {"source": {"kind": "sklearn"}}, "model": {"from": str(path)}}, engine="local")

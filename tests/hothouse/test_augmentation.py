@@ -69,7 +69,7 @@ def test_rows_that_are_measured_on_are_never_changed(kind: str, tmp_path: Path) 
     """The metrics of the last round are those of the final model on the rows as they are."""
     run = hothouse.run(scenario(kind, tmp_path, KINDS[kind]), engine="local", out=tmp_path / "run")
     prepared, last = prepare(run.scenario), run.metrics.iloc[-1]
-    held = np.concatenate([prepared.holdout_rows(client) for client in prepared.clients.tolist()])
+    held = np.concatenate([prepared.holdout_examples(client) for client in prepared.clients.tolist()])
     for rows, said in ((prepared.test, last.test_accuracy), (held, last.holdout_accuracy)):
         raw = [prepared.texts[row] for row in rows.tolist()] if kind == "texts" else torch.tensor(prepared.x[rows])
         right = np.array(run.model.predict(raw)) == np.array(prepared.meta.labels)[prepared.y[rows]]

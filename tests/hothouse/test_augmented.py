@@ -10,10 +10,10 @@ import torch
 
 from clients.augmentation import Pipeline
 from clients.batches import batches
-from clients.training.inputs import Augment, fed
+from clients.training.inputs import Augment, inputs_of
 from common import seeds
 from common.data.rows import open_rows
-from hothouse.inspect.augmented import Augmented
+from hothouse.inspect.augmented import AugmentedData
 from hothouse.inspect.check import check
 from hothouse.inspect.side_by_side import changes
 from tests.federations import data_spec
@@ -33,17 +33,17 @@ def test_a_preview_shows_what_training_sees(tmp_path: Path) -> None:
         }
     )
     prepared, training, round_number, ids = checked.prepared, checked.scenario.training, 2, np.array([3])
-    mine = prepared.training_rows(3)
-    every = np.concatenate([prepared.training_rows(client) for client in range(4)])
+    mine = prepared.training_examples(3)
+    every = np.concatenate([prepared.training_examples(client) for client in range(4)])
     spread = prepared.x[every].std(axis=0)
     augment = Augment.of(Pipeline(training.augmentation, prepared.meta, spread), 9, round_number, ids)
     rows = open_rows(prepared, replace(data_spec("classification", 20, (0, 1)), row_shape=(5, 4)), torch.float64)
     keys = seeds.streams(9, "batches", round_number, ids)
     trained_on: dict[int, np.ndarray] = {}
-    for batch, x in fed(batches([mine], training, keys, torch.float64), rows, None, augment):
+    for batch, x in inputs_of(batches([mine], training, keys, torch.float64), rows, None, augment):
         for row, numbers in zip(batch.rows[0].tolist(), x[0].numpy(), strict=True):
             trained_on.setdefault(row, numbers)
-    for seen in Augmented(checked.scenario, prepared).seen(3, mine, rounds=3):
+    for seen in AugmentedData(checked.scenario, prepared).seen(3, mine, rounds=3):
         assert np.array_equal(seen.before, prepared.x[seen.row])
         assert np.allclose(seen.after[round_number - 1], trained_on[seen.row], atol=1e-12)
 

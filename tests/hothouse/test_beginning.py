@@ -39,7 +39,7 @@ def test_a_new_scenario_is_a_commented_copy(tmp_path: Path, like: str) -> None:
     assert text.startswith("# ")
     assert load_scenario(tmp_path / "mine.yaml").training == load_scenario(like).training
     again = command("new", "mine", cwd=tmp_path)
-    assert (again.returncode, again.stderr) == (2, "mine.yaml: is there already; choose another name\n")
+    assert (again.returncode, again.stderr) == (2, "mine.yaml: exists already; choose another name\n")
     wrong = command("new", "other", "--like", "bike", cwd=tmp_path)
     assert (wrong.returncode, wrong.stderr) == (2, "no scenario 'bike' ships with Hothouse; did you mean bikes?\n")
 

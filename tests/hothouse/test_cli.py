@@ -29,7 +29,8 @@ def test_a_run_tells_its_rounds_and_ends_in_a_table(quickstart: Path, tmp_path: 
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert lines[0] == (
-        "20 clients with 1,036 rows to train on, a classification of 10 classes, a model of 6,570 parameters, 2 rounds"
+        "20 clients with 1,036 examples to train on, a classification of 10 classes, a model of 6,570 parameters, "
+        "2 rounds"
     )
     assert lines[2].startswith("round 1/2  loss ")
     for word in ("test accuracy", "clients/s", "left"):
@@ -120,8 +121,8 @@ def test_a_run_that_cannot_go_on_exits_with_1(quickstart: Path, tmp_path: Path) 
     diverge = ["--set", "training.optimizer.lr=1e30", "--out", tmp_path / "run"]
     done = process("run", quickstart, *LOCAL, *diverge)
     assert done.returncode == 1
-    assert done.stderr.startswith("the run failed: round 1: 0 of 10 clients gave a usable answer")
-    assert done.stderr.endswith(f"logs/run.log says what happened\nRun folder: {tmp_path}/run\n")
+    assert done.stderr.startswith("the run failed: round 1: 0 of 10 clients sent a usable reply")
+    assert done.stderr.endswith(f"; see logs/run.log\nRun folder: {tmp_path}/run\n")
     assert "Traceback" not in done.stderr
 
 

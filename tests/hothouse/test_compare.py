@@ -291,12 +291,12 @@ def test_real_runs_on_the_command_line_and_in_the_browser(quickstart: Path, tmp_
     arguments = ["compare", tmp_path / "0.*", "--target", "accuracy=0.3"]
     done = command(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    for words in ("What was reached", "lr=0.05", "Paired over seeds", "training.optimizer.lr", "Page: comparison.html"):
+    for words in ("Results", "lr=0.05", "Paired over seeds", "training.optimizer.lr", "Page: comparison.html"):
         assert words in done.stdout
     browser.open(tmp_path / "comparison.html")
     assert browser.complaints() == []
     assert browser.count(".plot .main-svg") >= 5
-    for words in ("What was reached", "Curves", "Paired tests", "What differs", "worst tenth of clients"):
+    for words in ("Results", "Curves", "Paired tests", "Differences", "worst tenth of clients"):
         assert words in browser.text()
     done = command(*arguments, "--csv", cwd=tmp_path)
     assert [row["label"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["lr=0.01", "lr=0.05"]

@@ -67,7 +67,7 @@ def chosen(one: dict[str, str]) -> dict[str, object]:
 
 
 def allowed(one: dict[str, str]) -> bool:
-    """Whether output and loss go with the task, and there are rows to judge by."""
+    """Whether output and loss go with the task, and there are examples to judge by."""
     judged = {"competition, server": ("validation", "all")}
     judged |= dict.fromkeys(("competition, clients", "alone", "personal copies"), ("clients", "all"))
     if one["held"] not in judged.get(one["family"], tuple(HELD)):

@@ -32,7 +32,7 @@ ADVICE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "tiny shards": (
         {"data": {**IRIS, "partition": {"scheme": "iid", "clients": 60}}, "model": {"normalization": "batch"}},
-        "60 of 60 clients have fewer than 4 rows to train on",
+        "60 of 60 clients have fewer than 4 examples to train on",
     ),
     "deep sigmoids": ({"model": {"activation": "sigmoid", "layers": [8, 8, 8]}}, "its slope is at most ¼"),
     "nothing local": (
@@ -52,11 +52,11 @@ ADVICE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "nothing held out": (
         {"data": {**IRIS, "client_holdout": 0.01}},
-        "data.client_holdout: 0.01 of at most 30 rows is no row at any client",
+        "data.client_holdout: 0.01 of at most 30 examples rounds to zero at every client",
     ),
     "rows of no client": (
         {"data": {**IRIS, "partition": {"scheme": "size", "sizes": [50, 60]}}},
-        "data.partition: 40 of 150 training rows go to no client: the sizes you give add up to fewer",
+        "data.partition: 40 of 150 training examples go to no client: the sizes you give add up to fewer",
     ),
     "nothing to keep": (
         {"training": {"optimizer_state": "client"}},

@@ -70,5 +70,5 @@ def test_it_begins_with_the_network_that_scored_better_than_the_mean(quickstart:
     assert line.share.tolist() == [1.0, 0.5, 0.5], "the model is one network, means of two were spread before"
     assert line.parent.tolist() == [*line.client.tolist()[1:], -1]
     page = (run.folder / "report.html").read_text()
-    assert "judged by the server on its own rows" in page
+    assert "judged by the server on its own examples" in page
     assert f"{line.client[0]} alone, which scored better than the mean that is spread" in page

@@ -64,7 +64,7 @@ def test_a_page_follows_a_run_to_its_end_and_beyond(quickstart: Path, tmp_path: 
     assert browser.ask("window.marked"), "it was not loaded again"
     assert browser.ask("document.querySelector('#learning details').open"), "what was unfolded stays so"
     assert "Live: this page follows the run" in browser.text()
-    browser.wait(f"{ROUNDS} == 12 && document.getElementById('what-it-gets-wrong')", 60)
+    browser.wait(f"{ROUNDS} == 12 && document.getElementById('errors')", 60)
     browser.wait("document.body.innerText.includes('The run has ended; this is the whole of it.')")
     browser.open(address)
     assert browser.ask(ROUNDS) == 12, "it is served after the run's end"

@@ -184,7 +184,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     ),
     "batch of nothing": (
         plain(IRIS + "training: {batch_size: 0}"),
-        "training.batch_size: expected a whole number of rows, at least 1, or full, got 0",
+        "training.batch_size: expected a whole number of examples, at least 1, or full, got 0",
     ),
     "share above one": (
         plain(IRIS + "federation: {clients_per_round: 1.1}"),
@@ -250,7 +250,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     ),
     "privacy and selection by what clients lose": (
         plain(DIGITS + "federation:\n  selection: oort\n  privacy: {noise_multiplier: 1.0}"),
-        "FILE:4: federation.selection: expected a rule that does not go by what clients lose, for privacy",
+        "FILE:4: federation.selection: expected a rule that does not use clients' losses, for privacy",
     ),
     "amplification without a uniform draw": (
         plain(DIGITS + "federation: {selection: by_size, privacy: {accounting: without-replacement}}"),
@@ -431,7 +431,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     ),
     "early stopping without rows of one's own": (
         plain(IRIS + "training:\n  early_stopping: {patience: 2}"),
-        "FILE:3: training.early_stopping: expected data.client_holdout above 0: rows of its own",
+        "FILE:3: training.early_stopping: expected data.client_holdout above 0: examples of its own",
     ),
     "early stopping by steps": (
         plain(DIGITS + "  client_holdout: 0.2\ntraining: {steps: 5, early_stopping: {}}"),
@@ -458,37 +458,37 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     ),
     "a weight for a class that is not there": (
         plain(IRIS + "training:\n  loss:\n    name: cross_entropy\n    class_weights: {setos: 2}"),
-        "FILE:5: training.loss.class_weights: no row has the label 'setos'; the labels are setosa, versicolor, "
+        "FILE:5: training.loss.class_weights: no example has the label 'setos'; the labels are setosa, versicolor, "
         "virginica; did you mean setosa?",
     ),
     "more clients than rows": (
         plain("data:\n  source: {kind: sklearn, name: iris}\n  partition: {scheme: iid, clients: 151}"),
-        "FILE:3: data.partition.clients: 151 clients, but only 150 rows to train on",
+        "FILE:3: data.partition.clients: 151 clients, but only 150 examples to train on",
     ),
     "an impossible cut": (
         plain(
             "data:\n  source: {kind: sklearn, name: iris}\n  partition: {scheme: dirichlet, clients: 60, alpha: 0.01}"
         ),
-        "FILE:3: data.partition: no such cut of 150 rows exists",
+        "FILE:3: data.partition: cannot partition 150 examples",
     ),
     "more pieces than rows": (
         plain("data:\n  source: {kind: sklearn, name: iris}\n  partition: {scheme: shards, clients: 80}"),
-        "FILE:3: data.partition.clients: 160 pieces, but only 150 rows to train on; use fewer clients or fewer",
+        "FILE:3: data.partition.clients: 160 pieces, but only 150 examples to train on; use fewer clients or fewer",
     ),
     "a share of no row": (
         plain("data:\n  source: {kind: sklearn, name: iris}\n  test_fraction: 0.001"),
-        "FILE:3: data.test_fraction: so small a share of 150 rows is no row at all",
+        "FILE:3: data.test_fraction: this fraction of 150 examples rounds to zero",
     ),
     "labels of a regression": (
         plain("data:\n  source: {kind: sklearn, name: diabetes}\n  partition: {scheme: shards}"),
-        "FILE:3: data.partition.scheme: shards goes by labels, and this is a regression; use iid or continuous",
+        "FILE:3: data.partition.scheme: shards needs labels, but the task is a regression; use iid or continuous",
     ),
-    "test rows twice": (
+    "test examples twice": (
         (
             npz(x_train=X, y_train=Y, x_test=X, y_test=Y)[0] + "  test_fraction: 0.5",
             npz(x_train=X, y_train=Y, x_test=X, y_test=Y)[1],
         ),
-        "FILE:5: data.test_fraction: the source has 20 test rows of its own; leave this out",
+        "FILE:5: data.test_fraction: the source has 20 test examples of its own; leave this out",
     ),
     "no such column to cut by": (
         csv("a,y\n1,u\n2,v\n", "  partition: {scheme: natural, by: town}"),
@@ -498,7 +498,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
         plain(
             "data:\n  source: {kind: sklearn, name: iris}\n  partition: {clients: 3, scheme: iid}\n  skew: [rotation]"
         ),
-        "FILE:4: data.skew: this skew is for images; rows here have the shape (4,)",
+        "FILE:4: data.skew: this skew is for images; examples here have the shape (4,)",
     ),
     # Files.
     "no such file": (
@@ -622,7 +622,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
     ),
     "a data set that is nowhere": (
         plain("data: {source: {kind: hub, name: ./nowhere}}"),
-        "FILE:1: data.source.name: ./nowhere cannot be had",
+        "FILE:1: data.source.name: ./nowhere cannot be loaded",
     ),
     # Augmentation.
     "unknown augmentation": (

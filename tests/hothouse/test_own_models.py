@@ -32,7 +32,7 @@ def run(tmp_path: Path, strategy: str, quickstart: Path) -> hothouse.Run:
 
 def holdout(run: hothouse.Run, client: int) -> tuple[torch.Tensor, list[int]]:
     prepared: Prepared = prepare(run.scenario)
-    rows = prepared.holdout_rows(client)
+    rows = prepared.holdout_examples(client)
     return torch.from_numpy(np.array(prepared.x[rows])), prepared.y[rows].tolist()
 
 

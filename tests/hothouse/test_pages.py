@@ -64,7 +64,7 @@ def test_what_it_promises_is_there_and_drawn_offline_without_a_complaint(kind: s
     if kind == "texts":
         assert "win a prize now" in browser.ask("document.querySelector('#worst-mistakes').innerText")
     if kind == "regression":
-        assert browser.count("#figure-scatter-0 .points path") >= 80, "a point for each of the test rows"
+        assert browser.count("#figure-scatter-0 .points path") >= 80, "a point for each of the test examples"
         assert browser.count("#figure-residuals-0 .bars path") >= 5
         assert "half of the errors within" in text
     if kind == "competition":

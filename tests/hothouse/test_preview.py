@@ -70,7 +70,7 @@ def test_the_page_opens_offline_without_a_complaint(kind: str, tmp_path: Path, b
     browser.open(page)
     assert browser.complaints() == []
     assert browser.count(".plot .main-svg") >= 2
-    for heading in ("At a glance", "Who has what", "A few rows", "What clients see in training", "The scenario"):
+    for heading in ("At a glance", "Data by client", "A few examples", "Augmented examples", "Scenario"):
         assert heading in browser.text()
     if kind == "images":
         assert browser.count(".pictures figure img") == 6 * 8

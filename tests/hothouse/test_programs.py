@@ -126,5 +126,5 @@ def test_the_folder_of_a_run_that_never_began_can_be_used_again(tmp_path: Path) 
     (out / "logs").mkdir(parents=True)
     (out / "logs" / "run.log").write_text("it could not begin")
     assert hothouse.run(SCENARIO, engine="local", out=out).summary["status"] == "complete"
-    with pytest.raises(hothouse.InputError, match="exists and is not an empty folder"):
+    with pytest.raises(hothouse.InputError, match="exists and is not empty"):
         hothouse.run(SCENARIO, engine="local", out=out)

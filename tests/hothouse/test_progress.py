@@ -18,7 +18,7 @@ import pytest
 import hothouse
 from common.extend.events import Event, Notice, Observer, WorkerEvent
 from common.run_files import Metrics
-from hothouse.running.progress import WorkerLights
+from hothouse.running.progress import WorkerDisplay
 from tests.command import command
 from tests.processes import HOTHOUSE
 
@@ -103,7 +103,7 @@ def test_json_lines_are_json_whatever_happens(quickstart: Path, tmp_path: Path) 
     events = [json.loads(line, parse_constant=no_constant) for line in done.stdout.splitlines()]
     assert events[0] == {"event": "opened", "folder": str(tmp_path / "run")}
     assert events[-1]["event"] == "failed"
-    assert events[-1]["reason"].startswith("round 1: 0 of 10 clients gave a usable answer")
+    assert events[-1]["reason"].startswith("round 1: 0 of 10 clients sent a usable reply")
     assert done.returncode == 1
 
 
@@ -193,11 +193,11 @@ def test_a_run_that_breaks_off_says_why_in_its_log_and_report(quickstart: Path, 
     assert "RunError: round 1: 0 of 10 clients" in log
     report = (tmp_path / "run" / "report.html").read_text()
     assert '<span class="pill bad">incomplete</span>' in report
-    assert "round 1: 0 of 10 clients gave a usable answer" in report
+    assert "round 1: 0 of 10 clients sent a usable reply" in report
 
 
 def test_lights_show_each_worker_or_count_many() -> None:
-    lights = WorkerLights()
+    lights = WorkerDisplay()
     assert lights.__rich__().plain == ""
     lights.expect(10)
     lights.worked(WorkerEvent(1, "train", 4))

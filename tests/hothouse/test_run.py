@@ -90,7 +90,7 @@ def test_a_folder_reads_back(finished: hothouse.Run, tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_something_is_not_overwritten(quickstart: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("precious")
-    with pytest.raises(hothouse.InputError, match="is not an empty folder"):
+    with pytest.raises(hothouse.InputError, match="is not empty"):
         hothouse.run(quickstart, engine="local", out=tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
 
@@ -125,7 +125,7 @@ def test_a_loss_that_does_not_fit_the_data_is_refused(quickstart: Path, tmp_path
 
 
 def test_too_few_usable_answers_end_the_run_with_its_reason(quickstart: Path, tmp_path: Path) -> None:
-    with pytest.raises(hothouse.RunError, match=r"round 1: \d+ of 10 clients gave a usable answer"):
+    with pytest.raises(hothouse.RunError, match=r"round 1: \d+ of 10 clients sent a usable reply"):
         hothouse.run(
             quickstart,
             overrides=["training.optimizer.lr=1e30", "federation.min_clients=5"],

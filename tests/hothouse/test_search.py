@@ -1,4 +1,4 @@
-"""A search asks for the same values however it is run, judges by validation rows alone, and stops what is hopeless."""
+"""A search asks for the same values however it is run, judges by validation examples alone, and prunes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 import hothouse
 from hothouse.sweeps.importance import importance, main_effects
-from hothouse.sweeps.pruning import Pruned, Pruner, Rule
+from hothouse.sweeps.pruning import Pruned, Pruner, PruningRule
 from hothouse.sweeps.watcher import Watcher
 from tests.hothouse.test_sweep import COHORT, LR, finished_files, flowers
 
@@ -195,7 +195,7 @@ def test_no_trial_is_stopped_by_fewer_than_five_that_got_so_far() -> None:
     short, long = {1: 0.9, 2: 0.9}, {1: 0.9, 2: 0.9, 3: 0.9, 4: 0.9}
 
     def stopped(curves: list[dict[int, float]]) -> int | None:
-        pruner = Pruner(Rule("accuracy", "maximize", curves, 3, 4), list)
+        pruner = Pruner(PruningRule("accuracy", "maximize", curves, 3, 4), list)
         for number in (1, 2, 3):
             try:
                 pruner.on_round_end({"round": number, "accuracy": 0.1})

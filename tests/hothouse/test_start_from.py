@@ -92,5 +92,5 @@ def test_two_classes_behind_one_output_must_be_the_same(tmp_path: Path) -> None:
     table(tmp_path / "other.csv", labels=("dog", "cat"))
     assert accuracy_at_start(run(tmp_path, "other", rounds=1, output="sigmoid", **{"from": str(first.folder)})) < 0.5
     table(tmp_path / "new.csv", labels=("emu", "dog"))
-    with pytest.raises(hothouse.InputError, match="was for other classes"):
+    with pytest.raises(hothouse.InputError, match="was trained on other classes"):
         run(tmp_path, "new", rounds=1, output="sigmoid", **{"from": str(first.folder)})

@@ -45,7 +45,7 @@ def test_a_user_without_a_home_has_a_cache_all_the_same(tmp_path: Path, monkeypa
     assert cache_folder().stat().st_mode & 0o777 == 0o700
     monkeypatch.setattr("os.getuid", lambda: 12345)
     (tmp_path / "hothouse-12345").mkdir()
-    with pytest.raises(InputError, match="belongs to somebody else"):
+    with pytest.raises(InputError, match="belongs to another user"):
         cache_folder()
 
 

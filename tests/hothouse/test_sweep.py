@@ -183,7 +183,7 @@ def test_another_sweep_in_the_folder_is_refused_with_what_differs(straight: hoth
 
 def test_a_folder_that_holds_something_else_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("precious")
-    with pytest.raises(hothouse.InputError, match="is not an empty folder"):
+    with pytest.raises(hothouse.InputError, match="is not empty"):
         hothouse.sweep(flowers(seeds=2), engine="local", out=tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
 
@@ -222,7 +222,7 @@ def test_a_run_that_fails_is_listed_and_the_others_go_on(tmp_path: Path) -> None
     done = hothouse.sweep(scenario, engine="local", out=tmp_path / "sweep")
     assert done.table.status.tolist() == ["complete", "failed", "complete"]
     (reason,) = done.failed.values()
-    assert "0 of 6 clients gave a usable answer" in reason
+    assert "0 of 6 clients sent a usable reply" in reason
     assert done.table.reason[1] == reason
     assert json.loads((tmp_path / "sweep" / "sweep.json").read_text())["status"] == "complete"
 

@@ -43,7 +43,7 @@ MISTAKES = {
     "an empty matrix": ("matrix: {}", "FILE:5: matrix: expected at least 1"),
     "a value twice": (
         "matrix:\n  training.epochs: [1, 2, 1]",
-        "FILE:6: matrix.training.epochs: expected every value once, 1 is there twice",
+        "FILE:6: matrix.training.epochs: expected every value once, 1 is given twice",
     ),
     "the same run twice": (
         "matrix: {training.optimizer: [sgd, {name: sgd}]}",
@@ -66,7 +66,7 @@ MISTAKES = {
     ),
     "what the data does not allow": (
         "matrix:\n  data.partition.clients: [5, 500]",
-        "FILE:6: matrix: data.partition.clients: 500 clients, but only 120 rows to train on",
+        "FILE:6: matrix: data.partition.clients: 500 clients, but only 120 examples to train on",
     ),
     "no such file": (
         "matrix:\n  data.source:\n  - {kind: npz, path: rows.npz}",
@@ -80,12 +80,12 @@ MISTAKES = {
         "FILE:5: matrix: expected either search or matrix, not both",
     ),
     "search without a space": ("search: {trials: 3}", "FILE:5: search.space: this key is required"),
-    "test rows": (
+    "test examples": (
         "search: {metric: test_accuracy, space: {training.epochs: {low: 1, high: 2}}}",
-        "FILE:5: search.metric: expected a metric of validation or held-out rows, such as validation_accuracy, "
-        "not test_accuracy: nothing is selected on test rows",
+        "FILE:5: search.metric: expected a metric of validation or held-out examples, such as validation_accuracy, "
+        "not test_accuracy: nothing is selected on test examples",
     ),
-    "held-out rows that are not there": (
+    "held-out examples that are not there": (
         "search: {metric: holdout_accuracy, space: {training.epochs: {low: 1, high: 2}}}",
         "FILE:5: search.metric: expected data.client_holdout above 0 for holdout_accuracy",
     ),
@@ -169,7 +169,9 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 def test_a_search_needs_rows_to_judge_by(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("data: {source: {kind: sklearn}}\nsearch: {space: {training.epochs: {low: 1, high: 2}}}")
-    with pytest.raises(InputError, match=r"s\.yaml:2: search: expected rows to judge by: data\.validation_fraction or"):
+    with pytest.raises(
+        InputError, match=r"s\.yaml:2: search: expected examples to judge by: data\.validation_fraction or"
+    ):
         hothouse.sweep(path, engine="local", out=tmp_path / "sweep")
 
 
@@ -193,7 +195,7 @@ def test_a_sweep_is_not_run_as_a_single_run(key: str, tmp_path: Path) -> None:
     name = key.partition(":")[0]
     with pytest.raises(InputError) as caught:
         hothouse.run(path, engine="local", out=tmp_path / "run")
-    assert str(caught.value) == f"{path}:5: {name}: this is a sweep of many runs; `hothouse sweep` runs it"
+    assert str(caught.value) == f"{path}:5: {name}: this scenario is a sweep of many runs; use `hothouse sweep`"
     assert not (tmp_path / "run").exists()
 
 

@@ -16,7 +16,7 @@ from hothouse.sweeps.display import LiveSweep
 from hothouse.sweeps.execute import RunOutcome
 from hothouse.sweeps.goal import Goal
 from hothouse.sweeps.result import Sweep
-from hothouse.sweeps.summary import best_told, lines, results_table
+from hothouse.sweeps.summary import best_sentence, lines, results_table
 from tests.browser import Browser
 from tests.command import command
 from tests.hothouse.test_sweep import COHORT, LR, flowers
@@ -38,19 +38,19 @@ def test_the_page_opens_offline_without_a_complaint(kind: str, tmp_path: Path, b
     browser.open(done.folder / "report.html")
     assert browser.complaints() == []
     text = browser.text()
-    for heading in ("At a glance", "Runs", "The scenario", "Once more"):
+    for heading in ("At a glance", "Runs", "Scenario", "Reproduce"):
         assert heading in text
     for name in done.table.run:
         assert name in text
     if kind == "nothing finished":
-        assert "What failed" in text
+        assert "Failed runs" in text
         return
     for heading in ("Parallel coordinates", "Key by key", "Curves"):
         assert heading in text
     finished = int((done.table.status == "complete").sum())
     assert browser.count("#figure-0 .scatterlayer .trace") == finished, "a line for each finished run"
     if kind == "a matrix":
-        assert {"Importance", "Over seeds", "What failed"} <= set(text.splitlines())
+        assert {"Importance", "Over seeds", "Failed runs"} <= set(text.splitlines())
         assert "±" in text
     if kind == "a search":
         assert "Trials" in text
@@ -81,7 +81,7 @@ def test_the_command_tells_every_run_and_what_failed(written: Path, tmp_path: Pa
     done = command("sweep", written, "--engine", "local", "--out", tmp_path / "sweep")
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    assert lines[0] == "4 runs, 16 rounds in all, judged by validation accuracy"
+    assert lines[0] == "4 runs, 16 rounds in total, judged by validation accuracy"
     assert lines[1].startswith("[1/4] lr=0.05,seed=3: complete  validation accuracy 0.")
     assert lines[1].endswith(" left")
     assert lines[-1] == f"Sweep folder: {tmp_path}/sweep"
@@ -108,7 +108,7 @@ def test_who_is_left_of_failed_seeds_is_marked_and_comes_last(tmp_path: Path) ->
     assert (first.values, first.whole) == (whole.values, True)
     assert (second.values[LR], second.whole) == (best, False)
     assert second.metrics["validation_accuracy"].mean > first.metrics["validation_accuracy"].mean
-    assert best_told(sweep) == f"Best by mean validation accuracy: lr={whole.values[LR]:g}"
+    assert best_sentence(sweep) == f"Best by mean validation accuracy: lr={whole.values[LR]:g}"
     console = Console(width=200, record=True)
     console.print(results_table(sweep))
     assert "1 of 2, 1 failed" in console.export_text()

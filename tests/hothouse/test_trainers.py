@@ -111,7 +111,7 @@ def test_scipy_and_scikit_learn_are_among_what_the_bits_depend_on(quickstart: Pa
 
 
 def test_the_key_that_it_had_before_is_read_with_a_notice(quickstart: Path, tmp_path: Path) -> None:
-    with pytest.warns(FutureWarning, match="the key engine is called trainer now; write trainer"):
+    with pytest.warns(FutureWarning, match="the key engine was renamed to trainer; write trainer"):
         run = run_local(quickstart, tmp_path / "run", "training.engine=torch")
     assert run.scenario.training.trainer == "torch"
     assert "engine" not in (run.folder / "scenario.yaml").read_text()
@@ -131,7 +131,7 @@ def test_a_run_that_was_recorded_with_that_key_is_resumed(
         run = run_local(quickstart, tmp_path / "run", "training.trainer=torch")
     kept = run.folder / "scenario.yaml"
     kept.write_text(kept.read_text().replace("trainer: torch", "engine: torch"))
-    with pytest.warns(FutureWarning, match="engine is called trainer"):
+    with pytest.warns(FutureWarning, match="engine was renamed to trainer"):
         resumed = hothouse.resume(run.folder, rounds=4, engine="local")
     whole = run_local(quickstart, tmp_path / "whole", "training.trainer=torch", "federation.rounds=4")
     assert (resumed.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()

@@ -55,7 +55,7 @@ def test_scaling_is_that_of_the_pooled_training_rows(count: int) -> None:
         }
     )
     prepared = prepare(chosen)
-    rows = np.concatenate([prepared.training_rows(client) for client in range(6)])
+    rows = np.concatenate([prepared.training_examples(client) for client in range(6)])
     scaler = StandardScaler().fit(prepared.x[rows])
     found = agreed(chosen, count)
     assert np.allclose(found.shift, scaler.mean_, rtol=1e-12)
@@ -112,7 +112,7 @@ def test_balanced_weights_are_scikit_learns(count: int) -> None:
     chosen = scenario(data | {"partition": {"scheme": "dirichlet", "clients": 6}})
     prepared = prepare(chosen)
     found = agreed(chosen, count, with_labels=True)
-    y = prepared.y[np.concatenate([prepared.training_rows(client) for client in range(6)])]
+    y = prepared.y[np.concatenate([prepared.training_examples(client) for client in range(6)])]
     assert found.label_counts.tolist() == np.bincount(y).tolist()
     assert np.allclose(balanced(found.label_counts), compute_class_weight("balanced", classes=np.arange(3), y=y))
     assert agreed(chosen, count).label_counts.size == 0, "nobody is asked where nothing goes by them"

@@ -9,7 +9,7 @@ from flwr.app import RecordDict
 from common.messages import Blocks
 from common.selection.rules import select
 from server.exchange.blocks import cut
-from server.exchange.costs import training as costs_of_training
+from server.exchange.costs import training_cost as costs_of_training
 from server.exchange.sending import Exchange, _packed
 from server.grid.local import LocalGrid
 from tests.federations import scenario

@@ -31,10 +31,10 @@ def test_the_federation_is_who_has_which_rows(run: hothouse.Run) -> None:
     prepared, told = prepare(run.scenario), one(run, "federation.json")
     assert (told["clients"], told["shown"]) == (20, list(range(20)))
     for client in (0, 7, 19):
-        rows = np.concatenate([prepared.training_rows(client), prepared.holdout_rows(client)])
+        rows = np.concatenate([prepared.training_examples(client), prepared.holdout_examples(client)])
         assert told["label_rows"][client] == [int((prepared.y[rows] == label).sum()) for label in told["labels"]]
-        assert told["training_rows"][client] == len(prepared.training_rows(client))
-        assert told["holdout_rows"][client] == len(prepared.holdout_rows(client))
+        assert told["training_rows"][client] == len(prepared.training_examples(client))
+        assert told["holdout_rows"][client] == len(prepared.holdout_examples(client))
 
 
 def test_a_line_per_round_says_who_trained_and_what_the_clients_measured(run: hothouse.Run) -> None:
@@ -45,7 +45,7 @@ def test_a_line_per_round_says_who_trained_and_what_the_clients_measured(run: ho
     prepared, predict = prepare(run.scenario), run.model.predict
     last = lines[-1]
     for client, accuracy in zip(last["holders"], last["holdout"]["accuracy"], strict=True):
-        rows = prepared.holdout_rows(client)
+        rows = prepared.holdout_examples(client)
         right = np.array(predict(torch.from_numpy(prepared.x[rows]))) == prepared.y[rows]
         assert accuracy == pytest.approx(right.mean(), abs=1e-6)
 
@@ -130,7 +130,7 @@ def test_residuals_of_a_regression(tmp_path: Path) -> None:
     assert np.allclose(np.ravel(found["residuals"]), np.percentile(residuals, [1, 5, 25, 50, 75, 95, 99]), rtol=1e-4)
     assert found["mistakes"][0]["target"] == prepared.y[prepared.test][np.abs(residuals).argmax()].tolist()
     targets = np.array(one(run, "federation.json")["targets"])
-    rows = np.concatenate([prepared.training_rows(3), prepared.holdout_rows(3)])
+    rows = np.concatenate([prepared.training_examples(3), prepared.holdout_examples(3)])
     assert targets[3] == pytest.approx(np.percentile(prepared.y[rows, 0], [5, 25, 50, 75, 95]))
     assert run.metrics.holdout_rmse_worst_10.iloc[-1] > run.metrics.holdout_rmse_best_10.iloc[-1]
 

@@ -278,7 +278,7 @@ def test_the_global_model_is_the_best_scored_of_the_round(quickstart: Path, tmp_
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["data.validation_fraction=0"], r"data\.validation_fraction: expected above 0: the rows that judge"),
+        (["data.validation_fraction=0"], r"data\.validation_fraction: expected above 0: the examples that judge"),
         (["federation.strategy={name: competition, judge: clients}", "data.client_holdout=0"], r"data\.client_holdout"),
         (["federation.strategy={name: competition, score: r2}"], "r2 is not measured in a classification; use one of"),
         (["federation.strategy={name: competition, ranges: {momentum: [0.1, 1]}}"], "momentum is none"),

@@ -52,7 +52,7 @@ class Arena:
         return trained_alone(chosen, self.prepared, client, start, t)[0]
 
     def score(self, t: int, weights: NamedArrays) -> float:
-        rows = np.concatenate([self.prepared.holdout_rows(client) for client in cohort(t)])
+        rows = np.concatenate([self.prepared.holdout_examples(client) for client in cohort(t)])
         return -self.literal.loss(weights, rows)
 
     def ranked(self, t: int, networks: dict[int, NamedArrays]) -> list[int]:
@@ -171,7 +171,7 @@ def test_tournament(tmp_path: Path) -> None:
     assert_equal(done.weights, weights, TOLERANCE)
     # A client's own model is its line, whether it has trained it or is to go on with it; else the global one.
     own = {client: lines[client] if client in last_rounds() else weights for client in lines}
-    losses = {client: arena.literal.loss(own[client], arena.prepared.holdout_rows(client)) for client in own}
+    losses = {client: arena.literal.loss(own[client], arena.prepared.holdout_examples(client)) for client in own}
     assert done.watcher.rounds[-1]["personal_loss"] == pytest.approx(np.mean(list(losses.values())), abs=TOLERANCE)
 
 

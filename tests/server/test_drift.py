@@ -186,7 +186,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])
 def test_scaffold_with_an_adaptive_optimizer_is_option_1(tmp_path: Path, optimizer: str, objective: str) -> None:
-    """cᵢ ← ∇fᵢ(x), the gradient of the whole objective over all of the client's rows, which nothing clips."""
+    """cᵢ ← ∇fᵢ(x), the gradient of the whole objective over all of the client's examples, which nothing clips."""
     lr, settings = 0.02, OBJECTIVES[objective]
     problem = Problem(tmp_path, "scaffold", optimizer={"name": optimizer, "lr": lr}, **settings)
     weights = torch.tensor([3.0, 1.0, 1.0]) if settings else torch.ones(3)
@@ -212,7 +212,7 @@ def test_scaffold_with_an_adaptive_optimizer_is_option_1(tmp_path: Path, optimiz
                     g = g * min(1.0, 0.5 / float(g.norm() + 1e-6))
                 y.grad = g - own[i] + c
                 stepping.step()
-            positions = problem.prepared.training_rows(i)
+            positions = problem.prepared.training_examples(i)
             everything = torch.tensor(problem.prepared.x[positions]), torch.tensor(problem.prepared.y[positions])
             plus = gradient(x, *everything)
             moves.append(y.detach() - x)
@@ -233,7 +233,7 @@ def test_option_1_with_batch_normalization_is_the_mean_gradient_of_an_epochs_bat
     network.load_state_dict(start.state_dict(), strict=False)
     expected = [torch.zeros_like(parameter) for parameter in network.parameters()]
     epoch = list(batches_of(chosen, problem.prepared, client, 1))[: -(-SIZES[client] // 8)]
-    assert sorted(np.concatenate(epoch)) == sorted(problem.prepared.training_rows(client))
+    assert sorted(np.concatenate(epoch)) == sorted(problem.prepared.training_examples(client))
     for rows in epoch:
         loss = F.cross_entropy(
             network.train()(torch.tensor(problem.prepared.x[rows])), torch.tensor(problem.prepared.y[rows])
@@ -249,7 +249,7 @@ def test_option_1_with_batch_normalization_is_the_mean_gradient_of_an_epochs_bat
 
 
 def test_option_1s_pass_counts_in_what_a_client_costs() -> None:
-    from server.exchange.costs import training
+    from server.exchange.costs import training_cost
 
     rows = np.array([1000])
     plain, adam = (
@@ -258,7 +258,7 @@ def test_option_1s_pass_counts_in_what_a_client_costs() -> None:
     )
     passes = [one.federation.strategy.passes(one.training) for one in (plain, adam)]
     assert passes == [0, 1]
-    once, twice = (float(training(plain.training, 10_000, rows, n)[0]) for n in passes)
+    once, twice = (float(training_cost(plain.training, 10_000, rows, n)[0]) for n in passes)
     assert twice / once == pytest.approx(2, rel=0.01)
 
 
@@ -364,10 +364,10 @@ def test_centralized_is_one_client_with_the_rows_of_the_cohort(tmp_path: Path) -
     theta = problem.start
     for t in range(1, ROUNDS + 1):
         S = problem.cohort(t)
-        pool = np.concatenate([problem.prepared.training_rows(i) for i in S])
+        pool = np.concatenate([problem.prepared.training_examples(i) for i in S])
 
         class WorkerPool:
-            def training_rows(self, client: int, pool: np.ndarray = pool) -> np.ndarray:
+            def training_examples(self, client: int, pool: np.ndarray = pool) -> np.ndarray:
                 return pool
 
         for rows in batches_of(problem.chosen, WorkerPool(), S[0], t):  # type: ignore[arg-type]
@@ -381,7 +381,7 @@ def test_rows_do_not_travel_to_be_pooled(tmp_path: Path) -> None:
     data = str(problem.prepared.folder)
     hosts: list[Any] = [{"data-dir": data, "partition-id": host, "num-partitions": 2} for host in (0, 1)]
     rounds = Rounds(LocalGrid("clients.app:app", hosts, {}), problem.chosen, problem.prepared, [])
-    with pytest.raises(hothouse.InputError, match="rows do not travel"):
+    with pytest.raises(hothouse.InputError, match="examples do not travel"):
         rounds.run()
 
 
@@ -525,5 +525,5 @@ def test_it_trains_with_all_that_training_can_do(tmp_path: Path, strategy: str) 
 @pytest.mark.parametrize("strategy", ["scaffold", "fednova", "centralized"])
 def test_clients_that_go_astray_end_the_run_with_a_word_on_it(quickstart: Path, tmp_path: Path, strategy: str) -> None:
     far = small(strategy, "training.optimizer.lr=1e30")
-    with pytest.raises(hothouse.RunError, match="usable answer"):
+    with pytest.raises(hothouse.RunError, match="usable reply"):
         hothouse.run(quickstart, overrides=far, engine="local", out=tmp_path / "run")

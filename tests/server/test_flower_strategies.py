@@ -95,10 +95,10 @@ def chosen(strategy: str, normalization: str = "none", **federation: Any) -> Sce
 
 
 def loss_of(settings: Scenario, prepared: Prepared, client: int, weights: NamedArrays) -> float:
-    """A client's mean loss on its training rows, by PyTorch."""
+    """A client's mean loss on its training examples, by PyTorch."""
     network = plain.Plain(settings.model, FEATURES, 3)
     network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
-    rows = prepared.training_rows(client)
+    rows = prepared.training_examples(client)
     with torch.no_grad():
         outputs = network(torch.tensor(prepared.x[rows]))
         return float(nn.functional.cross_entropy(outputs, torch.tensor(prepared.y[rows])))
@@ -209,7 +209,7 @@ def test_a_robust_strategy_with_too_few_answers_stops() -> None:
 
     strategy, results = made("krum")
     few = replace(results[0], metrics=results[0].metrics | {"examples": np.array([4.0, 4, 0, 0])})
-    with pytest.raises(RunError, match=r"round 1: 5 clients gave a usable answer, krum needs 7: n ≥ 2f \+ 3"):
+    with pytest.raises(RunError, match=r"round 1: 5 clients sent a usable reply, krum needs 7: n ≥ 2f \+ 3"):
         round_of(strategy, [few, results[1]], 1)
 
 

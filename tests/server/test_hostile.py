@@ -180,9 +180,9 @@ REFUSED = {
     "another_sum": "sums of more",
     "no_sum": "no sums of parameters",
     "another_round": "round 77",
-    "a_trillion_examples": "other numbers of rows",
+    "a_trillion_examples": "other numbers of examples",
     "another_client": "other clients",
-    "excludes_another": "not asked for",
+    "excludes_another": "not requested",
     "endless_reason": "message_mb",
 }
 
@@ -292,5 +292,5 @@ def test_a_host_that_claims_a_trillion_examples_has_no_part(chosen: Scenario, pr
     watcher = ran(limited, LocalGrid("clients.app:app", [{"data-dir": str(prepared.folder)}], {}))
     (refused,) = [details for event, details in watcher.events if event == "refused"]
     assert refused["clients"] == [2]
-    assert "38 rows" in refused["reason"]
+    assert "38 examples" in refused["reason"]
     assert watcher.rounds[-1]["clients"] == len(SIZES) - 1

@@ -181,7 +181,7 @@ def test_a_node_that_is_slow_is_left_out_until_it_has_answered(quickstart: Path,
 def test_too_few_clients_end_the_run_with_a_checkpoint(quickstart: Path, parts: Path, tmp_path: Path) -> None:
     chosen, own = with_rounds(quickstart, 4, "federation.min_clients=6"), Prepared(parts / "server")
     checkpoints = Checkpoints(tmp_path / "checkpoints", 3, about(chosen, own))
-    with pytest.raises(RunError, match="round 3: 5 of 7 clients gave a usable answer"):
+    with pytest.raises(RunError, match="round 3: 5 of 7 clients sent a usable reply"):
         ran(FaultyGrid(parts, node=1, away={3, 4}), chosen, own, checkpoints)
     going_on = resume(tmp_path, chosen, own, allow_changes=False)
     assert going_on.state is not None

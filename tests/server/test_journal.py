@@ -11,13 +11,13 @@ import pytest
 
 from common.run_files import read_lines
 from common.wording import short
-from server.record.journal import Journal
+from server.record.journal import JsonLinesFile
 
 ENTRIES = [{"round": number, "text": "ä" * number} for number in range(6)]
 
 
 def test_entries_are_in_the_file_as_they_come(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j.jsonl", ENTRIES[:2])
+    journal = JsonLinesFile(tmp_path / "j.jsonl", ENTRIES[:2])
     for number in range(2, 6):
         journal.append(ENTRIES[number])
         assert read_lines(tmp_path / "j.jsonl") == ENTRIES[: number + 1]
@@ -26,14 +26,14 @@ def test_entries_are_in_the_file_as_they_come(tmp_path: Path) -> None:
 
 
 def test_numbers_that_json_does_not_have_become_null(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j.jsonl")
+    journal = JsonLinesFile(tmp_path / "j.jsonl")
     journal.append({"loss": float("nan"), "all": [1.5, float("inf")]})
     assert journal.entries() == [{"loss": None, "all": [1.5, None]}]
     journal.close()
 
 
 def test_a_removed_folder_comes_back(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "run" / "j.jsonl", ENTRIES[:2])
+    journal = JsonLinesFile(tmp_path / "run" / "j.jsonl", ENTRIES[:2])
     shutil.rmtree(tmp_path / "run")
     journal.append(ENTRIES[2])
     journal.close()
@@ -45,7 +45,7 @@ def test_a_disk_that_was_full_for_a_while_costs_no_entry(tmp_path: Path) -> None
     import resource
     import signal
 
-    journal = Journal(tmp_path / "j.jsonl", ENTRIES[:2])
+    journal = JsonLinesFile(tmp_path / "j.jsonl", ENTRIES[:2])
     whole = (tmp_path / "j.jsonl").stat().st_size
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -56,7 +56,7 @@ def test_a_disk_that_was_full_for_a_while_costs_no_entry(tmp_path: Path) -> None
         assert (tmp_path / "j.jsonl").stat().st_size == whole + 10
         assert journal.entries() == ENTRIES[:4]
         with pytest.raises(OSError, match="too large"):
-            Journal(tmp_path / "other.jsonl", ENTRIES * 10)
+            JsonLinesFile(tmp_path / "other.jsonl", ENTRIES * 10)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)

@@ -42,7 +42,7 @@ def test_with_one_client_it_is_fedavg(quickstart: Path, tmp_path: Path) -> None:
         for s in ("local", "fedavg")
     ]
     one, other = (run.metrics.holdout_loss.to_numpy() for run in runs)
-    # A sum over one client, divided by its rows, is its weights up to a rounding, which training may amplify.
+    # A sum over one client, divided by its examples, is its weights up to a rounding, which training may amplify.
     assert np.abs(one - other).max() < 1e-8
 
 

@@ -105,13 +105,13 @@ LIES = [
     (meta(labels=["x" * 10**6, 1, 2]), "has other labels than the server"),
     (meta(columns=[]), "has other columns than the server: 0 and 13"),
     (meta(key=""), None),
-    (meta(key="f" * 24), "has a part of other data than the server"),
+    (meta(key="f" * 24), "has data from another cut than the server"),
     (meta(targets=3), "has incompatible data: its targets is 3, the server's 0"),
     (meta(row_shape=[10**6]), "has incompatible data: its row_shape is [1000000], the server's [13]"),
     (numbers(clients=[3, 8], training=[1, 1], holdout=[0, 0]), "it has client 8; the data has 8 clients"),
-    (numbers(clients=[3, 3], training=[1, 1], holdout=[0, 0]), "it has a client twice"),
+    (numbers(clients=[3, 3], training=[1, 1], holdout=[0, 0]), "it lists a client twice"),
     (numbers(clients=[3, -1], training=[1, 1], holdout=[0, 0]), "its clients go down to -1"),
-    (numbers(clients=[2, 7], training=[1, 1], holdout=[0, 0]), "client 2 lives on more than one node: "),
+    (numbers(clients=[2, 7], training=[1, 1], holdout=[0, 0]), "client 2 is on more than one node: "),
 ]
 
 
@@ -133,9 +133,9 @@ def test_two_nodes_with_the_same_folder_are_refused_and_named(
 ) -> None:
     grid = hosts(parts / "node-0", parts / "node-0")
     told = refusal(grid, chosen, Prepared(parts / "server"))
-    assert told.startswith("client 0 lives on more than one node: ")
+    assert told.startswith("client 0 is on more than one node: ")
     assert all(str(node) in told for node in grid.get_node_ids())
-    assert "client 1 lives on more" in refusal(hosts(*everyone(parts), parts / "node-1"), chosen, prepared)
+    assert "client 1 is on more" in refusal(hosts(*everyone(parts), parts / "node-1"), chosen, prepared)
 
 
 def test_clients_that_live_nowhere_are_named(chosen: Scenario, parts: Path) -> None:
@@ -174,7 +174,7 @@ def nothing(content: RecordDict) -> None:
 SUMS = [
     (moments(total=np.full((2, 13), np.nan)), "infinite or not a number"),
     (moments(spread=np.full((2, 13), -1.0)), "sums that are negative"),
-    (moments(count=np.full((2, 13), 1e12)), "counts that are negative or beyond the rows"),
+    (moments(count=np.full((2, 13), 1e12)), "counts that are negative or more than there are examples"),
     (moments(total=np.zeros((2, 99))), "sums over"),
     (nothing, "KeyError"),
 ]

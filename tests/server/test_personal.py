@@ -180,7 +180,7 @@ def test_ifca_is_its_papers_algorithm_1(tmp_path: Path, normalization: str) -> N
     for number in range(1, ROUNDS + 1):
         s, trained = [], []
         for i in cohort(number):
-            j = int(np.argmin([literal.loss(model, prepared.training_rows(i)) for model in theta]))
+            j = int(np.argmin([literal.loss(model, prepared.training_examples(i)) for model in theta]))
             theta_i = dict(theta[j])
             for rows in batches_of(chosen, prepared, i, number):
                 g = literal.gradient(theta_i, rows)
@@ -206,8 +206,8 @@ def test_ifca_measures_the_cluster_that_fits_a_clients_training_rows(tmp_path: P
     theta = [{name: kept[f"{j}.{name}"] for name in literal.start()} for j in range(3)]
     losses = []
     for client in range(len(SIZES)):
-        j = int(np.argmin([literal.loss(model, prepared.training_rows(client)) for model in theta]))
-        losses.append(literal.loss(theta[j], prepared.holdout_rows(client)))
+        j = int(np.argmin([literal.loss(model, prepared.training_examples(client)) for model in theta]))
+        losses.append(literal.loss(theta[j], prepared.holdout_examples(client)))
     assert ran.watcher.rounds[-1]["personal_loss"] == pytest.approx(np.mean(losses), rel=1e-9)
 
 
@@ -261,7 +261,7 @@ def test_own_models_are_measured_on_own_rows(tmp_path: Path) -> None:
     ran = run(literal_scenario({"name": "fedper", "personal_layers": 2}), prepared)
     accuracies, hits = [], 0
     for client in range(len(SIZES)):
-        version, rows = last_rounds().get(client), prepared.holdout_rows(client)
+        version, rows = last_rounds().get(client), prepared.holdout_examples(client)
         weights = ran.weights | (own_arrays(ran.kept(client, version)) if version else {})
         hidden = prepared.x[rows]
         for layer in range(3):

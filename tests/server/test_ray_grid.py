@@ -62,7 +62,7 @@ def running(client_app: str, way: str) -> Iterator[RayGrid]:
 
 def out_of_reach(patch: pytest.MonkeyPatch) -> None:
     """Workers are asked by Ray's calls, as if they were on other machines."""
-    patch.setattr("server.grid.ray.within_reach", lambda workers: False)
+    patch.setattr("server.grid.ray.is_local", lambda workers: False)
 
 
 def ask(grid: RayGrid, **config: Any) -> Message:
@@ -380,6 +380,8 @@ def test_a_ray_that_hangs_up_but_lives_ends_the_run(monkeypatch: pytest.MonkeyPa
     session = Dying(monkeypatch, "wait", mends=False)
     grid = RayGrid("tests.apps:echo", [{}], {}, workers=1, session=session)
     session.hang_up()
-    with pytest.raises(RunError, match=r"Ray hung up: .*Connection reset by peer; hothouse resume goes on"):
+    with pytest.raises(
+        RunError, match=r"Ray stopped responding: .*Connection reset by peer; hothouse resume continues the run"
+    ):
         grid.send_and_receive([ask(grid)])
     grid.close()

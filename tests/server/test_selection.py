@@ -123,7 +123,7 @@ class TestPowerOfChoice:
         network.load_state_dict({name: torch.tensor(array) for name, array in start.items()})
         losses = []
         for client in range(8):
-            rows = prepared.training_rows(client)
+            rows = prepared.training_examples(client)
             with torch.no_grad():
                 outputs = network(torch.tensor(prepared.x[rows]))
                 losses.append(float(nn.functional.cross_entropy(outputs, torch.tensor(prepared.y[rows]))))
@@ -196,7 +196,7 @@ class TestOort:
         def rows(**training: Any) -> list[float]:
             selection = rule("oort", **training)
             assert isinstance(selection, OortRule)
-            return selection.rows.tolist()
+            return selection.examples.tolist()
 
         assert rows(epochs=3) == (3 * SIZES).tolist()
         assert rows(steps=6, batch_size=4) == [24, 6, 24, 18, 24, 12, 24, 24]

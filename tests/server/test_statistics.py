@@ -75,7 +75,7 @@ def test_recomputed_statistics_are_those_of_the_rounds_cohort(prepared: Prepared
 
     chosen = normalized("recomputed", clients_per_round=2)
     found = named(ran(chosen, prepared).model.network)
-    rows = np.concatenate([prepared.training_rows(client) for client in select(chosen.seed, 1, 6, 2)])
+    rows = np.concatenate([prepared.training_examples(client) for client in select(chosen.seed, 1, 6, 2)])
     units = prepared.x[rows] @ found["layers.0.weight"].T
     assert np.abs(found["norms.0.running_mean"] - units.mean(axis=0)).max() <= 1e-12
     assert np.abs(found["norms.0.running_var"] - units.var(axis=0, ddof=1)).max() <= 1e-12

@@ -1,4 +1,4 @@
-"""The partitions: for each `data.partition` a function that cuts the rows."""
+"""The partitions: for each `data.partition` a function that partitions the examples."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from common.data.prepared import Indices, Shards
 from common.data.table import Table
 
 Cut = Callable[[Any, Table, Indices, int], Shards]
-"""(spec, table, shuffled rows to share out, seed) → the rows of each client."""
+"""(spec, table, shuffled examples to share out, seed) → the examples of each client."""

@@ -19,7 +19,7 @@ class ContinuousPartition(PartitionPart, name="continuous", runs=":cut"):
 
 
 def cut(spec: ContinuousPartition, table: Table, rows: Indices, seed: int) -> Shards:
-    """Equal pieces of the rows sorted by strictness·value + (1 − strictness)·noise, both standardized."""
+    """Equal pieces of the examples sorted by strictness·value + (1 − strictness)·noise, both standardized."""
     from flwr_datasets.partitioner import ContinuousPartitioner
 
     values = numbers(table, rows, spec.by)

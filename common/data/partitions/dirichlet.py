@@ -15,9 +15,12 @@ class DirichletPartition(PartitionPart, name="dirichlet", runs=":cut"):
     clients: Clients = clients_key()
     alpha: float = key("Concentration: small is skewed, large is even.", 0.5, gt=0, unit="none")
     min_rows: int = key(
-        "No client gets fewer rows; the draw is repeated up to ten times until that holds.", 1, unit="rows", ge=1
+        "No client gets fewer examples; the draw is repeated up to ten times until that holds.",
+        1,
+        unit="examples",
+        ge=1,
     )
-    self_balancing: bool = key("Give no more rows of further labels to clients that have their mean share.", False)
+    self_balancing: bool = key("Give no more examples of further labels to clients that have their mean share.", False)
 
 
 def cut(spec: DirichletPartition, table: Table, rows: Indices, seed: int) -> Shards:

@@ -18,9 +18,9 @@ class DistributionPartition(PartitionPart, name="distribution", runs=":cut"):
 
     clients: Clients = key("How many clients: a multiple of the number of labels.", 10, unit="clients")
     labels_per_client: int = key("How many labels each client has.", 2, unit="labels", ge=1)
-    rows_per_label: int = key("Rows of each of its labels that a client gets for sure.", 1, unit="rows", ge=1)
+    rows_per_label: int = key("Examples of each of its labels that every client gets.", 1, unit="examples", ge=1)
     sigma: float = key(
-        "The remaining rows of every label go to the clients that have it in proportion to exp(sigma·normal).",
+        "The remaining examples of every label go to the clients that have it in proportion to exp(sigma·normal).",
         2.0,
         unit="none",
         ge=0,
@@ -28,7 +28,7 @@ class DistributionPartition(PartitionPart, name="distribution", runs=":cut"):
 
 
 def cut(spec: DistributionPartition, table: Table, rows: Indices, seed: int) -> Shards:
-    """Each label's rows beyond the sure ones, in proportion to exp(sigma·z), z standard normal."""
+    """Each label's remaining examples, in proportion to exp(sigma·z), z standard normal."""
     from flwr_datasets.partitioner import DistributionPartitioner
 
     labels = labels_of(table, rows, spec.scheme)

@@ -1,4 +1,4 @@
-"""Flower Datasets' partitioners, given rows and labels, giving rows back."""
+"""Flower Datasets' partitioners, given examples and labels, giving examples back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from common.errors import InputError
 
 
 def shared_out(partitioner: Any, rows: Indices, columns: dict[str, NDArray[Any]]) -> Shards:
-    """The rows of each client, as a partitioner of flwr_datasets cuts them.
+    """The examples of each client, as a partitioner of flwr_datasets cuts them.
 
     `columns` holds what the partitioner looks at, an entry per row. Raises InputError with the partitioner's
     own words where it finds no cut.
@@ -30,23 +30,23 @@ def shared_out(partitioner: Any, rows: Indices, columns: dict[str, NDArray[Any]]
             # NaturalIdPartitioner draws a progress bar of its own.
             # A repeated draw is announced by a warning each; what counts is whether one succeeded.
             warnings.simplefilter("ignore")
-            # All of a client's rows at once: a column by itself is gone through row by row, in Python.
+            # All of a client's examples at once: a column by itself is gone through row by row, in Python.
             parts = [
                 partitioner.load_partition(client).with_format("arrow")[:]["position"].to_numpy()
                 for client in range(partitioner.num_partitions)
             ]
     except (ValueError, IndexError, ZeroDivisionError) as error:
         raise InputError(
-            f"no such cut of {len(rows)} rows exists: {error} Try fewer clients or less skew.", "data.partition"
+            f"cannot partition {len(rows)} examples: {error} Try fewer clients or less skew.", "data.partition"
         ) from None
     return Shards.of([rows[part] for part in parts])
 
 
 def labels_of(table: Table, rows: Indices, scheme: str) -> Indices:
-    """The label codes of the rows; raises InputError for a regression, which has none."""
+    """The label codes of the examples; raises InputError for a regression, which has none."""
     if table.task != "classification":
         raise InputError(
-            f"{scheme} goes by labels, and this is a regression; use iid or continuous", "data.partition.scheme"
+            f"{scheme} needs labels, but the task is a regression; use iid or continuous", "data.partition.scheme"
         )
     codes: Indices = table.y[rows]
     return codes

@@ -11,7 +11,7 @@ from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
 class IidPartition(PartitionPart, name="iid", runs=":cut"):
-    """Every client gets the same number of rows, drawn at random."""
+    """Every client gets the same number of examples, drawn at random."""
 
     clients: Clients = clients_key()
 
@@ -21,7 +21,7 @@ _MOST_FOR_FLOWER = 1000
 
 
 def cut(spec: IidPartition, table: Table, rows: Indices, seed: int) -> Shards:
-    """Contiguous pieces of the shuffled rows, the first few a row longer where they do not divide evenly."""
+    """Contiguous pieces of the shuffled examples, the first few one longer where they do not divide evenly."""
     if spec.clients > _MOST_FOR_FLOWER:
         return even(rows, spec.clients)
     from flwr_datasets.partitioner import IidPartitioner

@@ -25,12 +25,12 @@ class InnerDirichletPartition(PartitionPart, name="inner_dirichlet", runs=":cut"
     clients: Clients = clients_key()
     alpha: float = key("Concentration: small is skewed, large is even.", 0.5, gt=0, unit="none")
     sizes: tuple[Annotated[int, Field(ge=1)], ...] | None = key(
-        "Rows of each client; equal shares if left out.", None, unit="rows", strict=False
+        "Examples of each client; equal shares if left out.", None, unit="examples", strict=False
     )
 
 
 def cut(spec: InnerDirichletPartition, table: Table, rows: Indices, seed: int) -> Shards:
-    """For each client, proportions over the labels of the training rows from Dirichlet(alpha, …, alpha).
+    """For each client, proportions over the labels of the training examples from Dirichlet(alpha, …, alpha).
 
     Where a label runs out, the clients that wanted more of it take the others in their own proportions; a client that
     wanted none of what is left takes it in the proportions in which it is left.
@@ -39,7 +39,7 @@ def cut(spec: InnerDirichletPartition, table: Table, rows: Indices, seed: int) -
     if len(sizes) != spec.clients:
         raise InputError(f"expected {spec.clients} sizes, one per client, got {len(sizes)}", "data.partition.sizes")
     if sizes.sum() > len(rows):
-        raise InputError(f"{sizes.sum()} rows, but only {len(rows)} to train on", "data.partition.sizes")
+        raise InputError(f"{sizes.sum()} examples, but only {len(rows)} to train on", "data.partition.sizes")
     _, labels = np.unique(labels_of(table, rows, spec.scheme), return_inverse=True)
     there, draw = np.bincount(labels), seeds.generator(seed, "inner dirichlet")
     wanted = draw.dirichlet(np.full(len(there), spec.alpha), len(sizes))
@@ -53,7 +53,7 @@ def cut(spec: InnerDirichletPartition, table: Table, rows: Indices, seed: int) -
 
 
 def _dealt(wanted: NDArray[np.float64], sizes: Indices, there: Indices, draw: np.random.Generator) -> NDArray[np.int64]:
-    """How many rows of each label each client gets, (clients, labels): `sizes` (clients,) out of `there` (labels,)."""
+    """Examples of each label for each client, (clients, labels): `sizes` (clients,) out of `there` (labels,)."""
     counts, left, shares = np.zeros(wanted.shape, np.int64), there.copy(), wanted.copy()
     while (open_ := sizes - counts.sum(axis=1)).any():
         shares[:, left == 0] = 0

@@ -20,7 +20,7 @@ class NaturalPartition(PartitionPart, name="natural", runs=":cut"):
 
     leaves_over: ClassVar[str] = "their groups are smaller than min_rows"
     by: str = key("The name of a categorical or whole-number column; client takes the source's own groups.", "client")
-    min_rows: int = key("Groups with fewer rows are left out.", 1, unit="rows", ge=1)
+    min_rows: int = key("Groups with fewer examples are left out.", 1, unit="examples", ge=1)
 
 
 class GroupedNaturalPartition(PartitionPart, name="grouped_natural", runs=":grouped"):
@@ -40,12 +40,12 @@ _MOST_FOR_FLOWER = 10_000
 
 
 def cut(spec: NaturalPartition, table: Table, rows: Indices, seed: int) -> Shards:
-    """One client per group, in the order of the groups' names; groups with too few rows are left out."""
+    """One client per group, in the order of the groups' names; groups with too few examples are left out."""
     codes, names = groups(table, rows, spec.by)
     sizes = np.bincount(codes, minlength=len(names))
     kept = np.flatnonzero(sizes >= spec.min_rows)
     if not len(kept):
-        raise InputError(f"no group has {spec.min_rows} rows", "data.partition.min_rows")
+        raise InputError(f"no group has {spec.min_rows} examples", "data.partition.min_rows")
     if len(kept) > _MOST_FOR_FLOWER or len(kept) < len(names):
         order = np.argsort(codes, kind="stable")
         order = order[np.isin(codes[order], kept)]

@@ -13,7 +13,7 @@ from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
 class PathologicalPartition(PartitionPart, name="pathological", runs=":cut"):
-    """Every client has rows of a few labels only."""
+    """Every client has examples of a few labels only."""
 
     leaves_over: ClassVar[str] = "no client has their labels"
     clients: Clients = clients_key()
@@ -24,7 +24,7 @@ class PathologicalPartition(PartitionPart, name="pathological", runs=":cut"):
 
 
 def cut(spec: PathologicalPartition, table: Table, rows: Indices, seed: int) -> Shards:
-    """Every label's rows in equal parts to the clients that have it."""
+    """Every label's examples in equal parts to the clients that have it."""
     from flwr_datasets.partitioner import PathologicalPartitioner
 
     labels = labels_of(table, rows, spec.scheme)

@@ -1,4 +1,4 @@
-"""Pieces of the rows sorted by label, a few for each client (McMahan et al. 2017, section 3)."""
+"""Pieces of the examples sorted by label, a few for each client (McMahan et al. 2017, section 3)."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class ShardsPartition(PartitionPart, name="shards", runs=":cut"):
 
 
 def cut(spec: ShardsPartition, table: Table, rows: Indices, seed: int) -> Shards:
-    """`shards_per_client` pieces of equal size for each client; rows left over by rounding are not used."""
+    """`shards_per_client` pieces of equal size for each client; examples left over by rounding are not used."""
     from flwr_datasets.partitioner import ShardPartitioner
 
     pieces = spec.clients * spec.shards_per_client
     if pieces > len(rows):
         raise InputError(
-            f"{pieces} pieces, but only {len(rows)} rows to train on; use fewer clients or fewer shards_per_client",
+            f"{pieces} pieces, but only {len(rows)} examples to train on; use fewer clients or fewer shards_per_client",
             "data.partition.clients",
         )
     partitioner = ShardPartitioner(

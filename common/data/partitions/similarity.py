@@ -1,4 +1,4 @@
-"""A share of every client's rows IID, the rest sorted by label (Karimireddy et al. 2020, SCAFFOLD, section 7)."""
+"""A share of every client's examples IID, the rest sorted by label (Karimireddy et al. 2020, SCAFFOLD, section 7)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
 class SimilarityPartition(PartitionPart, name="similarity", runs=":cut"):
-    """A share of every client's rows is IID, the rest sorted by label (Karimireddy et al. 2020, section 7)."""
+    """A share of every client's examples is IID, the rest sorted by label (Karimireddy et al. 2020, section 7)."""
 
     clients: Clients = clients_key()
-    share: float = key("How much of every client's rows is IID: 0 sorts all, 1 none.", 0.1, unit="fraction", ge=0, le=1)
+    share: float = key(
+        "How much of every client's examples is IID: 0 sorts all, 1 none.", 0.1, unit="fraction", ge=0, le=1
+    )
 
 
 def cut(spec: SimilarityPartition, table: Table, rows: Indices, seed: int) -> Shards:
-    """The first of the shuffled rows are dealt out evenly; the others, sorted by label, are cut into even pieces."""
+    """The first of the shuffled examples are cut into even pieces; so are the others, sorted by label."""
     labels = labels_of(table, rows, spec.scheme)
     alike = round(spec.share * len(rows))
     rest = rows[alike:][np.argsort(labels[alike:], kind="stable")]

@@ -22,7 +22,7 @@ class SizePartition(PartitionPart, name="size", runs=":given"):
 
     leaves_over: ClassVar[str] = "the sizes you give add up to fewer"
     sizes: tuple[Annotated[int, Field(ge=1)], ...] = key(
-        "Rows of each client; together at most the training rows.", unit="rows", min_length=1, strict=False
+        "Examples of each client; together at most the training examples.", unit="examples", min_length=1, strict=False
     )
 
     @property
@@ -53,11 +53,11 @@ class ExponentialPartition(PartitionPart, name="exponential", runs=":exponential
 
 
 class PowerLawPartition(PartitionPart, name="power_law", runs=":power_law"):
-    """Random shards whose sizes follow a power law: a few clients have most of the rows."""
+    """Random shards whose sizes follow a power law: a few clients have most of the examples."""
 
     clients: Clients = clients_key()
     exponent: float = key("How steep: 0 is even.", 1.0, unit="none", ge=0)
-    min_rows: int = key("No client gets fewer rows.", 1, unit="rows", ge=1)
+    min_rows: int = key("No client gets fewer examples.", 1, unit="examples", ge=1)
 
 
 class LogNormalPartition(PartitionPart, name="lognormal", runs=":lognormal"):
@@ -65,15 +65,15 @@ class LogNormalPartition(PartitionPart, name="lognormal", runs=":lognormal"):
 
     clients: Clients = clients_key()
     sigma: float = key("How uneven: 0 is even.", 1.0, unit="none", ge=0)
-    min_rows: int = key("No client gets fewer rows.", 1, unit="rows", ge=1)
+    min_rows: int = key("No client gets fewer examples.", 1, unit="examples", ge=1)
 
 
 def given(options: SizePartition, table: Table, rows: Indices, seed: int) -> Shards:
-    """Shards of the given sizes; rows beyond them are not used."""
+    """Shards of the given sizes; examples beyond them are not used."""
     from flwr_datasets.partitioner import SizePartitioner
 
     if sum(options.sizes) > len(rows):
-        raise InputError(f"{sum(options.sizes)} rows, but only {len(rows)} to train on", "data.partition.sizes")
+        raise InputError(f"{sum(options.sizes)} examples, but only {len(rows)} to train on", "data.partition.sizes")
     return shared_out(SizePartitioner(list(options.sizes)), rows, {})
 
 
@@ -112,10 +112,12 @@ def lognormal(options: LogNormalPartition, table: Table, rows: Indices, seed: in
 
 
 def _in_proportion(rows: Indices, weights: NDArray[np.floating], least: int) -> Shards:
-    """All rows in shards whose sizes beyond `least` are in proportion to `weights`, rounded by largest remainder."""
+    """All examples in shards; sizes beyond `least` are in proportion to `weights`, rounded by largest remainder."""
     spare = len(rows) - least * len(weights)
     if spare < 0:
-        raise InputError(f"{len(weights)} clients with {least} rows each, but only {len(rows)} rows", "data.partition")
+        raise InputError(
+            f"{len(weights)} clients with {least} examples each, but only {len(rows)} examples", "data.partition"
+        )
     exact = spare * weights / weights.sum()
     sizes = np.floor(exact).astype(np.int64)
     remainders = np.argsort(sizes - exact, kind="stable")

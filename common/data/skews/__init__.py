@@ -1,4 +1,4 @@
-"""The skews: for each `data.skew` a function that changes one client's rows."""
+"""The skews: for each `data.skew` a function that changes one client's examples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.skews.owned import Owned
+from common.data.skews.owned import ClientExamples
 
-SkewRule = Callable[[Any, Owned, np.random.Generator], tuple[NDArray[Any], NDArray[Any]]]
-"""(spec, a client's rows, the client's generator) → its rows and targets after the change."""
+SkewRule = Callable[[Any, ClientExamples, np.random.Generator], tuple[NDArray[Any], NDArray[Any]]]
+"""(spec, a client's examples, the client's generator) → its examples and targets after the change."""

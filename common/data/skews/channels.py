@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.skews.owned import Owned
+from common.data.skews.owned import ClientExamples
 from common.scenario.base import key
 from common.scenario.skews import SkewPart
 
@@ -24,7 +24,7 @@ class ChannelSkew(SkewPart, name="channel_shift", runs=":change"):
     )
 
 
-def change(spec: ChannelSkew, rows: Owned, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+def change(spec: ChannelSkew, rows: ClientExamples, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
     """Add a constant, drawn between −amount and amount, to every channel."""
     images = rows.images()
     unit = 255.0 if rows.table.x.dtype == np.uint8 else 1.0

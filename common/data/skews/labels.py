@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from common import seeds
 from common.data.prepared import Indices
-from common.data.skews.owned import Owned
+from common.data.skews.owned import ClientExamples
 from common.errors import InputError
 from common.scenario.base import key
 from common.scenario.skews import SkewPart
@@ -32,10 +32,10 @@ _MANY = 13
 """So many labels have more permutations than there can be clients."""
 
 
-def change(spec: LabelSkew, rows: Owned, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+def change(spec: LabelSkew, rows: ClientExamples, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
     """Labels by the permutation of the client's cluster; the first cluster keeps the true ones."""
     if rows.table.task != "classification":
-        raise InputError("label_permutation is for labels, and this is a regression", "data.skew")
+        raise InputError("label_permutation needs labels, but the task is a regression", "data.skew")
     labels = len(rows.table.labels)
     if labels < _MANY and spec.clusters > math.factorial(labels):
         raise InputError(

@@ -1,4 +1,4 @@
-"""One client's rows, for a skew to change."""
+"""One client's examples, for a skew to change."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from common.errors import InputError
 
 
 @dataclass(frozen=True)
-class Owned:
-    """A client's rows."""
+class ClientExamples:
+    """A client's examples."""
 
     client: int
     clients: int
@@ -33,7 +33,7 @@ class Owned:
         shape = image_shape(self.table.row_shape)
         if shape is None:
             raise InputError(
-                f"this skew is for images; rows here have the shape {tuple(self.table.row_shape)}", "data.skew"
+                f"this skew is for images; examples here have the shape {tuple(self.table.row_shape)}", "data.skew"
             )
         x = self.x.astype(np.float32)
         if shape.channels_last:

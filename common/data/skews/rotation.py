@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.data.skews.owned import Owned
+from common.data.skews.owned import ClientExamples
 from common.scenario.base import key
 from common.scenario.skews import SkewPart
 
@@ -19,7 +19,7 @@ class RotationSkew(SkewPart, name="rotation", runs=":change"):
     degrees: float = key("A client's angle is drawn between minus and plus this.", 45.0, unit="degrees", gt=0, le=180)
 
 
-def change(spec: RotationSkew, rows: Owned, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+def change(spec: RotationSkew, rows: ClientExamples, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
     """Turn about the middle, with bilinear interpolation; what comes in from outside is 0."""
     import torch
     import torch.nn.functional as F

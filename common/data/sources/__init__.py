@@ -11,7 +11,7 @@ class SourceModule(Protocol):
     """What a source's file offers."""
 
     seeded: bool
-    """Whether the rows follow from the scenario's seed."""
+    """Whether the examples follow from the scenario's seed."""
 
     def fingerprint(self, spec: Any) -> str:
         """A text that changes when the content changes; raises InputError where there is none."""

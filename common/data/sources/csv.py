@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from common.data.labels import encode, encode_names, whole_number
-from common.data.numbers import MARKS, POINT, best_form, forms, in_words, number
+from common.data.numbers import MARKS, POINT, best_form, describe_form, forms, number
 from common.data.sources.files import digest, telling_names
 from common.data.sources.sheets import Sheet, files_of, sheet_of, together
 from common.data.table import Column, Table, category
@@ -207,7 +207,7 @@ def _column(
 
 
 @dataclass
-class _Read:
+class _NumberColumn:
     """A column of texts, read as numbers as far as they are some."""
 
     numbers: Numbers
@@ -227,7 +227,7 @@ class _Read:
         told = []
         if self.form != POINT:
             example, text = sheet.where(self.example), values[self.example].as_py()
-            how = f"read as numbers with {in_words(self.form)}"
+            how = f"read as numbers with {describe_form(self.form)}"
             told.append(f"{what}: {how}, such as {text!r} in {example} (data.source.decimal)")
         if len(self.marked):
             marks, where = ", ".join(map(repr, self.marks)), sheet.where(int(self.marked[0]))
@@ -238,7 +238,7 @@ class _Read:
         return told
 
 
-def _read(name: str, values: pa.StringArray, gaps: NDArray[np.bool_], spec: CsvSource, sheet: Sheet) -> _Read:
+def _read(name: str, values: pa.StringArray, gaps: NDArray[np.bool_], spec: CsvSource, sheet: Sheet) -> _NumberColumn:
     """The values as numbers, in the form in which most of them are some.
 
     Raises InputError for an infinite number, and where most values are different numbers but some are no numbers at
@@ -260,7 +260,7 @@ def _read(name: str, values: pa.StringArray, gaps: NDArray[np.bool_], spec: CsvS
         numbers[~gaps] = distinct[coded.indices.to_numpy()]
     odd = np.flatnonzero(~np.isfinite(numbers) & ~gaps)
     if not len(odd):
-        return _Read(numbers, odd, form, example=_example(values, gaps, form))
+        return _NumberColumn(numbers, odd, form, example=_example(values, gaps, form))
     odd_texts = pc.unique(values.take(pa.array(odd))).to_pylist()
     are_labels = name == spec.target and spec.task == "classification"
     if not are_labels and all(_NOT_FINITE.fullmatch(text) or np.isinf(number(text, form) or 0.0) for text in odd_texts):
@@ -271,13 +271,13 @@ def _read(name: str, values: pa.StringArray, gaps: NDArray[np.bool_], spec: CsvS
     right = np.isfinite(numbers)
     if right.any() and all(text.lower() in MARKS for text in odd_texts):
         nothing = np.empty(0, np.intp)
-        return _Read(numbers, nothing, form, tuple(odd_texts), odd, _example(values, ~right, form))
+        return _NumberColumn(numbers, nothing, form, tuple(odd_texts), odd, _example(values, ~right, form))
     if right.sum() > len(odd) and len(np.unique(numbers[right])) > _MOST_LABELS and not are_labels:
         raise InputError(
             f"{sheet.where(int(odd[0]))}: {name}: {odd_texts[0]!r} is no number, {right.sum()} other values are; name "
             "it in data.source.missing if it stands for a missing value, or the column in categorical or drop"
         )
-    return _Read(numbers, odd, form)
+    return _NumberColumn(numbers, odd, form)
 
 
 def _example(values: pa.StringArray, without: NDArray[np.bool_], form: str) -> int:

@@ -55,7 +55,7 @@ def expanded(pattern: str, key: str) -> list[Path]:
 def telling_names(paths: Sequence[Path]) -> list[str]:
     """Short names that tell files apart: their own without the suffix if that does, else with their folders.
 
-    `a/data.csv` and `b/data.csv` are a and b. Raises InputError for a file that is there twice.
+    `a/data.csv` and `b/data.csv` are a and b. Raises InputError for a file that is given twice.
     """
     if twice := [path for path, times in Counter(path.resolve() for path in paths).items() if times > 1]:
         raise InputError(f"{twice[0]}: named twice", "data.source.path")

@@ -34,7 +34,7 @@ def find_examples(folder: Path, suffixes: Collection[str], what: str) -> FolderE
 
     Raises InputError where there is none to train on; `what` is what the files hold.
     """
-    left_out = LeftOut()
+    left_out = SkippedFiles()
     splits = {name: class_files(home, suffixes, left_out) for name, home in split_folders(folder).items()}
     if not splits["train"]:
         raise InputError(f"expected folders of {what}, one for each class; {folder} has none", "data.source.path")
@@ -65,7 +65,7 @@ def split_folders(folder: Path) -> dict[str, Path]:
 
 
 @dataclass
-class LeftOut:
+class SkippedFiles:
     """What is in a folder and is not used."""
 
     names: dict[str, list[str]] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class LeftOut:
         ]
 
 
-def class_files(folder: Path, suffixes: Collection[str], left_out: LeftOut) -> list[Path]:
+def class_files(folder: Path, suffixes: Collection[str], left_out: SkippedFiles) -> list[Path]:
     """The files with these suffixes in the folders of `folder`, one folder for each class, sorted by name.
 
     Hidden entries are passed over; whatever else is not taken is noted in `left_out`.

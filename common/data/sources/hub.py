@@ -52,7 +52,7 @@ def fingerprint(spec: HubSource) -> str:
 
 
 def read(spec: HubSource, seed: int) -> Table:
-    """Both splits, the test rows last."""
+    """Both splits, the test examples last."""
     splits = _splits(spec)
     train = _split(splits, spec, "train")
     # Only a split that the scenario names must be there.
@@ -95,7 +95,7 @@ def _splits(spec: HubSource) -> dict[str, Any]:
             return {"train": saved} if (path / "state.json").is_file() else dict(saved)
         return dict(load_dataset(str(path) if path.exists() else spec.name, spec.config))
     except (DatasetNotFoundError, FileNotFoundError, ConnectionError, OSError, ValueError) as error:
-        raise InputError(f"{spec.name} cannot be had: {' '.join(str(error).split())}", "data.source.name") from None
+        raise InputError(f"{spec.name} cannot be loaded: {' '.join(str(error).split())}", "data.source.name") from None
 
 
 def _split(splits: dict[str, Any], spec: HubSource, key: str) -> Any:

@@ -77,7 +77,7 @@ class Pictures:
             return upright.convert("L" if grey else "RGB")
         except (ValueError, OSError):
             raise InputError(
-                f"{where}: a picture of mode {upright.mode}, which is not known how to show; save it as RGB"
+                f"{where}: a picture of mode {upright.mode}, which is not supported; save it as RGB"
             ) from None
 
     def _from_deep(self, picture: Image, png: bool, where: str) -> Image:

@@ -25,7 +25,7 @@ class SyntheticSource(SourcePart, name="synthetic", runs="common.data.sources.sy
     alpha: float = key("How much the clients' models differ.", 1.0, unit="none", ge=0)
     beta: float = key("How much the clients' features differ.", 1.0, unit="none", ge=0)
     iid: bool = key("One model and one kind of features for all; alpha and beta decide nothing.", False)
-    most_rows: int = key("No client has more rows.", 10_000, unit="rows", ge=51)
+    most_rows: int = key("No client has more examples.", 10_000, unit="examples", ge=51)
 
 
 seeded = True
@@ -34,12 +34,12 @@ _FEATURES, _CLASSES = 60, 10
 
 
 def fingerprint(spec: SyntheticSource) -> str:
-    """Nothing: the rows follow from the settings and the seed."""
+    """Nothing: the examples follow from the settings and the seed."""
     return "synthetic"
 
 
 def read(spec: SyntheticSource, seed: int) -> Table:
-    """The rows of all clients, which are the table's natural groups."""
+    """The examples of all clients, which are the table's natural groups."""
     draw = seeds.generator(seed, "synthetic")
     sizes = np.minimum(draw.lognormal(4.0, 2.0, spec.clients), spec.most_rows).astype(np.int64) + 50
     sizes = np.minimum(sizes, spec.most_rows)

@@ -15,11 +15,11 @@ from common.scenario.sources import SourcePart
 class TeacherSource(SourcePart, name="teacher", runs="common.data.sources.teacher"):
     """Rows labelled by a random linear teacher: as many as you like, for trials of scale and speed."""
 
-    rows: int = key("How many rows to train on.", 10_000, unit="rows", ge=1, le=10_000_000_000)
+    rows: int = key("How many examples to train on.", 10_000, unit="examples", ge=1, le=10_000_000_000)
     features: int = key("How many features.", 32, unit="features", ge=1, le=1_000_000)
     classes: int = key("How many classes; 1 makes it a regression.", 10, unit="classes", ge=1, le=100_000)
     noise: float = key("Normal noise on the teacher's answers.", 0.0, unit="of their deviation", ge=0)
-    test_rows: int = key("How many further rows to test on.", 0, unit="rows", ge=0, le=1_000_000_000)
+    test_rows: int = key("How many further examples to test on.", 0, unit="examples", ge=0, le=1_000_000_000)
 
     @model_validator(mode="after")
     def _bearable(self) -> TeacherSource:
@@ -38,7 +38,7 @@ _CHUNK = 1 << 22
 
 
 def fingerprint(spec: TeacherSource) -> str:
-    """Nothing: the rows follow from the settings and the seed."""
+    """Nothing: the examples follow from the settings and the seed."""
     return "teacher"
 
 

@@ -23,7 +23,7 @@ class Contest:
     positions: Indices
     """The positions of their clients in the federation, CHAMPION for the champion, (networks,)."""
     rows: Indices
-    """The training rows of their clients, (networks,)."""
+    """The training examples of their clients, (networks,)."""
     models: NamedArrays
     """Their parameters and buffers, (networks, *shape)."""
     scores: NDArray[np.float64]

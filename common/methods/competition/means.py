@@ -14,7 +14,7 @@ def best(contest: Contest) -> CompetitionResult:
 
 
 def top_k(contest: Contest) -> CompetitionResult:
-    """θ ← the mean of the k best, each counting alike or by its rows; of all that were judged where those are fewer."""
+    """θ ← the mean of the k best, or of all that were judged where those are fewer; equal weights or by examples."""
     chosen = contest.ranking[: min(contest.options.k, int(contest.judged.sum()))]
     shares = np.zeros(len(contest.scores))
     counting = contest.rows[chosen] if contest.options.average == "rows" else np.ones(len(chosen))

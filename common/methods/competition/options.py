@@ -37,7 +37,8 @@ class Competition(StrategyPart, name="competition", server="common.methods.compe
         "best",
     )
     judge: Literal["server", "clients"] = key(
-        "Who judges: the server on its validation rows, or the cohort's clients on their own held-out rows.", "server"
+        "Who judges: the server on its validation examples, or the cohort's clients on their own held-out examples.",
+        "server",
     )
     score: MetricName = key("What networks are judged by; of losses and errors less is better.", "loss")
     keep_champion: bool = key(
@@ -51,7 +52,7 @@ class Competition(StrategyPart, name="competition", server="common.methods.compe
         "reset",
     )
     k: int = key("top_k: how many of the best are averaged.", 3, unit="networks", ge=1)
-    average: Literal["equal", "rows"] = key("top_k: each counts alike, or by its client's rows.", "equal")
+    average: Literal["equal", "rows"] = key("top_k: each counts alike, or by its client's number of examples.", "equal")
     temperature: float = key(
         "weighted: scores are divided by this before the softmax; near 0 the best takes all.", 0.1, unit="score", gt=0
     )
@@ -99,13 +100,13 @@ class Competition(StrategyPart, name="competition", server="common.methods.compe
         return self.score
 
     def misfit(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
-        """Someone must have rows to judge by; a population varies what clients each read a number of their own for.
+        """Someone must have examples to judge by; a population varies what clients each read a number of their own for.
 
         And what is above 0.
         """
         rows = {"server": "validation_fraction", "clients": "client_holdout"}[self.judge]
         if not getattr(data, rows):
-            return f"data.{rows}", f"above 0: the rows that judge: {self.judge} judges networks on"
+            return f"data.{rows}", f"above 0: the examples that judge: {self.judge} judges networks on"
         known = training.own_settings()
         for setting in self.settings if self.mode == "population" else ():
             if setting not in known:

@@ -94,7 +94,7 @@ class Competition(Strategy):
             networks = networks.joined_by(self.reported(sent), self._champion_rows)
         contest = Contest(start.number, self.options, *networks, judge(networks.models), judge)
         if not contest.judged.any():
-            raise RunError(f"round {start.number}: none of {len(contest.scores)} networks could be judged")
+            raise RunError(f"round {start.number}: none of {len(contest.scores)} networks could be scored")
         if self._lines is None:
             verdict = SHARED[self.options.mode](contest)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, copied, hold_near
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, clone, proximal_term
 from common.models import Weights
 from common.personal import as_kept, own_arrays
 
@@ -16,20 +16,20 @@ class Ditto(ClientAlgorithm):
 
     def begin(self, stack: Stack) -> None:
         """Remember the global weights."""
-        self._global = copied(stack.parameters | stack.buffers)
+        self._global = clone(stack.parameters | stack.buffers)
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """Train the clients' own models, in turn."""
         local, names = self.context.local, list(stack.parameters)
         personal = local.ready(self._own(), names)
         near = [self._global[name] for name in names]
-        personal.before = [hold_near(near, self.options.lambda_), *personal.before]
+        personal.before = [proximal_term(near, self.options.lambda_), *personal.before]
         local.train(personal)
         return ClientUpdate(state=as_kept(personal.parameters | personal.buffers))
 
     def _own(self) -> Weights:
         """What each client's own model is before the round."""
-        own = copied(self._global)
+        own = clone(self._global)
         kept, old = own_arrays(self.context.kept), ~self.context.fresh
         for name, tensor in kept.items():
             own[name][old] = tensor[old]

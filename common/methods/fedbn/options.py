@@ -19,7 +19,7 @@ class FedBN(
     parameters and running statistics; those of the global model stay as they began.
     """
 
-    weighting: ClassVar[Literal["rows", "clients"]] = "clients"
+    weighting: ClassVar[Literal["examples", "clients"]] = "clients"
 
     def personal(self, arrays: Iterable[str]) -> list[str]:
         """Those of batch normalizations, which are told by their running statistics."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, copied, hold_near, to_keep
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, as_state, clone, proximal_term
 from common.stacks import Number
 
 _GRADIENT = "gradient"
@@ -16,8 +16,8 @@ class FedDyn(ClientAlgorithm):
 
     def begin(self, stack: Stack) -> None:
         """Add the gradient of what is added to the loss: −gₖ + α (θ − θ_global)."""
-        self._start, self._own = copied(stack.parameters), self.context.kept_as(_GRADIENT, stack.parameters)
-        hold = hold_near(list(self._start.values()), self.options.alpha)
+        self._start, self._own = clone(stack.parameters), self.context.kept_as(_GRADIENT, stack.parameters)
+        hold = proximal_term(list(self._start.values()), self.options.alpha)
 
         def tilt(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
             for gradient, own in zip(gradients, self._own.values(), strict=True):
@@ -29,4 +29,4 @@ class FedDyn(ClientAlgorithm):
         """The gradient at the client's new weights, by the condition of first order."""
         alpha = self.options.alpha
         new = {n: own - alpha * (stack.parameters[n] - self._start[n]) for n, own in self._own.items()}
-        return ClientUpdate(state=to_keep(_GRADIENT, new))
+        return ClientUpdate(state=as_state(_GRADIENT, new))

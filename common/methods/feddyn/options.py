@@ -20,6 +20,6 @@ class FedDyn(
     """
 
     keeps_state: ClassVar[bool] = True
-    weighting: ClassVar[Literal["rows", "clients", "custom"]] = "clients"
+    weighting: ClassVar[Literal["examples", "clients", "custom"]] = "clients"
 
     alpha: float = key("α of the term (α/2)‖θ − θ_global‖² in each client's loss.", 0.1, unit="none", gt=0)

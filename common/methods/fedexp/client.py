@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, copied, flattened
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, clone, flatten
 
 
 class FedExP(ClientAlgorithm):
@@ -11,9 +11,9 @@ class FedExP(ClientAlgorithm):
 
     def begin(self, stack: Stack) -> None:
         """Remember where the clients start."""
-        self._start = copied(stack.parameters)
+        self._start = clone(stack.parameters)
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """The square of the way each client went."""
-        ways = flattened({name: stack.parameters[name] - start for name, start in self._start.items()})
+        ways = flatten({name: stack.parameters[name] - start for name, start in self._start.items()})
         return ClientUpdate(metrics={"squared_way": ways.double().square().sum(dim=1).numpy()})

@@ -19,6 +19,6 @@ class FedExP(
     All clients of a round count alike, as in the paper.
     """
 
-    weighting: ClassVar[Literal["rows", "clients", "custom"]] = "clients"
+    weighting: ClassVar[Literal["examples", "clients", "custom"]] = "clients"
 
     eps: float = key("ε beside ‖mean change‖² in the step's denominator.", 1e-3, unit="none", ge=0)

@@ -18,7 +18,7 @@ class FedNova(
 ):
     """Each client's change is divided by how far it could go, so that more steps count no more (Wang et al. 2020)."""
 
-    weighting: ClassVar[Literal["rows", "clients", "custom"]] = "custom"
+    weighting: ClassVar[Literal["examples", "clients", "custom"]] = "custom"
 
     def misfit(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
         """An adaptive optimizer's change is not normalized by its steps."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.extend.client import ClientAlgorithm, Stack, hold_near
+from common.extend.client import ClientAlgorithm, Stack, proximal_term
 
 
 class FedProx(ClientAlgorithm):
@@ -11,4 +11,4 @@ class FedProx(ClientAlgorithm):
     def begin(self, stack: Stack) -> None:
         """Remember where the clients start: at the global weights."""
         start = [tensor.clone() for tensor in stack.parameters.values()]
-        stack.before = [hold_near(start, self.options.mu), *stack.before]
+        stack.before = [proximal_term(start, self.options.mu), *stack.before]

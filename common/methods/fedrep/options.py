@@ -20,7 +20,7 @@ class FedRep(
     φ ← (1/rn) Σ φᵢ over the rn clients of the round (server update); the global model's head stays as it began.
     """
 
-    weighting: ClassVar[Literal["rows", "clients"]] = "clients"
+    weighting: ClassVar[Literal["examples", "clients"]] = "clients"
 
     personal_layers: int = key(
         "So many of the dense layers, the last ones, are each client's own, with what normalizes them.",
@@ -29,7 +29,7 @@ class FedRep(
         ge=1,
     )
     head_epochs: int = key(
-        "τ: how often a client goes through its rows to train its own layers, before it trains the others as "
+        "τ: how often a client goes through its examples to train its own layers, before it trains the others as "
         "`training` says.",
         10,
         unit="epochs",

@@ -13,7 +13,7 @@ class FedTrimmedAvg(
     name="fedtrimmedavg",
     server="common.methods.fedtrimmedavg.server:FedTrimmedAvg",
 ):
-    """The mean of each coordinate without its extremes, whatever the clients' rows (Yin et al. 2018)."""
+    """The mean of each coordinate without its extremes, whatever the clients' examples (Yin et al. 2018)."""
 
     needs_client_updates: ClassVar[bool] = True
     robust: ClassVar[bool] = True

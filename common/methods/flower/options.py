@@ -16,9 +16,9 @@ from common.scenario.strategy import StrategyPart
 
 
 class FedAvg(StrategyPart, name="fedavg", server="common.methods.flower.server:fedavg"):
-    """Federated averaging (McMahan et al. 2017): the mean of the clients' weights, by their rows.
+    """Federated averaging (McMahan et al. 2017): the mean of the clients' weights, by their examples.
 
-    θ ← Σ nₖ θₖ / Σ nₖ over the clients of the round, nₖ their training rows (algorithm 1).
+    θ ← Σ nₖ θₖ / Σ nₖ over the clients of the round, nₖ their training examples (algorithm 1).
     """
 
     only_mean: ClassVar[bool] = True
@@ -87,7 +87,7 @@ class FedYogi(StrategyPart, name="fedyogi", server="common.methods.flower.server
 
 
 class FedMedian(StrategyPart, name="fedmedian", server="common.methods.flower.server:fedmedian"):
-    """The median of the clients' weights, coordinate by coordinate, whatever their rows (Yin et al. 2018)."""
+    """The median of the clients' weights, coordinate by coordinate, whatever their examples (Yin et al. 2018)."""
 
     needs_client_updates: ClassVar[bool] = True
     robust: ClassVar[bool] = True
@@ -125,7 +125,7 @@ class Krum(_Bounded, name="krum", server="common.methods.flower.server:krum"):
 
 
 class MultiKrum(_Bounded, name="multikrum", server="common.methods.flower.server:multikrum"):
-    """The mean, by rows, of the m clients that Krum ranks first (Blanchard et al. 2017, section 4)."""
+    """The mean, by examples, of the m clients that Krum ranks first (Blanchard et al. 2017, section 4)."""
 
     bound: ClassVar[str] = "n ≥ 2f + 3 and n ≥ m + f (Blanchard et al. 2017, proposition 4.2)"
 

@@ -59,12 +59,12 @@ class FlowerStrategy(Strategy):
         replies = self._each(start, results, answer) if options.needs_client_updates else _blocks(results, answer)
         if options.needs_client_updates and len(replies) < options.fewest:
             raise RunError(
-                f"round {start.number}: {len(replies)} clients gave a usable answer, {options.name} needs "
-                f"{options.fewest}: {options.bound or 'one at least'}; logs/run.log says what happened"
+                f"round {start.number}: {len(replies)} clients sent a usable reply, {options.name} needs "
+                f"{options.fewest}: {options.bound or 'one at least'}; see logs/run.log"
             )
         arrays, _ = strategy.aggregate_train(start.number, replies)
         if arrays is None:
-            raise RunError(f"{type(strategy).__name__} gave no weights in round {start.number}")
+            raise RunError(f"{type(strategy).__name__} returned no weights in round {start.number}")
         self.state = self._taken_from(strategy)
         like = start.parameters | start.buffers
         weights = {name: _numbers(array).astype(like[name].dtype) for name, array in arrays.items()}

@@ -13,7 +13,7 @@ class GeometricMedian(
     name="geometricmedian",
     server="common.methods.geometricmedian.server:GeometricMedian",
 ):
-    """The weights with the least sum of distances to the clients', by their rows (Pillutla et al. 2022, RFA)."""
+    """The weights with the least sum of distances to the clients', by their examples (Pillutla et al. 2022, RFA)."""
 
     needs_client_updates: ClassVar[bool] = True
     robust: ClassVar[bool] = True

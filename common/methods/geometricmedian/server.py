@@ -37,7 +37,7 @@ class GeometricMedian(Strategy):
 
 
 @dataclass(frozen=True)
-class Found:
+class MedianResult:
     """Where the Weiszfeld algorithm came to."""
 
     median: NDArray[np.float64]
@@ -49,7 +49,7 @@ class Found:
 
 def weiszfeld(
     points: NDArray[np.float64], weights: NDArray[np.float64], iterations: int, tolerance: float, smoothing: float
-) -> Found:
+) -> MedianResult:
     """The smoothed geometric median of `points` (count, numbers), from their mean (algorithm 2).
 
     βₖ = αₖ / max(ν, ‖v − wₖ‖), v ← Σ βₖ wₖ / Σ βₖ, where the `weights` αₖ add up to 1. A step is −∇ / Σ βₖ, so the
@@ -63,4 +63,4 @@ def weiszfeld(
         moved = betas @ points / betas.sum()
         gradient = float(np.linalg.norm(moved - median) * betas.sum())
         median, steps = moved, steps + 1
-    return Found(np.asarray(median), gradient, steps)
+    return MedianResult(np.asarray(median), gradient, steps)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from common.arrays import tensors
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, flattened
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, flatten
 from common.models import Weights
 
 
@@ -28,7 +28,7 @@ class IFCA(ClientAlgorithm):
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """Add the weights to those of the cluster alone."""
-        flat = flattened(stack.parameters | stack.buffers)
+        flat = flatten(stack.parameters | stack.buffers)
         members = [torch.from_numpy(self._chosen == j)[:, None] for j in range(self.options.clusters)]
         sums = {f"cluster.{j}": flat * its for j, its in enumerate(members)}
         return ClientUpdate(contributions=sums, metrics={"cluster": self._chosen.astype(np.float64)})

@@ -14,14 +14,14 @@ class IFCA(
     server="common.methods.ifca.server:IFCA",
     client="common.methods.ifca.client:IFCA",
 ):
-    """Several global models; each client trains the one that fits its rows best (Ghosh et al. 2020, algorithm 1)."""
+    """Several global models; each client trains the one with the least loss (Ghosh et al. 2020, algorithm 1)."""
 
     outcome: ClassVar[Literal["global", "own"]] = "own"
-    weighting: ClassVar[Literal["rows", "clients"]] = "clients"
+    weighting: ClassVar[Literal["examples", "clients"]] = "clients"
 
     clusters: int = key(
         "k: how many global models there are. The first starts as the scenario's model does, the others are drawn "
-        "anew; each client goes with the one whose loss on its training rows is least.",
+        "anew; each client goes with the one whose loss on its training examples is least.",
         2,
         unit="models",
         ge=1,

@@ -17,7 +17,7 @@ class Local(
 ):
     """The lower bound: every client trains on alone, from round to round, and nothing is averaged.
 
-    There is no global model to measure: metrics are those of the clients' own models on their held-out rows.
+    There is no global model to measure: metrics are those of the clients' own models on their held-out examples.
     """
 
     def personal(self, arrays: Iterable[str]) -> list[str]:
@@ -27,5 +27,5 @@ class Local(
     def misfit(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
         """There is no global model to measure."""
         if not data.client_holdout:
-            return "data.client_holdout", "rows to measure local models on: a fraction above 0"
+            return "data.client_holdout", "examples to measure local models on: a fraction above 0"
         return super().misfit(data, model, training)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, copied, hold_near, to_keep
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, as_state, clone, proximal_term
 from common.personal import as_kept
 from common.stacks import Number
 
@@ -20,7 +20,7 @@ class PFedMe(ClientAlgorithm):
     def begin(self, stack: Stack) -> None:
         """Let what is trained be θ; w moves beside it."""
         stack.repeats = self.options.inner_steps
-        stack.tally = to_keep("local", copied(stack.parameters))
+        stack.tally = as_state("local", clone(stack.parameters))
         local = list(stack.tally.values())
         part, taken = self.options.lr * self.options.lambda_, 0
 
@@ -31,12 +31,12 @@ class PFedMe(ClientAlgorithm):
                 for w, theta in zip(local, weights, strict=True):
                     w[:active].lerp_(theta.detach(), part)
 
-        stack.before = [hold_near(local, self.options.lambda_), *stack.before]
+        stack.before = [proximal_term(local, self.options.lambda_), *stack.before]
         stack.after = [*stack.after, follow]
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """Keep θ, send w."""
-        own = copied(stack.parameters | stack.buffers)
+        own = clone(stack.parameters | stack.buffers)
         for name, theta in stack.parameters.items():
             theta.copy_(stack.tally[f"local.{name}"])
         return ClientUpdate(state=as_kept(own))

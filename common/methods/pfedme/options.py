@@ -16,7 +16,7 @@ class PFedMe(
 ):
     """Personal models that are proximal points of local ones, which are averaged (Dinh et al. 2020, algorithm 1)."""
 
-    weighting: ClassVar[Literal["rows", "clients"]] = "clients"
+    weighting: ClassVar[Literal["examples", "clients"]] = "clients"
 
     lambda_: float = key(
         "λ of the term (λ/2)‖θ − w‖² that holds a client's own model θ near its local one w.",

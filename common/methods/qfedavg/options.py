@@ -15,8 +15,8 @@ class QFedAvg(
 ):
     """q-FedAvg (Li et al. 2020, *Fair resource allocation*, algorithm 2): clients with a high loss count for more.
 
-    The losses are those of the global weights on each client's training rows: every round begins with a message that
-    asks for them.
+    The losses are those of the global weights on each client's training examples: every round begins with a message
+    that asks for them.
     """
 
     needs_client_updates: ClassVar[bool] = True

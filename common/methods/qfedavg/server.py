@@ -15,7 +15,7 @@ from common.methods.flower.server import ALONE, FlowerStrategy
 class QFedAvg(FlowerStrategy):
     """θ ← θ − Σ Δₖ / Σ hₖ with uₖ = L (θ − θₖ), Δₖ = Fₖ^q uₖ, hₖ = q Fₖ^(q−1) ‖uₖ‖² + L Fₖ^q.
 
-    Fₖ is the loss of the round's global weights on the client's training rows (line 6 of the algorithm), not the
+    Fₖ is the loss of the round's global weights on the client's training examples (line 6 of the algorithm), not the
     loss that training met on its way: clients are asked for it first. Clients that do not tell it are left out.
     """
 

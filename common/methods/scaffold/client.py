@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, copied, flattened, to_keep
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, as_state, clone, flatten
 from common.models import Weights
 from common.stacks import Number, along
 
@@ -22,7 +22,7 @@ class Scaffold(ClientAlgorithm):
 
     def begin(self, stack: Stack) -> None:
         """Correct each gradient after all else that is done to it."""
-        self._start = copied(stack.parameters)
+        self._start = clone(stack.parameters)
         self._own, self._all = self.context.kept_as(_CONTROL, stack.parameters), self.context.record(_CONTROL)
         self._gradients: Weights | None = None
         if self.options.takes_gradient(self.context.training.optimizer):
@@ -40,8 +40,8 @@ class Scaffold(ClientAlgorithm):
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """The new control variates."""
         new = self._from_way(stack) if self._gradients is None else self._gradients
-        changes = flattened({name: new[name] - own for name, own in self._own.items()})
-        return ClientUpdate(state=to_keep(_CONTROL, new), contributions={_CONTROL: changes})
+        changes = flatten({name: new[name] - own for name, own in self._own.items()})
+        return ClientUpdate(state=as_state(_CONTROL, new), contributions={_CONTROL: changes})
 
     def _from_way(self, stack: Stack) -> Weights:
         """Option II; where no step was taken they stay."""

@@ -24,7 +24,7 @@ class Scaffold(
     """
 
     keeps_state: ClassVar[bool] = True
-    weighting: ClassVar[Literal["rows", "clients", "custom"]] = "clients"
+    weighting: ClassVar[Literal["examples", "clients", "custom"]] = "clients"
 
     server_lr: float = key("η_g: how much of the clients' mean change the server takes.", 1.0, unit="none", gt=0)
 

@@ -11,7 +11,7 @@ from hothouse.report.curves import curves, line
 from hothouse.report.page import COLOURS, Page, size
 from hothouse.report.parts import facts, paragraph, side_by_side
 from hothouse.report.sections.learning import COLOUR
-from hothouse.results.records import SPLITS, RunRecords, titled, words
+from hothouse.results.records import SPLITS, RunRecords, display_name, display_title
 
 
 def parts(page: Page, records: RunRecords) -> list[Markup]:
@@ -44,9 +44,9 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
         for split in SPLITS:
             at, values = records.column(f"{split}_{records.primary[0]}")
             if at:
-                against.append(line([so_far[number] for number in at], values, words(split), COLOUR[split]))
-        title = f"{titled(records.primary[0])} against bytes sent"
-        figures.append(page.figure(curves(against, unit, words(records.primary[0])), title, 340, "metric-bytes"))
+                against.append(line([so_far[number] for number in at], values, display_name(split), COLOUR[split]))
+        title = f"{display_title(records.primary[0])} against bytes sent"
+        figures.append(page.figure(curves(against, unit, display_name(records.primary[0])), title, 340, "metric-bytes"))
     lead = (
         "Counted as if every client were a device of its own: the numbers of its messages, without their envelopes. "
         "Judging, losses and statistics that rounds need are in it; evaluation is told apart."

@@ -12,7 +12,7 @@ from hothouse.report.page import COLOURS, Page
 from hothouse.report.parts import details, facts, paragraph, side_by_side, table
 from hothouse.results.ancestry import line_back as line_of
 from hothouse.results.ancestry import winner
-from hothouse.results.records import RunRecords, words
+from hothouse.results.records import RunRecords, display_name
 
 _MOST_POINTS, _MOST_RUNGS = 5000, 30
 
@@ -28,7 +28,7 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     wins = Counter(names)
     champion = max(wins, key=lambda name: wins[name])
     told: list[tuple[str, Any]] = [
-        ("judged by", words(last["metric"])),
+        ("judged by", display_name(last["metric"])),
         ("winner of the last round", names[-1]),
         ("most wins", f"{champion} ({wins[champion]} rounds)"),
         ("different winners", len(wins)),
@@ -49,9 +49,9 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     ranking = table(["rank", "client", "score", "began from", "share"], rungs)
     steps = [[number, records.name_of(client)] for number, client in line_back]
     by_clients = last["metric"].startswith("holdout")
-    judge = "by the round's clients on rows that they hold out" if by_clients else "by the server on its own rows"
+    judge = "by the round's clients on their held-out examples" if by_clients else "by the server on its own examples"
     return [
-        paragraph(f"Networks train on their clients' rows and are judged {judge}; the best weights are spread."),
+        paragraph(f"Networks train on their clients' examples and are judged {judge}; the best weights are spread."),
         facts(told),
         side_by_side(*figures),
         details(f"The ladder of round {last['round']}", ranking),
@@ -83,7 +83,7 @@ def _scores(records: RunRecords, ladder: list[dict[str, Any]]) -> dict[str, Any]
         "hovertemplate": "client %{text}: %{y:.4g}<extra></extra>",
     }
     top = line([number for number, _ in best], [score for _, score in best], "best of the round", COLOURS[1])
-    return curves([everyone, top], "round", words(ladder[-1]["metric"]), hovermode="closest")
+    return curves([everyone, top], "round", display_name(ladder[-1]["metric"]), hovermode="closest")
 
 
 def _lineage(

@@ -1,4 +1,4 @@
-"""What the final model gets wrong on the server's rows: a confusion matrix, or residuals."""
+"""What the final model gets wrong on the server's examples: a confusion matrix, or residuals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     final = records.final
     if not final:
         return []
-    lead = paragraph(f"The model after round {final['round']} on the server's {final['rows']:,} {final['split']} rows.")
+    size = f"{final['rows']:,} {final['split']} examples"
+    lead = paragraph(f"The model after round {final['round']} on the server's {size}.")
     if "labels" in final:
         return [lead, *_confusions(page, final)]
     return [lead, *_residuals(page, final)]
@@ -33,15 +34,13 @@ def _confusions(page: Page, final: dict[str, Any]) -> list[Markup]:
     labels = [str(label) for label in final["labels"]]
     rows, right = np.array(final["label_rows"]), np.array(final["label_right"])
     most = [(labels[true], labels[guess], count) for true, guess, count in final["confusions"][:_MOST_LINES]]
-    numbers = table(["label", "taken for", "rows"], most)
+    numbers = table(["label", "taken for", "examples"], most)
     figures = []
     if len(labels) <= _MOST_LABELS:
         matrix = np.diag(right)
         for true, guess, count in final["confusions"]:
             matrix[true, guess] = count
-        note = (
-            f"Green: {int(right.sum())} of {int(rows.sum())} rows, which are recognized. Red: taken for another label."
-        )
+        note = f"Green: {int(right.sum())} of {int(rows.sum())} examples, recognized. Red: taken for another label."
         figures.append(page.figure(_matrix(labels, matrix), "Confusion matrix", 460, "confusion", numbers, note))
         numbers = Markup()
     recall = np.divide(right, rows, out=np.full(len(rows), np.nan), where=rows > 0)
@@ -53,7 +52,7 @@ def _confusions(page: Page, final: dict[str, Any]) -> list[Markup]:
                 "y": [None if share != share else round(share, 4) for share in recall.tolist()],
                 "customdata": np.stack([right, rows], axis=1).tolist(),
                 "marker": {"color": COLOURS[2]},
-                "hovertemplate": "%{x}: %{customdata[0]} of %{customdata[1]} rows (%{y:.1%})<extra></extra>",
+                "hovertemplate": "%{x}: %{customdata[0]} of %{customdata[1]} examples (%{y:.1%})<extra></extra>",
             }
         ],
         "layout": {
@@ -107,7 +106,7 @@ def _cells(
         "ygap": 2 if small else 0,
         "showscale": False,
         "hoverongaps": False,
-        "hovertemplate": "%{y} taken for %{x}: %{customdata} rows (%{z:.1%})<extra></extra>",
+        "hovertemplate": "%{y} taken for %{x}: %{customdata} examples (%{z:.1%})<extra></extra>",
     }
 
 
@@ -124,7 +123,7 @@ def _residuals(page: Page, final: dict[str, Any]) -> list[Markup]:
             ("98% within", f"{low:.4g} … {high:.4g}"),
         ]
         true, guess = targets[:, column], predictions[:, column]
-        drawn, numbers = histogram({"rows": guess - true}, [COLOURS[0]], "error", "rows", 40)
+        drawn, numbers = histogram({"examples": guess - true}, [COLOURS[0]], "error", "examples", 40)
         figures = [
             page.figure(_scatter(true, guess), f"Predictions{which} against targets", 420, f"scatter-{column}"),
             page.figure(drawn, f"Errors{which}: prediction − target", 420, f"residuals-{column}", numbers),

@@ -12,13 +12,13 @@ from hothouse.report.curves import curves, line
 from hothouse.report.histogram import histogram
 from hothouse.report.page import COLOURS, Figure, Page
 from hothouse.report.parts import facts, paragraph, side_by_side, table
-from hothouse.results.records import FAIRNESS, RunRecords, titled, words
+from hothouse.results.records import FAIRNESS, RunRecords, display_name, display_title
 
 _MOST_LINES = 200
 
 
 @dataclass(frozen=True)
-class _Served:
+class _ClientMetrics:
     """What the clients use."""
 
     name: str
@@ -28,8 +28,8 @@ class _Served:
     dash: str = "solid"
 
 
-_GLOBAL = _Served("the global model", "holdout", COLOURS[2])
-_OWN = _Served("clients' own models", "personal", COLOURS[1], "dash")
+_GLOBAL = _ClientMetrics("the global model", "holdout", COLOURS[2])
+_OWN = _ClientMetrics("clients' own models", "personal", COLOURS[1], "dash")
 
 
 def parts(page: Page, records: RunRecords) -> list[Markup]:
@@ -43,29 +43,29 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     order = order[~np.isnan(values[0][order])]
     names = [records.name_of(last["holders"][place]) for place in order]
     ranked = [found[order].round(6).tolist() for found in values]
-    title = f"{titled(metric)} of each client, the worst first"
+    title = f"{display_title(metric)} of each client, the worst first"
     note = f"{len(order)} clients after round {last['round']}; the dotted line is their mean."
     if len(served) > 1:
         note = f"{note} Bars are {served[0].name}, points {served[1].name}."
     numbers = table(
-        ["client", *(one.name if len(served) > 1 else words(metric) for one in served)],
+        ["client", *(one.name if len(served) > 1 else display_name(metric) for one in served)],
         list(zip(names, *ranked, strict=True))[:_MOST_LINES],
     )
     spread, spread_numbers = histogram(
         dict(zip([one.name for one in served], map(np.array, ranked), strict=True)),
         [one.colour for one in served] if len(served) > 1 else [COLOURS[0]],
-        words(metric),
+        display_name(metric),
         "clients",
     )
     mean = records.column(f"{served[0].split}_{metric}_mean")[1][-1:]
     pair = [
         page.figure(_in_order(served, ranked, names, metric, mean), title, 320, "fairness-clients", numbers, note),
-        page.figure(spread, f"How many clients have which {words(metric)}", 320, "fairness-histogram", spread_numbers),
+        page.figure(
+            spread, f"How many clients have which {display_name(metric)}", 320, "fairness-histogram", spread_numbers
+        ),
     ]
     subject = " and ".join(one.name for one in served)
-    told = (
-        f"{subject[:1].upper()}{subject[1:]}, on the rows that each client keeps to itself; every client counts once."
-    )
+    told = f"{subject[:1].upper()}{subject[1:]}, on the examples that each client holds out; every client counts once."
     return [
         paragraph(told),
         _numbers(records, served, metric),
@@ -73,30 +73,32 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     ]
 
 
-def _served(last: dict[str, Any]) -> list[_Served]:
+def _served(last: dict[str, Any]) -> list[_ClientMetrics]:
     """The global model, clients' own models, or both."""
     if "personal" not in last:
         return [_GLOBAL]
-    # Where there is no global model, what is said of held-out rows is said of the clients' own.
+    # Where there is no global model, what is said of held-out examples is said of the clients' own.
     return [_OWN] if last["personal"] == last["holdout"] else [_GLOBAL, _OWN]
 
 
-def _numbers(records: RunRecords, served: list[_Served], metric: str) -> Markup:
+def _numbers(records: RunRecords, served: list[_ClientMetrics], metric: str) -> Markup:
     """How the clients' metrics spread."""
     rows: list[tuple[Any, ...]] = []
     for name, meaning in FAIRNESS.items():
         found = [records.column(f"{one.split}_{metric}_{name}")[1] for one in served]
         if all(found):
-            rows.append((f"{words(metric)}, {meaning}" if name != "jain" else meaning, *(one[-1] for one in found)))
+            rows.append(
+                (f"{display_name(metric)}, {meaning}" if name != "jain" else meaning, *(one[-1] for one in found))
+            )
     if len(served) == 1:
         return facts([(name, value) for name, value in rows])
     return table(["measure", *(one.name for one in served)], rows)
 
 
 def _in_order(
-    served: list[_Served], ranked: list[list[float]], names: list[str], metric: str, mean: list[float]
+    served: list[_ClientMetrics], ranked: list[list[float]], names: list[str], metric: str, mean: list[float]
 ) -> Figure:
-    ranks, hover = list(range(1, len(names) + 1)), f"client %{{text}}: {words(metric)} %{{y:.4g}}<extra></extra>"
+    ranks, hover = list(range(1, len(names) + 1)), f"client %{{text}}: {display_name(metric)} %{{y:.4g}}<extra></extra>"
     common = {"x": ranks, "text": names, "hovertemplate": hover}
     bars = {"type": "bar", "y": ranked[0], "textposition": "none", "marker": {"color": served[0].colour}}
     traces: list[dict[str, Any]] = [{**common, **bars, "name": served[0].name}]
@@ -107,7 +109,7 @@ def _in_order(
         "data": traces,
         "layout": {
             "xaxis": {"title": {"text": "rank"}},
-            "yaxis": {"title": {"text": words(metric)}},
+            "yaxis": {"title": {"text": display_name(metric)}},
             "bargap": 0.1 if len(names) <= 100 else 0,
             "shapes": _mean(mean[0]) if mean else [],
             "showlegend": len(served) > 1,
@@ -115,7 +117,7 @@ def _in_order(
     }
 
 
-def _over_time(page: Page, records: RunRecords, served: list[_Served], metric: str) -> Markup:
+def _over_time(page: Page, records: RunRecords, served: list[_ClientMetrics], metric: str) -> Markup:
     traces = []
     for one in served:
         for name, colour in (("best_10", COLOURS[0]), ("mean", COLOURS[2]), ("worst_10", COLOURS[4])):
@@ -125,8 +127,8 @@ def _over_time(page: Page, records: RunRecords, served: list[_Served], metric: s
                 traces.append(line(rounds, values, told, colour, dash=one.dash if len(served) > 1 else "solid"))
     if not traces:
         return Markup()
-    title = f"{titled(metric)} of the best and the worst tenth of the clients"
-    return page.figure(curves(traces, "round", words(metric)), title, 320, "fairness-rounds")
+    title = f"{display_title(metric)} of the best and the worst tenth of the clients"
+    return page.figure(curves(traces, "round", display_name(metric)), title, 320, "fairness-rounds")
 
 
 def _mean(mean: float) -> list[dict[str, object]]:

@@ -43,15 +43,15 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     if "label_rows" in told:
         counts = np.array(told["label_rows"])
         numbers.append(("effective labels per client", round(float(effective_labels(counts).mean()), 2)))
-        summary = "Share of each label in each client's rows"
+        summary = "Share of each label in each client's examples"
         figures.insert(0, page.figure(label_map(names, told["labels"], counts), summary, 360, "label-map"))
     elif "targets" in told:
         boxes = target_boxes(names, np.array(told["targets"], dtype=float))
-        figures.insert(0, page.figure(boxes, "Targets of each client's rows", 360, "targets"))
+        figures.insert(0, page.figure(boxes, "Targets of each client's examples", 360, "targets"))
     some = f"Of {told['clients']:,} clients, {len(names):,} evenly spaced ones are shown here and below."
     return [facts(numbers), *([paragraph(some)] if told["clients"] > len(names) else []), side_by_side(*figures)]
 
 
 def _table(names: list[str], training: np.ndarray, holdout: np.ndarray) -> Markup:
     rows = list(zip(names, training.tolist(), holdout.tolist(), strict=True))[:_MOST_LINES]
-    return table(["client", "rows to train on", "rows held out"], rows)
+    return table(["client", "training examples", "held-out examples"], rows)

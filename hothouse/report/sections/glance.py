@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from hothouse.report.page import Page, duration, size
 from hothouse.report.parts import facts
-from hothouse.results.records import SPLITS, RunRecords, words
+from hothouse.results.records import SPLITS, RunRecords, display_name
 
 
 def parts(page: Page, records: RunRecords) -> list[Markup]:
@@ -20,10 +20,10 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
         for split in SPLITS:
             _, values = records.column(f"{split}_{name}")
             if values:
-                told.append((words(f"{split}_{name}"), values[-1]))
+                told.append((display_name(f"{split}_{name}"), values[-1]))
         best = summary.get("best")
         if best:
-            told.append((f"best {words(best['by'])}, round {best['round']}", best[best["by"]]))
+            told.append((f"best {display_name(best['by'])}, round {best['round']}", best[best["by"]]))
     told.append(("rounds", metrics[-1]["round"] if metrics else 0))
     told += [(name, summary[name]) for name in ("clients", "parameters") if name in summary]
     seconds = sum(line["seconds"] for line in metrics)

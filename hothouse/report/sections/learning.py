@@ -10,7 +10,7 @@ from markupsafe import Markup
 from hothouse.report.curves import band, curves, line
 from hothouse.report.page import COLOURS, Figure, Page
 from hothouse.report.parts import side_by_side, table
-from hothouse.results.records import SPLITS, RunRecords, titled, words
+from hothouse.results.records import SPLITS, RunRecords, display_name, display_title
 
 _MOST_LINES = 200
 COLOUR = dict(zip(("test", "validation", "holdout", "train", "personal"), COLOURS, strict=False))
@@ -22,10 +22,12 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
         return []
     names = ["loss"] + ([records.primary[0]] if records.primary else [])
     figures = []
-    note = "The band holds the middle 80% of the clients, each on its own held-out rows." if records.evaluated else ""
+    note = (
+        "The band holds the middle 80% of the clients, each on its own held-out examples." if records.evaluated else ""
+    )
     for name in names:
         drawn, numbers = _figure(records, name), _numbers(records, name)
-        title = f"{titled(name)} after each round"
+        title = f"{display_title(name)} after each round"
         figures.append(page.figure(drawn, title, 380, f"learning-{name}", numbers, note))
     return [side_by_side(*figures)]
 
@@ -40,8 +42,8 @@ def _figure(records: RunRecords, name: str) -> Figure:
     for split in (*SPLITS, "train"):
         rounds, values = records.column(f"{split}_{name}")
         if rounds:
-            traces.append(line(rounds, values, words(split), COLOUR[split]))
-    return curves(traces, "round", words(name), shapes=_best(records))
+            traces.append(line(rounds, values, display_name(split), COLOUR[split]))
+    return curves(traces, "round", display_name(name), shapes=_best(records))
 
 
 def _best(records: RunRecords) -> list[dict[str, Any]]:
@@ -62,4 +64,4 @@ def _numbers(records: RunRecords, name: str) -> Markup:
     lines = [entry for entry in records.metrics if any(column in entry for column in there)]
     chosen = np.unique(np.linspace(0, len(lines) - 1, min(len(lines), _MOST_LINES)).astype(int)).tolist()
     rows = [[lines[at]["round"], *(lines[at].get(column) for column in there)] for at in chosen]
-    return table(["round", *map(words, there)], rows)
+    return table(["round", *map(display_name, there)], rows)

@@ -20,8 +20,8 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     final = records.final
     mistakes = final.get("mistakes") or []
     if not mistakes:
-        return [paragraph(f"There is none: every {final['split']} row is recognized.")] if final else []
-    told = f"The {len(mistakes)} {final['split']} rows that the model is most wrong about, the worst first."
+        return [paragraph(f"There is none: every {final['split']} example is recognized.")] if final else []
+    told = f"The {len(mistakes)} {final['split']} examples that the model is most wrong about, the worst first."
     shape, kept = final["row_shape"], [mistake for mistake in mistakes if "values" in mistake]
     if "text" in mistakes[0]:
         rows = [(*_answer(mistake), mistake["text"]) for mistake in mistakes]
