@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ from server.evaluation.measuring import RoundEvaluator, RoundMetrics
 from server.evaluation.running_statistics import RunningStatistics
 from server.evaluation.scoring import ScenarioScorer
 from server.exchange.assignment import Assignment, RoundResults
-from server.exchange.client_states import ClientState, ClientStateSync
+from server.exchange.client_states import ClientStateSync
 from server.exchange.data_spec import agree_on_data
 from server.exchange.federation import Federation, discover
 from server.exchange.run_context import RunContext
@@ -98,7 +98,7 @@ class Rounds:
 
             self._strategy = PrivateStrategy(scenario.federation.privacy, context, self._strategy)
         self._policy = CheckpointPolicy(
-            scenario, data_spec.task, checkpoints, self._collect, self._events, self._resumed.history
+            scenario, data_spec.task, checkpoints, self._client_states, self._events, self._resumed.history
         )
 
     def _found(self, grid: Carrier, prepared: Prepared) -> Federation:
@@ -283,10 +283,6 @@ class Rounds:
         network = deepcopy(self._network)
         network.initialize(seeds.torch_generator(self._scenario.seed, "init", number))
         return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-
-    def _collect(self, state: RunState) -> Iterable[ClientState]:
-        """What clients kept after the round, as a checkpoint needs it."""
-        return self._client_states.collect(state.versions, state.parameters)
 
     def _end_round(self, metrics: Metrics, clock: _Clock) -> None:
         timed = {**metrics, "seconds": clock.total(), **clock.laps}

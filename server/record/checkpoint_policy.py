@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
 
 from common.extend.events import Events
 from common.metrics import primary
 from common.run_files import Metrics
 from common.scenario import Scenario
 from common.tasks import Task
-from server.exchange.client_states import ClientState
+from server.exchange.client_states import ClientStateSync
 from server.record.checkpoints import BEST, Checkpoints, name_of
 from server.record.state import RunState
 
@@ -23,13 +22,13 @@ class CheckpointPolicy:
         scenario: Scenario,
         task: Task,
         checkpoints: Checkpoints | None,
-        collect: Callable[[RunState], Iterable[ClientState]],
+        client_states: ClientStateSync,
         events: Events,
         history: list[Metrics],
     ) -> None:
-        """`collect` fetches what clients kept after a state's round; `history` are the rounds before this start."""
+        """`history` are the rounds before this start."""
         self._spec, self._rounds = scenario.checkpoints, scenario.federation.rounds
-        self._checkpoints, self._collect, self._events = checkpoints, collect, events
+        self._checkpoints, self._client_states, self._events = checkpoints, client_states, events
         metric = primary(task)
         personal = scenario.federation.strategy.outcome == "own" and scenario.data.client_holdout
         self._key = f"{'personal' if personal else 'validation'}_{metric.name}"
@@ -64,7 +63,8 @@ class CheckpointPolicy:
             return
         started = time.monotonic()
         try:
-            size = self._checkpoints.save(state, self._collect(state), name)
+            kept = self._client_states.collect(state.versions, state.parameters)
+            size = self._checkpoints.save(state, kept, name)
         except OSError as error:
             # The run is worth more than this checkpoint; the next one may find room again.
             where = error.filename or self._checkpoints.folder

@@ -421,6 +421,9 @@ class TestStartingFromAnEarlierModel:
 
     def test_what_is_no_model_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "x.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
-        for path, message in ((tmp_path / "x.safetensors", "is not a Hothouse model"), (tmp_path / "nowhere", "expected a run")):
+        for path, message in (
+            (tmp_path / "x.safetensors", "is not a Hothouse model"),
+            (tmp_path / "nowhere", "expected a run"),
+        ):
             with pytest.raises(hothouse.InputError, match=message):
                 hothouse.run({"data": {"source": {"kind": "sklearn"}}, "model": {"from": str(path)}}, engine="local")
