@@ -23,6 +23,7 @@ from common.arrays import pack, unpack
 from common.data.prepared import Indices
 from common.determinism import one_thread
 from common.messages import STATE, VERSIONS, Blocks, Compiled, EvaluateOrder, Hosting, TrainOrder
+from common.scenario.uses import sha256_here
 
 app = ClientApp()
 
@@ -39,6 +40,7 @@ def hosting(message: Message, context: Context) -> Message:
         prepared.holdout_sizes[clients],
         prepared.meta,
         _compiled(),
+        {use.name: sha256_here(use) for use in messages.read_uses(message.content)},
     )
     return Message(here.write(), reply_to=message)
 

@@ -57,7 +57,8 @@ class Loss:
 def loss_for(spec: Spec, output: Output, data_spec: DataSpec, dtype: torch.dtype) -> Loss:
     """The loss of a scenario, for its output. Raises InputError where loss, output, task or labels do not fit."""
     check_objective(spec, output.kind, output.task, data_spec.labels)
-    chosen = LOSSES.parts[loss_name(spec, output.kind, output.task)]
+    name = loss_name(spec, output.kind, output.task)
+    chosen = type(spec) if spec.name == name else LOSSES.parts[name]
     # What `auto` stands for has its options at their defaults, and so has the plain loss beside an altered objective.
     resolved = spec if isinstance(spec, chosen) else chosen()
     weights = _class_weights(getattr(resolved, "class_weights", None), data_spec, dtype)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal
 
+from pydantic_core import from_json
+
 from common.scenario.base import Part, key
 from common.scenario.evaluation import Evaluation
 from common.scenario.model import Model
@@ -13,11 +15,13 @@ from common.scenario.scenario import Scenario
 from common.scenario.strategy import Strategy
 from common.scenario.trainers import TrainerName
 from common.scenario.training import Training
+from common.scenario.uses import Use, Uses, find_uses, named_only
 
 
 class ClientSettings(Part):
     """The settings of all clients; what differs between clients travels beside it as vectors."""
 
+    uses: Uses = key("What the scenario uses beside built-in parts: names and SHA-256, never code.", (), strict=False)
     seed: int = key("The scenario's seed.")
     model: Model = key("The network.")
     training: Training = key("What each client does.")
@@ -48,6 +52,7 @@ class ClientSettings(Part):
     def of(cls, scenario: Scenario) -> ClientSettings:
         """The settings that the scenario's clients are sent."""
         return cls(
+            uses=named_only(scenario.uses),
             seed=scenario.seed,
             model=scenario.model,
             training=scenario.training,
@@ -60,5 +65,10 @@ class ClientSettings(Part):
 
 @lru_cache(maxsize=64)
 def read_settings(text: str) -> ClientSettings:
-    """The settings in a message's JSON; remembered, since every message of a run brings the same."""
-    return ClientSettings.model_validate_json(text)
+    """The settings in a message's JSON; remembered, since every message of a run brings the same.
+
+    What the scenario uses is loaded from what this machine has. Raises InputError where that is missing or another.
+    """
+    wanted = [Use.model_validate(use) for use in from_json(text).get("uses", [])]
+    with find_uses(wanted).active():
+        return ClientSettings.model_validate_json(text)

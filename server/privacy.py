@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import ClassVar
 
@@ -39,29 +41,30 @@ class PrivateStrategy(Strategy):
     steps_without_clients: ClassVar[bool] = True
 
     def __init__(self, options: Privacy, context: StrategyContext, strategy: Strategy) -> None:
-        # The state is the inner strategy's too, so there is none to begin with.
-        self.options, self.context = options, context
+        super().__init__(options, context)
         self._privacy, self._strategy = options, strategy
         self._mechanism = PrivacyMechanism.of(context.scenario, len(context.clients))
-        self._own = {
+        self.state = {
             "clipping_norm": np.array(options.clipping_norm),
             "rounds": np.array(0),
             "released": np.zeros(len(context.clients), dtype=np.int64),
+            **with_prefix(_INNER, strategy.state),
         }
-
-    @property
-    def state(self) -> NamedArrays:
         """The clipping norm, from how many of its rounds each client's change was released, and the strategy's own."""
-        return self._own | with_prefix(_INNER, self._strategy.state)
 
-    @state.setter
-    def state(self, state: NamedArrays) -> None:
-        self._own = {name: array for name, array in state.items() if not name.startswith(_INNER)}
-        self._strategy.state = under_prefix(_INNER, state)
+    @contextmanager
+    def _inner(self) -> Iterator[Strategy]:
+        """The strategy with its part of the state, which is taken back afterwards."""
+        self._strategy.state = under_prefix(_INNER, self.state)
+        yield self._strategy
+        own = {name: array for name, array in self.state.items() if not name.startswith(_INNER)}
+        self.state = own | with_prefix(_INNER, self._strategy.state)
 
     def instruct(self, start: RoundStart) -> Instructions:
         """What the strategy sends, and to what norm to clip."""
-        instructions, norm = self._strategy.instruct(start), float(self._own["clipping_norm"])
+        with self._inner() as strategy:
+            instructions = strategy.instruct(start)
+        norm = float(self.state["clipping_norm"])
         noise = self._multiplier(start) * norm if self._privacy.noise == "local" else 0.0
         clipping = {"clipping_norm": np.array(norm), "local_noise": np.array(noise)}
         return replace(instructions, records=instructions.records | {PRIVACY: clipping})
@@ -69,14 +72,15 @@ class PrivateStrategy(Strategy):
     def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The strategy's outcome of the noisy mean, and what has been told of any client so far."""
         within = client_metrics(results, "unclipped")[0] if results else np.empty(0)
-        outcome = self._strategy.aggregate(start, [self._noisy(start, results)])
-        norm, released = float(self._own["clipping_norm"]), self._own["released"].copy()
+        with self._inner() as strategy:
+            outcome = strategy.aggregate(start, [self._noisy(start, results)])
+        norm, released = float(self.state["clipping_norm"]), self.state["released"].copy()
         for result in results:
             released[np.searchsorted(self.context.clients, result.block.clients[result.took_part])] += 1
-        rounds = int(self._own["rounds"]) + 1
+        rounds = int(self.state["rounds"]) + 1
         clipped = {"clipped": float(1 - within.mean())} if len(within) else {}
         spent = self._spent(rounds, released)
-        self._own = {
+        self.state |= {
             "clipping_norm": np.array(self._adapted(norm, start, within)),
             "rounds": np.array(rounds),
             "released": released,
@@ -105,7 +109,7 @@ class PrivateStrategy(Strategy):
         counts as one that changed nothing: to divide by the number of answers would tell it.
         """
         sums = total(results) if results else {name: np.zeros_like(array) for name, array in start.parameters.items()}
-        size, norm = self._size(start), float(self._own["clipping_norm"])
+        size, norm = self._size(start), float(self.state["clipping_norm"])
         missing = size - sum(result.weight for result in results)
         if missing:
             sums = {name: array + array.dtype.type(missing) * start.parameters[name] for name, array in sums.items()}
@@ -147,8 +151,10 @@ class PrivateStrategy(Strategy):
 
     def reported(self, weights: NamedArrays) -> NamedArrays:
         """The strategy's global model."""
-        return self._strategy.reported(weights)
+        with self._inner() as strategy:
+            return strategy.reported(weights)
 
     def candidates(self) -> NamedArrays:
         """What the strategy offers."""
-        return self._strategy.candidates()
+        with self._inner() as strategy:
+            return strategy.candidates()

@@ -18,7 +18,7 @@ from common.errors import InputError
 from common.extend.events import Event, Events, Observer, RoundReport, RoundStarted, RunStarted
 from common.extend.leaderboard import Leaderboard
 from common.extend.selection import SelectionRule
-from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strategy, StrategyContext
+from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strategy, StrategyContext, server_strategy
 from common.messages import BUFFERS
 from common.models import build
 from common.models.predictor import Predictor
@@ -91,7 +91,7 @@ class Rounds:
         context = StrategyContext(scenario, federation.clients, sizes, scorer, self._losses, self._drawn)
         rule, options = scenario.federation.selection, scenario.federation.strategy
         self._selection: SelectionRule = implementation(rule)(rule, context, cohort)
-        self._strategy: Strategy = implementation(options, "server")(options, context)
+        self._strategy: Strategy = server_strategy(options)(options, context)
         if scenario.federation.privacy is not None:
             # Its accountants take a while to import.
             from server.privacy import PrivateStrategy
@@ -103,7 +103,9 @@ class Rounds:
 
     def _found(self, grid: Carrier, prepared: Prepared) -> Federation:
         """The clients that are there; what is wrong with some is noted."""
-        federation, claims = discover(grid, prepared).within(self._scenario.federation.limits.examples)
+        federation, claims = discover(grid, prepared, self._scenario.uses).within(
+            self._scenario.federation.limits.examples
+        )
         for client, rows in claims:
             reason = f"it claims {rows:,} examples, more than federation.limits.examples"
             self._notes.append(("refused", {"clients": [client], "reason": reason}))

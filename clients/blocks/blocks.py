@@ -18,6 +18,7 @@ from common.data.prepared import Indices, Prepared
 from common.messages import BUFFERS, PRIVACY, TrainOrder, TrainReply
 from common.models import Weights
 from common.personal import own_arrays
+from common.scenario.user_file import line_in_user_file
 
 _WEIGHTS = "weights"
 """The kind of a network's whole weights among what is summed."""
@@ -110,7 +111,10 @@ class _Blocks:
 
     def _told(self, error: Exception) -> str:
         """What went wrong, in a line; the first time it went wrong so, with the traceback below it."""
-        reason = f"its training raised {type(error).__name__}: {error}".replace("\n", " ")
+        where = line_in_user_file(error)
+        reason = f"its training raised {type(error).__name__}: {error}".replace("\n", " ") + (
+            f" ({where})" if where else ""
+        )
         again = any(told.startswith(reason) for told in self.excluded.values())
         return reason if again else reason + "\n" + "".join(traceback.format_exception(error))
 

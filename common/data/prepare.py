@@ -25,6 +25,7 @@ from common.data.table import Table, Texts, load_table, save_table, save_texts
 from common.errors import InputError
 from common.metrics import pooled
 from common.scenario import Scenario
+from common.scenario.base import Part
 from common.scenario.data import Data
 from common.scenario.model import MOST_WEIGHTS, Model
 from common.scenario.objective import check_objective, output_kind
@@ -45,13 +46,23 @@ def prepare(scenario: Scenario) -> Prepared:
     source: SourceModule = implementation(data.source)
     seed = scenario.seed if source.seeded else None
     fingerprint = source.fingerprint(data.source)
-    content = f"{_FORMAT} {data.source.model_dump(exclude={'path'})} {fingerprint} {seed}"
+    content = (
+        f"{_FORMAT} {data.source.model_dump(exclude={'path'})} {fingerprint} {seed}{_used_by(scenario, data.source)}"
+    )
     rows = made_once("rows", content, lambda folder: _read(folder, data, scenario.seed))
     known_by = "" if source.seeded else blake2b(str(fingerprint).encode(), digest_size=8).hexdigest()
-    cut = f"{content} {scenario.seed} {data.model_dump(exclude={'source'})}"
+    used = _used_by(scenario, data.partition, *data.skew)
+    cut = f"{content} {scenario.seed} {data.model_dump(exclude={'source'})}{used}"
     prepared = Prepared(made_once("shards", cut, lambda folder: _cut(folder, rows, data, scenario.seed, known_by)))
     check_fits(scenario, prepared)
     return prepared
+
+
+def _used_by(scenario: Scenario, *parts: Part) -> str:
+    """What the scenario uses, by its SHA-256, where one of the parts is a user's own: another file makes other data."""
+    if all(part.is_built_in() for part in parts):
+        return ""
+    return f" {[(use.name, use.sha256) for use in scenario.uses]}"
 
 
 def opened(folder: Path, scenario: Scenario) -> Prepared:

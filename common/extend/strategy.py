@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
@@ -17,6 +17,8 @@ from common.extend.results import BlockResult
 from common.messages import InitialWeights
 from common.run_files import Metrics
 from common.scenario import Scenario
+from common.scenario.registry import implementation
+from common.scenario.strategy import STRATEGIES, StrategyPart
 
 Scores = NDArray[np.float64]
 """One score for each model, more being better; NaN for a model that gives no number."""
@@ -133,10 +135,20 @@ def outcome_of(weights: NamedArrays, parameters: Iterable[str], **more: Any) -> 
     return RoundOutcome({name: array for name, array in weights.items() if name in named}, buffers or None, **more)
 
 
-class Strategy(ABC):
+class _Made(ABCMeta):
+    """Closes an object once it is made."""
+
+    def __call__(cls, *arguments: Any, **options: Any) -> Any:
+        made = super().__call__(*arguments, **options)
+        made.__dict__["_closed"] = True
+        return made
+
+
+class Strategy(metaclass=_Made):
     """Turns the replies of a round into the next global weights.
 
     All that it carries from round to round is in `state`: checkpoints, retries and a resume need nothing else of it.
+    Setting another attribute once it is made raises AttributeError.
     """
 
     steps_without_clients: ClassVar[bool] = False
@@ -148,6 +160,14 @@ class Strategy(ABC):
         self.options, self.context = options, context
         self.state: NamedArrays = {}
         """Named arrays, empty before round 1."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "state" and self.__dict__.get("_closed"):
+            raise AttributeError(
+                f"{type(self).__name__}.{name} is set after the strategy was made, and no checkpoint has it; "
+                "put what is carried from round to round into self.state, as named arrays"
+            )
+        super().__setattr__(name, value)
 
     def instruct(self, start: RoundStart) -> Instructions:
         """What to send to a round's clients: by default the global weights."""
@@ -168,6 +188,13 @@ class Strategy(ABC):
     def candidates(self) -> NamedArrays:
         """Models from which each client may choose its own when it is measured: (models, *shape), buffers too."""
         return {}
+
+
+def server_strategy(options: StrategyPart) -> type[Strategy]:
+    """The server's half of a method: FedAvg's, the mean of the clients' weights, where it declares none."""
+    part = options if "server" in options.halves else STRATEGIES.parts["fedavg"]
+    found: type[Strategy] = implementation(part, "server")
+    return found
 
 
 def with_prefix(prefix: str, arrays: NamedArrays) -> NamedArrays:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ from common.arrays import pack, unpack
 from common.data.moments import Moments
 from common.data.prepared import Indices, Meta
 from common.messages.content import Content, MessageRecords
+from common.scenario.uses import Use
 
 HOSTING = "query.hosting"
 MOMENTS = "query.moments"
@@ -32,9 +34,25 @@ DATA = "data"
 """The record that names the prepared data; for hosts that have no folder of their own, but share the server's cache."""
 
 
+USES = "uses"
+"""The record of what a scenario uses, in `query.hosting` and its answer."""
+
+
 def write_data(key: str) -> ConfigRecord:
     """The key of prepared data as a record."""
     return ConfigRecord({"key": key})
+
+
+def write_uses(uses: Iterable[Use]) -> ConfigRecord:
+    """What a scenario uses, by name and SHA-256, as a record."""
+    return ConfigRecord({"names": [use.name for use in uses], "sha256": [str(use.sha256) for use in uses]})
+
+
+def read_uses(content: RecordDict) -> list[Use]:
+    """What a scenario uses, in a message. Raises ValueError for what is no name or no SHA-256."""
+    record = content.config_records[USES]
+    pairs = zip(cast(list[str], record["names"]), cast(list[str], record["sha256"]), strict=True)
+    return [Use.model_validate({"source": name, "sha256": sha256}) for name, sha256 in pairs]
 
 
 def read_data(content: RecordDict) -> str:
@@ -52,12 +70,18 @@ class Hosting:
     meta: Meta
     compiled: Compiled = "none"
     """What there is of the compiled trainer."""
+    uses: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of what it has of what was asked for, by name; empty where it has nothing of that name."""
 
     def write(self) -> RecordDict:
         """This as records."""
         arrays = {"clients": self.clients, "training": self.training_sizes, "holdout": self.holdout_sizes}
         return Content(
-            {"arrays": pack(arrays), "meta": ConfigRecord({"json": self.meta.to_json(), "compiled": self.compiled})}
+            {
+                "arrays": pack(arrays),
+                "meta": ConfigRecord({"json": self.meta.to_json(), "compiled": self.compiled}),
+                USES: ConfigRecord({"names": list(self.uses), "sha256": list(self.uses.values())}),
+            }
         )
 
     @classmethod
@@ -68,7 +92,9 @@ class Hosting:
         meta, compiled = Meta.from_json(str(about["json"])), str(about["compiled"])
         if compiled not in get_args(Compiled):
             raise ValueError(f"its compiled trainer is {compiled[:40]!r}, which is none of {get_args(Compiled)}")
-        return cls(arrays["clients"], arrays["training"], arrays["holdout"], meta, cast(Compiled, compiled))
+        uses = content.config_records[USES]
+        found = dict(zip(cast(list[str], uses["names"]), cast(list[str], uses["sha256"]), strict=True))
+        return cls(arrays["clients"], arrays["training"], arrays["holdout"], meta, cast(Compiled, compiled), found)
 
 
 def write_moments(moments: list[Moments]) -> RecordDict:

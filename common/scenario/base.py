@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from common.scenario.registry import Family
+from common.scenario.registry import Family, is_built_in
 
 
 class Part(BaseModel):
@@ -53,6 +53,11 @@ class Part(BaseModel):
             cls.__annotations__ = {tag: Literal[name], **inspect.get_annotations(cls)}
             setattr(cls, tag, Field(name, description=meaning))
             cls.family.add(name, cls)
+
+    @classmethod
+    def is_built_in(cls) -> bool:
+        """Whether it is a part of Hothouse's, not of a file that a scenario uses."""
+        return is_built_in(cls)
 
     @model_validator(mode="before")
     @classmethod

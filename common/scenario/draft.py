@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -16,6 +16,7 @@ from common.scenario.document import Document, Place, parse_document, read_docum
 from common.scenario.mistakes import Mistake, keys_of, mistakes, origin, parts_of, tag_of, tags_of
 from common.scenario.scenario import Scenario
 from common.scenario.shipped import found
+from common.scenario.uses import LoadedUses, read_uses
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class DraftChange:
     value: Any
     origin: str
 
+
+_ADD = "uses+="
 
 DraftChanges = Mapping[str, DraftChange]
 """Changes by dotted key."""
@@ -39,6 +42,8 @@ class Draft:
     """What paths in it are relative to."""
     options: dict[Place, str] = field(default_factory=dict)
     """Where values came from that are not the document's own."""
+    uses: LoadedUses = field(default_factory=LoadedUses)
+    """What the scenario uses beside the built-in parts."""
 
     def scenario(self) -> Scenario:
         """The scenario. Raises InputError: one message with a line for each mistake."""
@@ -49,12 +54,14 @@ class Draft:
 
     def check(self) -> Scenario | list[Mistake]:
         """The scenario, or every mistake in it."""
-        try:
-            return Scenario.model_validate(self.document.values, context={"folder": self.folder})
-        except ValidationError as error:
-            return mistakes(error, self.document, self.options)
-        except RecursionError:
-            raise InputError(f"{self.document.name}: nested too deeply") from None
+        with self.uses.active():
+            try:
+                scenario = Scenario.model_validate(self.document.values, context={"folder": self.folder})
+            except ValidationError as error:
+                return mistakes(error, self.document, self.options)
+            except RecursionError:
+                raise InputError(f"{self.document.name}: nested too deeply") from None
+        return scenario.model_copy(update={"uses": self.uses.uses}) if self.uses.uses else scenario
 
     def changed(self, changes: DraftChanges, without: Sequence[str] = ()) -> Draft:
         """The draft with other values at some keys, and without some of the keys at its top.
@@ -64,10 +71,11 @@ class Draft:
         values = {name: copied(value) for name, value in self.document.values.items() if name not in without}
         document = Document(self.document.name, values, self.document.lines)
         options = dict(self.options)
-        for name in sorted(changes, key=lambda name: name.count(".")):
-            change = changes[name]
-            _put(values, name.split("."), change.value, change.origin, options)
-        return Draft(document, self.folder, options)
+        with self.uses.active():
+            for name in sorted(changes, key=lambda name: name.count(".")):
+                change = changes[name]
+                _put(values, name.split("."), change.value, change.origin, options)
+        return Draft(document, self.folder, options, self.uses)
 
     def located(self, error: InputError) -> InputError:
         """The error with the file and line, or the option, that its key's value came from."""
@@ -81,10 +89,19 @@ class Draft:
         return InputError(f"{where}: {error}") if where else error
 
 
+def uses(files: Sequence[str | Path]) -> list[str]:
+    """Files, or installed modules, as the overrides that add them to what a scenario uses."""
+    return [f"{_ADD}{file}" for file in files]
+
+
 def read_draft(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Draft:
     """The draft in a YAML file (or in a mapping of the same form), changed by `KEY=VALUE` overrides.
 
-    Raises InputError for what is not YAML, or no keys and values, and for overrides that fit nowhere.
+    The override `uses+=FILE` adds a file to what the scenario uses. What it uses is loaded, since other overrides may
+    name parts of it.
+
+    Raises InputError for what is not YAML, or no keys and values, for files that cannot be loaded, and for overrides
+    that fit nowhere.
     """
     if isinstance(source, Mapping):
         document, folder = Document("scenario", copied(source)), Path.cwd()
@@ -96,6 +113,23 @@ def read_draft(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     if not isinstance(document.values, dict):
         raise InputError(f"{document.name}: expected keys and values, such as `data:`; see scenarios/quickstart.yaml")
     options: dict[Place, str] = {}
+    added = [override.removeprefix(_ADD) for override in overrides if override.startswith(_ADD)]
+    if added:
+        listed = document.values.get("uses") or []
+        options.update({("uses", len(listed) + place): f"--use {one}" for place, one in enumerate(added)})
+        document.values["uses"] = [*listed, *map(FromHere, added)]
+    draft = Draft(document, folder, options)
+    try:
+        draft = replace(draft, uses=read_uses(document.values.get("uses"), folder))
+    except InputError as error:
+        raise draft.located(error) from None
+    with draft.uses.active():
+        _override(document.values, [one for one in overrides if not one.startswith(_ADD)], options)
+    return draft
+
+
+def _override(values: Any, overrides: Sequence[str], options: dict[Place, str]) -> None:
+    """Change values by `KEY=VALUE` texts."""
     for override in overrides:
         told = f"--set {override}"
         name, equals, text = override.partition("=")
@@ -106,8 +140,9 @@ def read_draft(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
         if isinstance(value, str) and " #" in text and text.lstrip()[0] not in "'\"|>":
             # To YAML a comment; on a command line a part of a path.
             value = _here(text.strip())
-        _put(document.values, _whole(keys), value, told, options)
-    return Draft(document, folder, options)
+        if keys[0] == "uses":
+            raise InputError(f"{told}: expected --use FILE")
+        _put(values, _whole(keys), value, told, options)
 
 
 def copied(value: Any) -> Any:

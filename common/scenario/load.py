@@ -12,6 +12,8 @@ import yaml
 from common.errors import InputError
 from common.scenario.draft import read_draft
 from common.scenario.scenario import Scenario
+from common.scenario.uses import kept_in
+from common.whole_files import write_whole
 
 
 def load_scenario(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Scenario:
@@ -38,7 +40,20 @@ def located(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = (
 
 def dump_scenario(scenario: Scenario) -> str:
     """The scenario as YAML with every default filled in and every path absolute; reading it gives it back."""
-    return yaml.safe_dump(scenario.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
+    values = scenario.model_dump(mode="json", exclude_none=True, exclude=set() if scenario.uses else {"uses"})
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def keep_scenario(scenario: Scenario, path: Path) -> None:
+    """Write the scenario to `path`, and the files that it uses into the folder `uses` beside it."""
+    kept = scenario.model_copy(update={"uses": kept_in(scenario.uses, path.parent)})
+    write_whole(path, dump_scenario(kept).encode())
+
+
+def identity_of(scenario: Scenario) -> dict[str, Any]:
+    """The scenario as plain values by which it is told from others: wherever its files lie, wherever its numbers go."""
+    values = scenario.model_dump(mode="json", exclude_none=True, exclude={"tracking", "uses"})
+    return values | {"uses": {use.name: use.sha256 for use in scenario.uses}} if scenario.uses else values
 
 
 def single_run(scenario: Scenario) -> Scenario:

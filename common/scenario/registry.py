@@ -10,7 +10,9 @@ and what does the work, which is named as text and imported when it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -23,6 +25,10 @@ P = TypeVar("P", bound=BaseModel)
 
 FAMILIES: dict[str, Family[Any]] = {}
 """Every family, by its title."""
+
+_ACTIVE: ContextVar[tuple[str, ...]] = ContextVar("active modules", default=())
+"""The modules of users whose parts count now."""
+_BUILT_IN = __name__.partition(".")[0]
 
 
 class Family(Generic[P]):
@@ -42,19 +48,39 @@ class Family(Generic[P]):
         self.title, self.tag, self.in_steps = title, tag, in_steps
         self._declared_in = declared_in
         self._parts: dict[str, type[P]] = {}
+        self._own: dict[str, dict[str, type[P]]] = {}
+        """Users' parts by module: they count only while a scenario that uses the module is read."""
         FAMILIES[title] = self
 
     @property
     def parts(self) -> Mapping[str, type[P]]:
-        """The parts by name."""
+        """The parts by name: the built-in ones, and those of what the scenario at hand uses."""
+        own = {name: part for module in _ACTIVE.get() for name, part in self.own_parts(module).items()}
+        return self._built_in | own
+
+    @property
+    def _built_in(self) -> dict[str, type[P]]:
         if self._declared_in:
             _import_all(self._declared_in)
         return self._parts
 
+    def own_parts(self, module: str) -> Mapping[str, type[P]]:
+        """The parts that a user's module declares, by name."""
+        return self._own.get(module, {})
+
+    def forget(self, module: str) -> None:
+        """Drop what a module declares that could not be loaded."""
+        self._own.pop(module, None)
+
     def add(self, name: str, part: type[P]) -> None:
         """Take in a part under a name. Raises ValueError for a name that is taken."""
-        if name in self._parts:
-            raise ValueError(f"{name} is one of the {self.title} already")
+        built_in = is_built_in(part)
+        known = self._parts if built_in else {**self._built_in, **self.own_parts(part.__module__)}
+        if name in known:
+            raise ValueError(f"{name} is one of the {self.title} already; choose another name")
+        if not built_in:
+            self._own.setdefault(part.__module__, {})[name] = part
+            return
         self._parts[name] = part
         if self._declared_in:
             self._parts = dict(sorted(self._parts.items()))
@@ -69,7 +95,7 @@ class Family(Generic[P]):
     def _validate(self, value: Any, info: ValidationInfo) -> Any:
         """The part that `value` describes, found when a scenario is validated."""
         known = self.parts
-        if isinstance(value, BaseModel) and isinstance(value, tuple(known.values())):
+        if getattr(value, "family", None) is self:
             return value
         if isinstance(value, str):
             value = {self.tag: value}
@@ -99,6 +125,21 @@ def _below(name: str, error: Any) -> InitErrorDetails:
         input=error["input"],
         ctx=context,
     )
+
+
+def is_built_in(part: type) -> bool:
+    """Whether a part is one of Hothouse's, by the package that declares it."""
+    return part.__module__.partition(".")[0] == _BUILT_IN
+
+
+@contextmanager
+def active_modules(modules: Iterable[str]) -> Iterator[None]:
+    """While this lasts, the parts that these modules declare count beside the built-in ones, in this thread."""
+    token = _ACTIVE.set(tuple(modules))
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)
 
 
 class Declared(Protocol):

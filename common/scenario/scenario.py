@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -18,6 +19,7 @@ from common.scenario.sweep import Matrix, Search, Seeds
 from common.scenario.tracking import Tracker
 from common.scenario.trainers import uncovered
 from common.scenario.training import Training
+from common.scenario.uses import Uses, read_uses, remember, texts_of
 
 
 class Scenario(Part):
@@ -27,6 +29,11 @@ class Scenario(Part):
         "A name for the run's folder: letters, digits, dot, dash and underscore.", "run"
     )
     seed: int = key("Every random draw follows from it.", 0, unit="none", ge=0, lt=2**63)
+    uses: Uses = key(
+        "Files with parts of your own, or installed modules: what they declare can be named like built-in parts.",
+        (),
+        strict=False,
+    )
     data: Data = key("Where the examples come from, what is held out and how they are partitioned.")
     model: Model = key("The network that every client trains.", Model())
     training: Training = key("What each client does with its shard.", Training())
@@ -41,6 +48,12 @@ class Scenario(Part):
         "A sweep runs everything with each of these seeds; a number is so many, from `seed` on.", None, unit="seeds"
     )
     search: Search | None = key("A sweep that looks for the best values, in place of matrix and seeds.", None)
+
+    def __reduce__(self) -> Any:
+        """Pickled as its values, with the files that it uses: whoever unpickles it cannot import their classes."""
+        if not self.uses:
+            return super().__reduce__()
+        return _unpickled, (self.model_dump(mode="json", exclude_none=True), texts_of(self.uses))
 
     @model_validator(mode="after")
     def _fits(self) -> Scenario:
@@ -138,6 +151,13 @@ class Scenario(Part):
     def sweeps(self) -> str | None:
         """The key that makes this a sweep and not a run, if there is one."""
         return next((name for name in ("matrix", "seeds", "search") if getattr(self, name) is not None), None)
+
+
+def _unpickled(values: dict[str, Any], texts: list[bytes]) -> Scenario:
+    remember(texts)
+    loaded = read_uses(values["uses"], Path())
+    with loaded.active():
+        return Scenario.model_validate(values)
 
 
 def expected_cohort(federation: Federation, clients: int) -> float:

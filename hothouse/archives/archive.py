@@ -46,6 +46,8 @@ def export_run(
     missing = [name for name in REQUIRED if not (run.folder / name).is_file()]
     if missing:
         raise InputError(f"{run.folder}: nothing to export yet, there is no {missing[0]}")
+    if used := RunRecords(run.folder).scenario.get("uses"):
+        raise InputError(f"{run.folder}: its scenario uses {used[0]['source']}, and archives hold no code")
     kept = [name for name in (*REQUIRED, *RECORDS) if (run.folder / name).is_file()]
     contents = {name: (run.folder / name).read_bytes() for name in kept}
     contents["environment.json"] = json.dumps(_environment(run), indent=1).encode()
@@ -98,6 +100,8 @@ def _check(run: RunFolder, archive: Path, folder: Path) -> None:
     Raises InputError where it is no run.
     """
     try:
+        if used := RunRecords(run.folder, folder).scenario.get("uses"):
+            raise ValueError(f"its scenario uses {used}, and an import runs no code of others")
         page = write_page(run_page(RunRecords(run.folder, folder)), run.folder / "report.html")
         parts = [run.scenario, run.stored_model, run.summary["versions"], page]
         if run.metrics.empty or not all(parts):

@@ -11,22 +11,22 @@ from rich.console import Console
 
 from common.data.data_spec import describe_task
 from common.errors import InputError
-from hothouse.commands.options import ScenarioFile, Seed, Set, changes
+from hothouse.commands.options import ScenarioFile, Seed, Set, UseFiles, changes
 
 
-def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None) -> None:
+def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None, use: UseFiles = None) -> None:
     """Check a scenario and its data: report every mistake with its line, or summarize what it describes."""
     from common.scenario import expected_cohort
     from hothouse.inspect.check import check
 
-    checked = check(scenario, changes(sets, seed))
+    checked = check(scenario, changes(sets, seed, use))
     chosen, prepared, meta = checked.scenario, checked.prepared, checked.prepared.meta
     clients = len(prepared.clients)
     runs = ""
     if chosen.sweeps is not None:
         from hothouse.sweeps.read import read_plan, ready
 
-        plan = read_plan(scenario, changes(sets, seed))
+        plan = read_plan(scenario, changes(sets, seed, use))
         ready(plan)
         runs = f"a sweep of {plan.count} runs around "
     cohort = min(expected_cohort(chosen.federation, clients), clients)
@@ -51,6 +51,7 @@ def preview(
     scenario: ScenarioFile,
     sets: Set = None,
     seed: Seed = None,
+    use: UseFiles = None,
     out: Annotated[Path | None, typer.Option(help="The page; NAME-preview.html if left out.", metavar="FILE")] = None,
 ) -> None:
     """Show which client has which data before training: a table here, and a page to open in a browser."""
@@ -58,7 +59,7 @@ def preview(
     from hothouse.inspect.preview import Preview
     from hothouse.report.page import write_page
 
-    checked = check(scenario, changes(sets, seed))
+    checked = check(scenario, changes(sets, seed, use))
     chosen, looked_at = checked.scenario, Preview(checked.scenario, checked.prepared)
     screen = Console(highlight=False)
     for table in looked_at.terminal():
@@ -69,15 +70,19 @@ def preview(
 
 def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of every key instead.")] = False,
+    use: UseFiles = None,
 ) -> None:
     """Print the JSON Schema of scenarios, for editors."""
+    from common.scenario.uses import read_uses
     from hothouse.inspect.reference import reference_text, schema_text
 
-    sys.stdout.write(reference_text() if markdown else schema_text())
+    with read_uses(use, Path.cwd()).active():
+        sys.stdout.write(reference_text() if markdown else schema_text())
 
 
 def list_choices(
     kind: Annotated[str | None, typer.Argument(help="scenarios, sources, partitions, trackers, …")] = None,
+    use: UseFiles = None,
 ) -> None:
     """List the available scenarios, sources, partitions, optimizers, strategies, trackers, …"""
     from difflib import get_close_matches
@@ -85,9 +90,11 @@ def list_choices(
     from rich.markup import escape
     from rich.table import Table
 
+    from common.scenario.uses import read_uses
     from hothouse.inspect.catalogue import catalogue
 
-    found = catalogue()
+    with read_uses(use, Path.cwd()).active():
+        found = catalogue()
     if kind is not None and kind not in found:
         near = get_close_matches(kind, found, 1)
         raise InputError(

@@ -7,12 +7,22 @@ from typing import Annotated, Literal
 
 import typer
 
+from common.scenario.draft import uses
+
 ScenarioFile = Annotated[
     Path, typer.Argument(help="A scenario: a YAML file, or the name of a shipped one.", metavar="SCENARIO")
 ]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the scenario; may be repeated."),
+]
+UseFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--use",
+        metavar="FILE",
+        help="A Python file, or an installed module, with parts of your own; may be repeated.",
+    ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The scenario's seed.")]
 AllowChanges = Annotated[
@@ -41,6 +51,6 @@ Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the li
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON object per event, for scripts.")]
 
 
-def changes(sets: list[str] | None, seed: int | None) -> list[str]:
-    """What --set and --seed change in a scenario, as KEY=VALUE."""
-    return [*(sets or []), *([] if seed is None else [f"seed={seed}"])]
+def changes(sets: list[str] | None, seed: int | None, files: list[str] | None = None) -> list[str]:
+    """What --use, --set and --seed change in a scenario, as KEY=VALUE."""
+    return [*uses(files or []), *(sets or []), *([] if seed is None else [f"seed={seed}"])]

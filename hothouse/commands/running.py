@@ -20,6 +20,7 @@ from hothouse.commands.options import (
     ScenarioFile,
     Seed,
     Set,
+    UseFiles,
     Verbose,
     Workers,
 )
@@ -30,6 +31,7 @@ def run(
     scenario: ScenarioFile,
     sets: Set = None,
     seed: Seed = None,
+    use: UseFiles = None,
     workers: Workers = None,
     engine: Engine = "ray",
     ray_address: RayAddress = None,
@@ -49,6 +51,7 @@ def run(
         done = launch(
             scenario,
             overrides=sets or [],
+            use=use or [],
             seed=seed,
             workers=workers,
             engine=engine,
@@ -64,6 +67,7 @@ def sweep(
     scenario: Annotated[Path, typer.Argument(help="A scenario with matrix, seeds or search.", metavar="SCENARIO")],
     sets: Set = None,
     seed: Seed = None,
+    use: UseFiles = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processors to use; all if left out. Does not affect results.")
     ] = None,
@@ -89,6 +93,7 @@ def sweep(
         quiet,
         json_lines,
         overrides=sets or [],
+        use=use or [],
         seed=seed,
         workers=workers,
         at_once=at_once,

@@ -23,6 +23,9 @@ from common.extend.events import Notice, Observer, RunOpened
 from common.resolve import resolve_scenario
 from common.run_files import is_taken
 from common.scenario import Scenario, load_scenario, located, single_run
+from common.scenario.draft import uses
+from common.scenario.user_file import errors_with_lines
+from common.scenario.uses import texts_of
 from hothouse.inspect.hints import hints
 from hothouse.report.run import write_report
 from hothouse.results.records import naming_folder
@@ -47,6 +50,7 @@ def run(
     scenario: str | Path | Mapping[str, Any] | Scenario,
     *,
     overrides: Sequence[str] = (),
+    use: Sequence[str | Path] = (),
     seed: int | None = None,
     workers: int | None = None,
     engine: Engine = "ray",
@@ -58,7 +62,8 @@ def run(
 ) -> Run:
     """Run a scenario and return what it left behind.
 
-    `scenario` is a YAML file, a mapping of the same form or a Scenario; `overrides` are `key=value` texts;
+    `scenario` is a YAML file, a mapping of the same form or a Scenario; `overrides` are `key=value` texts, `use`
+    Python files or installed modules with parts of your own that join those of the scenario;
     `workers` is the number of Ray actors (by default one for each processor); the engine `local` runs
     everything in this process, with the same bits. `ray_address` is that of a Ray cluster this machine belongs to:
     its machines train then, each with the data in its own cache or in a shared one. `out` is the run's folder,
@@ -69,7 +74,7 @@ def run(
     Raises InputError for mistakes in the scenario or the data, RunError where the run cannot go on, and
     KeyboardInterrupt when interrupted; the folder is then marked incomplete and can be resumed.
     """
-    changes = [*overrides, *([] if seed is None else [f"seed={seed}"])]
+    changes = [*uses(use), *overrides, *([] if seed is None else [f"seed={seed}"])]
     if isinstance(scenario, Scenario):
         scenario = scenario.model_dump(mode="json", exclude_none=True)
     with located(scenario, changes):
@@ -147,7 +152,7 @@ def _launch(
 
     # A single thread, and the only one that imports modules of ours until it is done: two threads that enter a circle
     # of imports at two places block each other.
-    with captured(warned, verbose) as logs, ThreadPoolExecutor(1) as background:
+    with errors_with_lines(), captured(warned, verbose) as logs, ThreadPoolExecutor(1) as background:
         preparing = background.submit(prepare, scenario)
         # PyTorch takes as long to import as Ray to start.
         importing = background.submit(import_module, "server.app")
@@ -208,6 +213,7 @@ def _grid(
 
     Ray is started meanwhile; anything of ours is imported once `importing` is done.
     """
+    texts = texts_of(scenario.uses)
     if where.engine == "local":
         importing.result()
         from server.grid.local import LocalGrid
@@ -221,7 +227,9 @@ def _grid(
             from server.grid.ray import RayGrid
 
             nodes = [place] * workers
-            with closing(RayGrid(CLIENT_APP, nodes, {}, workers, cluster, machine=Machine(scenario))) as grid:
+            with closing(
+                RayGrid(CLIENT_APP, nodes, {}, workers, cluster, machine=Machine(scenario), texts=texts)
+            ) as grid:
                 yield grid
     else:
         workers = where.workers or processors()
@@ -229,7 +237,7 @@ def _grid(
             importing.result()
             from server.grid.ray import RayGrid
 
-            with closing(RayGrid(CLIENT_APP, [place] * workers, {}, workers, session)) as grid:
+            with closing(RayGrid(CLIENT_APP, [place] * workers, {}, workers, session, texts=texts)) as grid:
                 yield grid
 
 

@@ -14,7 +14,8 @@ from common.data import prepare
 from common.data.cache import cache_folder
 from common.errors import InputError
 from common.resolve import resolve_scenario
-from common.scenario import Scenario, dump_scenario
+from common.scenario import Scenario, identity_of, keep_scenario
+from common.scenario.draft import uses
 from common.scenario.flat import flat
 from common.software import identity
 from common.whole_files import write_whole
@@ -54,6 +55,7 @@ def sweep(
     scenario: str | Path | Mapping[str, Any],
     *,
     overrides: Sequence[str] = (),
+    use: Sequence[str | Path] = (),
     seed: int | None = None,
     workers: int | None = None,
     at_once: int | None = None,
@@ -64,7 +66,8 @@ def sweep(
 ) -> Sweep:
     """Run a scenario's `matrix`, `seeds` or `search` and return what it left behind.
 
-    `scenario` is a YAML file, a mapping of the same form, or the folder of a sweep to go on with. `workers` is
+    `scenario` is a YAML file, a mapping of the same form, or the folder of a sweep to go on with. `use` has Python
+    files or installed modules with parts of your own that join those of the scenario. `workers` is
     the number of processors to use (by default all), `at_once` how many runs share them (by default each run
     has one); the engine `local` does one run after the other in this process. Neither changes a bit of any
     run. `out` is the sweep's folder, else `runs/<name>-sweep-<time>`; where it holds this sweep already, that
@@ -75,7 +78,7 @@ def sweep(
     the scenario or the data, before anything runs, and KeyboardInterrupt when interrupted.
     """
     watcher = watcher or (NotebookSweep() if in_notebook() else Watcher())
-    changes = [*overrides, *([] if seed is None else [f"seed={seed}"])]
+    changes = [*uses(use), *overrides, *([] if seed is None else [f"seed={seed}"])]
     folder = Path(out) if out is not None else None
     if not isinstance(scenario, Mapping) and is_sweep(scenario):
         folder = Path(scenario)
@@ -88,7 +91,7 @@ def sweep(
     if not allow_changes:
         _check_data_and_software(home)
     with _locked(home), _pool(engine, workers, at_once, home, watcher) as pool:
-        write_whole(home / SCENARIO, dump_scenario(plan.scenario).encode())
+        keep_scenario(plan.scenario, home / SCENARIO)
         try:
             _Start(plan, goal, home, pool, watcher, workers // at_once, allow_changes).run()
         finally:
@@ -208,7 +211,7 @@ def _sweep_folder(plan: Plan, out: Path | None) -> Path:
     """The sweep's folder: a new one, or one that holds this sweep. Raises InputError where it holds another."""
     if out is None or not is_sweep(out):
         home = new_folder(f"{plan.scenario.name}-sweep", out)
-        write_whole(home / SCENARIO, dump_scenario(plan.scenario).encode())
+        keep_scenario(plan.scenario, home / SCENARIO)
         return home
     before, now = _fixed_settings(read_plan(out / SCENARIO).scenario), _fixed_settings(plan.scenario)
     differing = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
@@ -241,7 +244,7 @@ def _check_data_and_software(home: Path) -> None:
 
 def _fixed_settings(scenario: Scenario) -> dict[str, Any]:
     """What may not change when a sweep is resumed: everything but how many values, seeds and trials it has."""
-    values = flat(scenario.model_dump(mode="json", exclude_none=True, exclude={"tracking"}))
+    values = flat(identity_of(scenario))
     kept = {key: value for key, value in values.items() if key not in _MAY_CHANGE}
     return {key: "swept" if key.startswith("matrix.") else value for key, value in kept.items()}
 

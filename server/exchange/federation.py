@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from textwrap import shorten
 from typing import get_args
 
 import numpy as np
-from flwr.app import Message, RecordDict
+from flwr.app import Message
 from numpy.typing import NDArray
 
 from common import messages
 from common.data.prepared import Indices, Meta, Prepared
 from common.errors import RunError
 from common.extend.results import Block
-from common.messages import DATA, Compiled, Hosting, write_data
+from common.messages import DATA, USES, Compiled, Content, Hosting, write_data, write_uses
+from common.scenario.uses import Use
 from server.exchange.blocks import cut
 from server.exchange.costs import Seconds, evaluation_cost
 from server.exchange.sending import Carrier, replies
@@ -66,15 +68,16 @@ class Federation:
         return cut(self.clients[chosen], costs, blocks, owners)
 
 
-def discover(grid: Carrier, own: Prepared) -> Federation:
-    """Ask every node which clients it has; `own` is the server's data, whole or its part.
+def discover(grid: Carrier, own: Prepared, uses: Sequence[Use] = ()) -> Federation:
+    """Ask every node which clients it has, and whether it has what the scenario uses.
 
-    Nodes that know no folder of their own are given its key. Nodes are put in the order of their first clients, which
-    is the same in every run, as their ids are not.
-    Raises RunError where none answers, where a node's data is not of a kind with the server's, and where a client
-    lives on several nodes.
+    `own` is the server's data, whole or its part. Nodes that know no folder of their own are given its key. Nodes are
+    put in the order of their first clients, which is the same in every run, as their ids are not.
+    Raises RunError where none answers, where a node lacks what the scenario uses or has another version, where a node's
+    data is not of a kind with the server's, and where a client lives on several nodes.
     """
-    asked = [Message(RecordDict({DATA: write_data(own.key)}), node, messages.HOSTING) for node in grid.get_node_ids()]
+    content = {DATA: write_data(own.key), USES: write_uses(uses)}
+    asked = [Message(Content(content), node, messages.HOSTING) for node in grid.get_node_ids()]
     homes = {}
     answers = {}
     sent = grid.push_messages(asked)
@@ -89,6 +92,7 @@ def discover(grid: Carrier, own: Prepared) -> Federation:
             _check_numbers(hosting, own.everyone)
         except Exception as error:  # whatever a stranger's bytes do to a parser
             raise RunError(f"node {node} sent an invalid description: {type(error).__name__}: {error}") from None
+        _check_uses(node, hosting, uses)
         if len(hosting.clients):
             answers[node] = hosting
     if not answers:
@@ -141,6 +145,16 @@ def _check_numbers(hosting: Hosting, everyone: int) -> None:
         raise ValueError(f"it has client {hosting.clients.max()}; the data has {everyone} clients, from 0 on")
     if len(np.unique(hosting.clients)) != len(hosting.clients):
         raise ValueError("it lists a client twice")
+
+
+def _check_uses(node: int, hosting: Hosting, uses: Sequence[Use]) -> None:
+    """Raise RunError where a node has no such file or module as the scenario uses, or another one."""
+    for use in uses:
+        here = hosting.uses.get(use.name, "")
+        if here != use.sha256:
+            what = f"has another {use.name} than the server: SHA-256 {here[:12]}…" if here else f"has no {use.name}"
+            way = "put it into the folder uses/ of the node's app" if use.is_file else "install the same version there"
+            raise RunError(f"node {node} {what}; the scenario uses the one with SHA-256 {str(use.sha256)[:12]}…: {way}")
 
 
 def _check_same_kind(node: int, meta: Meta, own: Prepared) -> None:

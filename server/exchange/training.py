@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -27,10 +28,13 @@ class Training:
 
     def __init__(self, context: RunContext) -> None:
         self._run = context
+        self._reasons: list[str] = []
+        """Why clients were left out of the round."""
 
     def round(self, assignment: Assignment) -> RoundResults:
         """Train a round's cohort. Raises RunError where too few usable answers are left."""
         number, cohort = assignment.round, assignment.cohort
+        self._reasons = []
         results = sorted(self._results(assignment), key=lambda result: result.block.index)
         clients = np.concatenate([np.empty(0, np.int64), *(result.block.clients for result in results)])
         examples = np.concatenate([np.empty(0), *(result.metrics["examples"] for result in results)])
@@ -39,9 +43,10 @@ class Training:
         federation = self._run.scenario.federation
         least = federation.min_clients if federation.selection.sampling_rate() is None else 0
         if took_part.sum() < least:
+            reason = f"; the first was left out because {self._reasons[0]}" if self._reasons else ""
             raise RunError(
                 f"round {number}: {took_part.sum()} of {len(cohort)} clients sent a usable reply, "
-                f"federation.min_clients is {least}; see logs/run.log"
+                f"federation.min_clients is {least}{reason}; see logs/run.log"
             )
         loss = float(np.average(losses[took_part], weights=examples[took_part])) if took_part.any() else math.nan
         usable = [result for result in results if result.weight > 0]
@@ -128,7 +133,7 @@ class Training:
         for result in checked:
             if isinstance(result, BlockResult):
                 for client, reason in (result.excluded | result.refused).items():
-                    self._run.exchange.events.notice("excluded", clients=[client], **_split(reason))
+                    self._tell([client], reason)
                 yield result
             else:
                 self._exclude([result[0]], f"the reply is refused: {result[1]}")
@@ -136,7 +141,12 @@ class Training:
     def _exclude(self, blocks: list[Block], reason: str) -> None:
         clients = [int(client) for block in blocks for client in block.clients]
         indices = [block.index for block in blocks]
-        self._run.exchange.events.notice("excluded", clients=clients, blocks=indices, **_split(reason))
+        self._tell(clients, reason, blocks=indices)
+
+    def _tell(self, clients: list[int], reason: str, **details: Any) -> None:
+        told = _split(reason)
+        self._reasons.append(told["reason"])
+        self._run.exchange.events.notice("excluded", clients=clients, **details, **told)
 
 
 def _split(reason: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -48,9 +48,14 @@ class Worker(Protocol):
 class WorkerPool(ABC):
     """Actors of Ray's, each of which answers one question at a time."""
 
-    def __init__(self, client_app: str, run_id: int, machine: Machine | None = None) -> None:
-        """Actors run the ClientApp named `client_app`, and on a cluster find their data by `machine`."""
-        self._arguments = (client_app, run_id, machine)
+    def __init__(
+        self, client_app: str, run_id: int, machine: Machine | None = None, texts: Sequence[bytes] = ()
+    ) -> None:
+        """Actors run the ClientApp named `client_app`, and on a cluster find their data by `machine`.
+
+        `texts` are the files that the scenario uses.
+        """
+        self._arguments = (client_app, run_id, machine, texts)
 
     @abstractmethod
     def start(self, number: int) -> Any:

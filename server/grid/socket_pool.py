@@ -12,7 +12,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -52,8 +52,10 @@ class _Connection:
 class SocketPool(WorkerPool):
     """Actors on this machine; what is known of a question is the line that it went by."""
 
-    def __init__(self, client_app: str, run_id: int, machine: Machine | None = None) -> None:
-        super().__init__(client_app, run_id, machine)
+    def __init__(
+        self, client_app: str, run_id: int, machine: Machine | None = None, texts: Sequence[bytes] = ()
+    ) -> None:
+        super().__init__(client_app, run_id, machine, texts)
         self._address = f"\0hothouse-{secrets.token_hex(16)}"
         self._door = socket.socket(socket.AF_UNIX)
         self._door.bind(self._address)

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from flwr.app import Context, Message, RecordDict
 
 from common.compat.flower import TaskIdentity
 from common.messages import Content
+from common.scenario.uses import remember
 from server.grid.base import SERVER_NODE
 from server.grid.client_app import answer, load_client_app
 from server.grid.machine import Machine
@@ -53,7 +55,8 @@ class Failure(NamedTuple):
 class ClientWorker:
     """A Ray actor: answers messages with a ClientApp, one at a time, on one thread."""
 
-    def __init__(self, client_app: str, run_id: int, machine: Machine | None) -> None:
+    def __init__(self, client_app: str, run_id: int, machine: Machine | None, texts: Sequence[bytes] = ()) -> None:
+        remember(texts)
         TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = run_id, SERVER_NODE, 1
         self._complaints = WarningLog()
         # PyTorch is not imported for an app that does without it; one that imports it later finds the variable.

@@ -10,7 +10,7 @@ from common.errors import RunError
 from common.extend.events import Event, Notice, Observer, RunStarted
 from common.models.predictor import Predictor, to_bytes
 from common.run_files import Metrics
-from common.scenario import Scenario, dump_scenario
+from common.scenario import Scenario, keep_scenario
 from common.whole_files import write_whole
 from server.record.journal import JsonLinesFile, as_json
 from server.record.resume import Resumed
@@ -76,7 +76,7 @@ class Recorder(Observer):
         self._model = to_bytes(model)
 
     def _describe(self) -> None:
-        write_whole(self.folder / "scenario.yaml", dump_scenario(self._scenario).encode())
+        keep_scenario(self._scenario, self.folder / "scenario.yaml")
 
     def _summarize(self, history: list[Metrics], status: str, reason: str = "") -> None:
         summary = summarize(self._scenario, history, status, reason) | self._facts

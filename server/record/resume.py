@@ -13,7 +13,7 @@ from common.data import Prepared
 from common.errors import InputError
 from common.participation import read_participation
 from common.run_files import Metrics, read_lines, read_metrics
-from common.scenario import Scenario
+from common.scenario import Scenario, identity_of
 from common.scenario.flat import flat
 from common.scenario.training import Training
 from common.selection.schedule import Schedule
@@ -51,7 +51,7 @@ class Resumed:
 def about(scenario: Scenario, prepared: Prepared) -> About:
     """What a checkpoint of this run belongs to; where its numbers go besides decides nothing."""
     belongs: About = {
-        "scenario": scenario.model_dump(mode="json", exclude_none=True, exclude={"tracking"}),
+        "scenario": identity_of(scenario),
         "data": prepared.key,
         "versions": versions(),
     }

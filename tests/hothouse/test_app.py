@@ -259,8 +259,10 @@ def test_an_app_of_the_older_kind_gives_the_mean_computed_by_hand(tmp_path: Path
     done = subprocess.run([str(part) for part in words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     told = [line for line in done.stdout.splitlines() if line.startswith("round ")]
-    # Changes 0 … 3 of weights 10 … 40: (0 · 1 + 1 · 2 + 2 · 3 + 3 · 4) / 10 a round.
-    assert told == ["round 1 0 [2.0, 2.0]", "round 2 0 [4.0, 4.0]"]
+    # Changes 0 … 3 of weights 10 … 40: (0 · 1 + 1 · 2 + 2 · 3 + 3 · 4) / 10 a round, added up as replies arrive.
+    assert [line.partition("[")[0] for line in told] == ["round 1 0 ", "round 2 0 "]
+    means = [json.loads(line[line.index("[") :]) for line in told]
+    assert means == [pytest.approx([2.0, 2.0]), pytest.approx([4.0, 4.0])]
 
 
 @pytest.mark.slow

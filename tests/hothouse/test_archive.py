@@ -219,7 +219,7 @@ BOMBS: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "shapes": (huge_network, "layers.0.bias is float32 of shape (64,); its settings make it float32 of shape (20000,)"),
     "layers": (
         bomb("scenario.yaml", b"data: {source: {kind: sklearn}}\nmodel: {layers: [" + b"1," * 90_000 + b"1]}\n"),
-        "what is in it is no run",
+        "it does not contain a Hothouse run",
     ),
 }
 

@@ -15,6 +15,7 @@ from flwr.serverapp import strategy as flwr
 from torch import nn
 
 from common.arrays import NamedArrays, pack
+from common.compat.flower import TaskIdentity
 from common.data import Prepared
 from common.extend.results import BlockResult
 from common.extend.strategy import RoundStart, StrategyContext
@@ -66,6 +67,13 @@ ROBUST = [name for name, part in STRATEGIES.parts.items() if getattr(part, "robu
 def _no_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Flower collects garbage each time it takes a reply apart: half a second with all that tests have loaded."""
     monkeypatch.setattr("gc.collect", lambda: 0)
+
+
+@pytest.fixture(autouse=True)
+def _within_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages are made as in a run, whatever ran before in this process."""
+    for name in ("run_id", "node_id", "task_id"):
+        monkeypatch.setattr(TaskIdentity, name, 1)
 
 
 class OneNode:
@@ -186,7 +194,7 @@ def test_a_round_changes_nothing_but_what_is_carried(name: str, monkeypatch: pyt
     strategy, results = made(name)
     make, theirs = strategy.make, strategy.make(strategy.options)
     before = {key: repr(value) for key, value in vars(make(strategy.options)).items()}
-    monkeypatch.setattr(strategy, "make", lambda options: theirs)
+    monkeypatch.setattr(type(strategy), "make", lambda self, options: theirs)
     round_of(strategy, results, 1)
     changed = {key for key, value in vars(theirs).items() if repr(value) != before.get(key)}
     # The weights that a round starts from are given anew to each.

@@ -1,0 +1,229 @@
+"""`uses:` a user's own parts: Python files, or installed modules, that join the built-in parts for one scenario.
+
+A file is known by its SHA-256 and loaded once in a process. A scenario names every file: one can import another local
+file only where the scenario names that before it. On a node, `find_uses` takes what the node itself has, in the folder
+`uses` of its app or installed; a message names files and their SHA-256, and never brings code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo
+
+from common.errors import InputError
+from common.scenario.base import Part, absolute, key
+from common.scenario.registry import FAMILIES, active_modules
+from common.scenario.user_file import PREFIX, execute
+from common.whole_files import write_whole
+
+_APP = Path(__file__).resolve().parent.parent.parent
+"""The folder of the app that this code belongs to."""
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.py")
+_MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+_LOCK = threading.RLock()
+_TEXTS: dict[str, bytes] = {}
+"""Every file that this process has read, by its SHA-256."""
+
+
+def _file_or_module(value: Any, info: ValidationInfo) -> Any:
+    return absolute(value, info) if isinstance(value, str) and value.endswith(".py") else value
+
+
+class Use(Part):
+    """A Python file with parts of your own, or an installed module."""
+
+    source: Annotated[str, BeforeValidator(_file_or_module), Field(pattern=rf"\.py$|^{_MODULE_NAME.pattern}$")] = key(
+        "A file that ends in .py, relative to the scenario's own, or the name of an installed module."
+    )
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = key(
+        "The SHA-256 of the file. It is filled in when the file is read, and checked where it is given.", None
+    )
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, not an installed module."""
+        return self.source.endswith(".py")
+
+    @property
+    def name(self) -> str:
+        """The file's name, or the module's."""
+        return Path(self.source).name if self.is_file else self.source
+
+
+Uses = tuple[Annotated[Use, BeforeValidator(lambda value: {"source": value} if isinstance(value, str) else value)], ...]
+_USES: TypeAdapter[tuple[Use, ...]] = TypeAdapter(Annotated[Uses, Field(strict=False)])
+
+
+@dataclass(frozen=True)
+class LoadedUses:
+    """What a scenario uses, loaded."""
+
+    uses: tuple[Use, ...] = ()
+    """With their SHA-256."""
+    modules: Mapping[str, ModuleType] = field(default_factory=dict)
+    """The modules by the name that a file's neighbours import it by."""
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """While this lasts, their parts are among those that a scenario can name."""
+        with active_modules(module.__name__ for module in self.modules.values()):
+            yield
+
+
+def read_uses(entries: Any, folder: Path) -> LoadedUses:
+    """Load what a scenario lists under `uses`; relative paths are relative to `folder`.
+
+    Raises InputError, with the key, for a file that is missing, changed or cannot be loaded. A list that is not valid
+    is left to the scenario's own validation.
+    """
+    try:
+        wanted = _USES.validate_python(entries or (), context={"folder": folder})
+    except ValidationError:
+        return LoadedUses()
+    return _load_all(wanted, lambda use: Path(use.source))
+
+
+def find_uses(wanted: Iterable[Use]) -> LoadedUses:
+    """Load what a server names, from what this process has read, the app's folder or installed modules.
+
+    Raises InputError where something is missing here, or is not the server's.
+    """
+    return _load_all(tuple(wanted), lambda use: _in_app(use.name))
+
+
+def sha256_here(use: Use) -> str:
+    """The SHA-256 of what this machine has of a file or an installed module that a server names; empty for nothing."""
+    try:
+        if not use.is_file:
+            return _sha256(_installed(use.source).read_bytes())
+        if use.sha256 in _TEXTS:
+            return str(use.sha256)
+        return _sha256(_in_app(use.name).read_bytes())
+    except (InputError, OSError):
+        return ""
+
+
+def named_only(uses: Iterable[Use]) -> tuple[Use, ...]:
+    """The same without the folders that files lie in, which other machines do not have."""
+    return tuple(use.model_copy(update={"source": use.name}) for use in uses)
+
+
+def kept_in(uses: Iterable[Use], folder: Path) -> tuple[Use, ...]:
+    """Write the files into `folder`/uses, and name them there, relative to `folder`."""
+    kept = []
+    for use in uses:
+        if use.is_file:
+            (folder / "uses").mkdir(exist_ok=True)
+            write_whole(folder / "uses" / use.name, _TEXTS[str(use.sha256)])
+        kept.append(use.model_copy(update={"source": f"uses/{use.name}" if use.is_file else use.source}))
+    return tuple(kept)
+
+
+def remember(texts: Iterable[bytes]) -> None:
+    """Take in files' contents, so that they are loaded from here: workers are given what they cannot read."""
+    _TEXTS.update({_sha256(text): text for text in texts})
+
+
+def texts_of(uses: Iterable[Use]) -> list[bytes]:
+    """The contents of the files among what a scenario uses."""
+    return [_TEXTS[use.sha256] for use in uses if use.is_file and use.sha256 in _TEXTS]
+
+
+def _in_app(name: str) -> Path:
+    if not _FILE_NAME.fullmatch(name):
+        raise InputError(f"{name!r} is not the name of a Python file")
+    return _APP / "uses" / name
+
+
+def _load_all(wanted: Sequence[Use], locate: Any) -> LoadedUses:
+    uses: list[Use] = []
+    modules: dict[str, ModuleType] = {}
+    with _LOCK:
+        for place, use in enumerate(wanted):
+            try:
+                sha256, module = _load(use, locate, modules)
+            except InputError as error:
+                raise InputError(str(error), f"uses.{place}") from None
+            stem = Path(use.name).stem if use.is_file else use.name
+            if stem in modules:
+                raise InputError(f"two files are named {stem}; rename one", f"uses.{place}")
+            modules[stem] = module
+            uses.append(use.model_copy(update={"sha256": sha256}))
+        _check_names(modules)
+    return LoadedUses(tuple(uses), modules)
+
+
+def _load(use: Use, locate: Any, before: Mapping[str, ModuleType]) -> tuple[str, ModuleType]:
+    """The SHA-256 and the module of a file or an installed module."""
+    if not use.is_file:
+        return _load_installed(use)
+    text = _TEXTS.get(use.sha256 or "")
+    path = locate(use) if text is None else Path(use.source)
+    if text is None:
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    sha256 = _sha256(text)
+    _check_sha256(use, sha256)
+    _TEXTS[sha256] = text
+    # A file is another one where those that it may import are others.
+    identity = _sha256(text + "".join(module.__name__ for module in before.values()).encode())
+    name = f"{PREFIX}{re.sub(r'[^A-Za-z0-9_]', '_', path.stem)}_{identity[:16]}"
+    if name not in sys.modules:
+        execute(name, path, text, before)
+    return sha256, sys.modules[name]
+
+
+def _load_installed(use: Use) -> tuple[str, ModuleType]:
+    path = _installed(use.source)
+    sha256 = _sha256(path.read_bytes())
+    _check_sha256(use, sha256)
+    try:
+        return sha256, import_module(use.source)
+    except Exception as error:
+        raise InputError(f"{path}: {type(error).__name__}: {error}") from None
+
+
+def _installed(module: str) -> Path:
+    """The file of an installed module. Raises InputError where there is none."""
+    try:
+        spec = find_spec(module)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"{module}: cannot be imported ({error})") from None
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        raise InputError(f"no module {module} is installed; the name of a file ends in .py")
+    return Path(spec.origin)
+
+
+def _check_sha256(use: Use, found: str) -> None:
+    if use.sha256 not in (None, found):
+        raise InputError(f"{use.source}: has changed: its SHA-256 is {found[:12]}…, expected {str(use.sha256)[:12]}…")
+
+
+def _check_names(modules: Mapping[str, ModuleType]) -> None:
+    """Refuse two files with parts of one name."""
+    for family in FAMILIES.values():
+        seen: dict[str, str] = {}
+        for stem, module in modules.items():
+            for name in family.own_parts(module.__name__):
+                if name in seen:
+                    raise InputError(f"{stem} and {seen[name]} both have a part {name} of the {family.title}", "uses")
+                seen[name] = stem
+
+
+def _sha256(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()

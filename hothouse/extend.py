@@ -1,0 +1,102 @@
+"""What parts of your own are made of: see docs/extending.md. A file that `uses:` names imports it.
+
+A part is a class with a name whose options are fields made by `key`. Its base says what it is, and which methods it
+needs: `StrategyPart`, `OptimizerPart`, `LossPart`, and so on.
+"""
+
+from __future__ import annotations
+
+from common import seeds
+from common.arrays import NamedArrays
+from common.data.prepared import Indices, Shards
+from common.data.table import Table
+from common.draws import PixelRandom, TextRandom
+from common.errors import InputError
+from common.extend.client import (
+    ClientAlgorithm,
+    ClientContext,
+    ClientUpdate,
+    Stack,
+    StepHook,
+    as_state,
+    clone,
+    flatten,
+    proximal_term,
+)
+from common.extend.events import Event, Observer
+from common.extend.results import BlockResult, client_metrics, client_weights, mean, total
+from common.extend.selection import SelectionRule
+from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strategy, StrategyContext
+from common.extend.tracker import TrackedRun, Tracker
+from common.models import Weights
+from common.run_files import Metrics
+from common.scenario.activations import ActivationPart
+from common.scenario.augmentation import GeometricAugmentation, ImageAugmentation, TableAugmentation, TextAugmentation
+from common.scenario.base import FilePath, key, refuse
+from common.scenario.initializations import InitializationPart
+from common.scenario.losses import LossPart
+from common.scenario.normalizations import NormalizationPart
+from common.scenario.optimizers import OptimizerPart
+from common.scenario.partitions import PartitionPart
+from common.scenario.schedules import SchedulePart
+from common.scenario.selection import SelectionPart
+from common.scenario.strategy import StrategyPart
+from common.scenario.tracking import TrackerPart
+from common.stacks import Number, along, descend
+
+__all__ = [
+    "ActivationPart",
+    "BlockResult",
+    "ClientAlgorithm",
+    "ClientContext",
+    "ClientUpdate",
+    "Event",
+    "FilePath",
+    "GeometricAugmentation",
+    "ImageAugmentation",
+    "Indices",
+    "InitializationPart",
+    "InputError",
+    "Instructions",
+    "LossPart",
+    "Metrics",
+    "NamedArrays",
+    "NormalizationPart",
+    "Number",
+    "Observer",
+    "OptimizerPart",
+    "PartitionPart",
+    "PixelRandom",
+    "RoundOutcome",
+    "RoundStart",
+    "SchedulePart",
+    "SelectionPart",
+    "SelectionRule",
+    "Shards",
+    "Stack",
+    "StepHook",
+    "Strategy",
+    "StrategyContext",
+    "StrategyPart",
+    "Table",
+    "TableAugmentation",
+    "TextAugmentation",
+    "TextRandom",
+    "TrackedRun",
+    "Tracker",
+    "TrackerPart",
+    "Weights",
+    "along",
+    "as_state",
+    "client_metrics",
+    "client_weights",
+    "clone",
+    "descend",
+    "flatten",
+    "key",
+    "mean",
+    "proximal_term",
+    "refuse",
+    "seeds",
+    "total",
+]

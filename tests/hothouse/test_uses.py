@@ -1,0 +1,341 @@
+"""Parts of a user's own have what built-in parts have, travel with the run, and are loaded for it alone."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hothouse
+from common.archives import MANIFEST, digest
+from common.errors import InputError
+from common.scenario import Scenario, load_scenario
+from common.scenario import uses as uses_module
+from common.scenario.registry import FAMILIES
+from common.settings import ClientSettings
+from hothouse.inspect.reference import reference_text, schema_text
+from tests.command import command
+from tests.conftest import REPOSITORY
+from tests.resuming import assert_resumes, assert_same
+from tests.strategies import sampled
+
+DIGITS: dict[str, Any] = {
+    "data": {
+        "source": {"kind": "sklearn", "name": "digits"},
+        "partition": {"scheme": "iid", "clients": 8},
+        "test_fraction": 0.2,
+    },
+    "federation": {"rounds": 3, "clients_per_round": 4},
+}
+EXAMPLES = dict(
+    re.findall(r"```python\n# (\w+\.py)\n(.*?)```", (REPOSITORY / "docs/extending.md").read_text(), re.DOTALL)
+)
+"""The files of docs/extending.md."""
+CHOSEN = {
+    "drag.py": ["federation.strategy={name: drag, mu: 0.3}"],
+    "lion.py": ["training.optimizer={name: lion, lr: 0.003}", "training.optimizer_state=client"],
+    "focal.py": ["training.loss={name: focal, gamma: 1.0}"],
+    "softsign.py": ["model={layers: [12], activation: softsign}"],
+    "every_nth.py": ["data.partition={scheme: every_nth, clients: 6}"],
+    "stragglers.py": ["federation.selection={name: without_smallest, left_out: 0.3}"],
+    "invert.py": ["training.augmentation=[{kind: invert, probability: 0.2}]"],
+    "log_lines.py": ["tracking=[{kind: log_lines, path: rounds.txt}]"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with the files of the documentation."""
+    for name, text in EXAMPLES.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def using(*files: str, **parts: Any) -> dict[str, Any]:
+    return {**DIGITS, "uses": list(files), **parts}
+
+
+def refusal(*files: str, overrides: list[str] | None = None) -> str:
+    with pytest.raises(InputError) as caught:
+        load_scenario(using(*files), overrides or [])
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", sampled(EXAMPLES, "drag.py"))
+def test_every_file_of_the_documentation_is_a_part_like_any_other(name: str, folder: Path) -> None:
+    assert_resumes(using(name), folder, CHOSEN[name], killed_after=[1])
+
+
+@pytest.mark.ray
+def test_all_of_them_at_once_have_the_same_bits_on_ray(folder: Path) -> None:
+    chosen = [override for overrides in CHOSEN.values() for override in overrides]
+    runs = [
+        hothouse.run(using(*EXAMPLES), overrides=chosen, out=folder / engine, engine=engine, workers=2)  # type: ignore[arg-type]
+        for engine in ("local", "ray")
+    ]
+    assert_same(*runs)
+
+
+def outside_copy(method: str, halves: dict[str, str]) -> str:
+    """A built-in method's package as one file, under the name `my_METHOD`; its halves get names of their own."""
+    bases = {"server": "Strategy", "client": "ClientAlgorithm"}
+    text = "from __future__ import annotations\n"
+    text += "".join(
+        f"from common.extend.{at} import {base} as Base{base}\n"
+        for at, base in (("strategy", "Strategy"), ("client", "ClientAlgorithm"))
+    )
+    for half, name in halves.items():
+        source = (REPOSITORY / "common" / "methods" / method / f"{half}.py").read_text()
+        source = source.replace("from __future__ import annotations\n", "")
+        if half in bases:
+            source = source.replace(f"class {name}({bases[half]})", f"class {name}{bases[half]}(Base{bases[half]})")
+            text = text.replace(f'"common.methods.{method}.{half}:{name}"', f'":{name}{bases[half]}"')
+        text += source
+    return text.replace(f'name="{method}"', f'name="my_{method}"')
+
+
+@pytest.mark.parametrize(
+    ("method", "halves"),
+    [
+        ("fedprox", {"options": "FedProx", "client": "FedProx"}),
+        ("scaffold", {"options": "Scaffold", "server": "Scaffold", "client": "Scaffold"}),
+    ],
+)
+def test_an_outside_copy_of_a_built_in_method_has_its_bits(method: str, halves: dict[str, str], folder: Path) -> None:
+    (folder / "mine.py").write_text(outside_copy(method, halves))
+    trained = ["training.trainer=torch", "federation.rounds=4"]
+    own = hothouse.run(
+        using("mine.py"), overrides=[f"federation.strategy=my_{method}", *trained], engine="local", out="own"
+    )
+    built_in = hothouse.run(DIGITS, overrides=[f"federation.strategy={method}", *trained], engine="local", out="theirs")
+    assert_same(own, built_in)
+
+
+class TestOptions:
+    def test_a_mistake_names_the_line_and_the_nearest_choice(self, folder: Path) -> None:
+        path = folder / "s.yaml"
+        path.write_text(
+            "uses: [drag.py]\ndata: {source: {kind: sklearn}}\nfederation:\n  strategy:\n    name: drag\n    muu: 0.3\n"
+        )
+        with pytest.raises(InputError, match=r"s\.yaml:6: federation\.strategy\.muu: unknown key; did you mean mu\?"):
+            load_scenario(path)
+        assert "expected a number of at least 0, got -1" in refusal(
+            "drag.py", overrides=["federation.strategy={name: drag, mu: -1}"]
+        )
+        assert "got 'dragg'; did you mean drag?" in refusal("drag.py", overrides=["federation.strategy=dragg"])
+        assert "expected one of" in refusal(overrides=["federation.strategy=drag"]), "it is not used here"
+
+    def test_they_are_in_the_schema_and_the_reference_and_the_list_of_who_asks(self, folder: Path) -> None:
+        with uses_module.read_uses(["drag.py"], folder).active():
+            assert "Share of the running mean that is kept." in schema_text()
+            assert "`federation.strategy: {name: drag}`" in reference_text()
+        assert "drag" not in schema_text()
+        assert "drag" not in FAMILIES["strategies"].parts
+        listed = command("list", "strategies", "--use", "drag.py")
+        assert "Clients are pulled towards a running mean" in listed.stdout
+        checked = command("validate", "quickstart", "--use", "drag.py", "--set", "federation.strategy.name=drag")
+        assert ", drag; a classification" in checked.stdout
+
+    def test_a_sweep_over_them_keeps_the_file_and_refuses_another(self, folder: Path) -> None:
+        swept = {**using("drag.py"), "matrix": {"federation.strategy.mu": [0.1, 1.0]}}
+        swept["federation"] = {**DIGITS["federation"], "strategy": "drag"}
+        done = hothouse.sweep(swept, engine="local", out="swept")
+        assert len(done.runs) == 2
+        assert (folder / "swept" / "uses" / "drag.py").read_text() == EXAMPLES["drag.py"]
+        models = {run.folder.joinpath("model.safetensors").read_bytes() for run in done.runs.values()}
+        assert len(models) == 2
+        with (folder / "drag.py").open("a") as file:
+            file.write("# another\n")
+        with pytest.raises(InputError, match=r"holds another sweep; .*\n  uses\.drag\.py: was"):
+            hothouse.sweep(swept, engine="local", out="swept")
+        again = hothouse.sweep("swept", engine="local")
+        assert len(again.runs) == 2, "it goes by its own copy"
+
+
+class TestFiles:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("x = (\n", r"own.py:1: '\(' was never closed"),
+            ("x = 1\nx.y = 2\n", "own.py:2: AttributeError: 'int' object has no attribute 'y'"),
+            ("import drag\n", "own.py:1: imports drag, a file beside it; name that in uses too, before this one"),
+            ("from . import drag\n", "own.py:1: relative imports have no package here; name the file in uses"),
+            (
+                "from hothouse.extend import StrategyPart\n\n\nclass F(StrategyPart, name='fedavg'):\n    pass\n",
+                "own.py:4: ValueError: fedavg is one of the strategies already; choose another name",
+            ),
+        ],
+    )
+    def test_one_that_cannot_be_loaded_is_refused_with_its_line(self, text: str, expected: str, folder: Path) -> None:
+        (folder / "own.py").write_text(text)
+        assert re.search(expected, refusal("own.py"))
+
+    def test_one_that_is_missing_is_named_with_the_scenarios_line(self, folder: Path) -> None:
+        (folder / "s.yaml").write_text("data: {source: {kind: sklearn}}\nuses:\n- lion.py\n- gone.py\n")
+        with pytest.raises(InputError, match=r"s\.yaml:4: .*gone\.py: cannot be read \(No such file or directory\)"):
+            load_scenario(folder / "s.yaml")
+        with pytest.raises(InputError, match=r"--use other\.py: .*other\.py: cannot be read"):
+            hothouse.run("quickstart", use=["other.py"])
+        assert "no module nowhere is installed" in refusal("nowhere")
+        assert "--set uses=[a.py]: expected --use FILE" in refusal(overrides=["uses=[a.py]"])
+
+    def test_one_that_another_names_is_what_it_imports(self, folder: Path) -> None:
+        (folder / "helpers.py").write_text("STRENGTH = 0.25\n")
+        (folder / "own.py").write_text(EXAMPLES["drag.py"].replace("0.1, ge=0", "__import__('helpers').STRENGTH, ge=0"))
+        (folder / "own.py").write_text(
+            "import helpers\n" + EXAMPLES["drag.py"].replace("0.1, ge=0", "helpers.STRENGTH, ge=0")
+        )
+        chosen = load_scenario(using("helpers.py", "own.py"), ["federation.strategy=drag"])
+        assert chosen.federation.strategy.mu == 0.25  # type: ignore[attr-defined]
+        assert "imports helpers" in refusal("own.py", "helpers.py")
+
+    def test_two_with_a_part_of_one_name_are_refused(self, folder: Path) -> None:
+        (folder / "again.py").write_text(EXAMPLES["drag.py"])
+        assert "again and drag both have a part drag of the strategies" in refusal("drag.py", "again.py")
+
+    def test_one_that_was_edited_is_another_and_the_old_one_stays_what_it_was(self, folder: Path) -> None:
+        chosen = [using("drag.py"), ["federation.strategy=drag"]]
+        old = load_scenario(*chosen)
+        (folder / "drag.py").write_text(EXAMPLES["drag.py"].replace('pull.", 0.1', 'pull.", 0.7'))
+        new = load_scenario(*chosen)
+        assert [one.federation.strategy.mu for one in (old, new)] == [0.1, 0.7]  # type: ignore[attr-defined]
+        assert type(old.federation.strategy) is not type(new.federation.strategy)
+
+    def test_an_edited_partition_cuts_anew(self, folder: Path) -> None:
+        text, chosen = EXAMPLES["every_nth.py"], CHOSEN["every_nth.py"]
+        runs = []
+        for place, cut in enumerate((text, text.replace("rows[client ::", "rows[::-1][client ::"))):
+            (folder / "every_nth.py").write_text(cut)
+            runs.append(hothouse.run(using("every_nth.py"), overrides=chosen, engine="local", out=f"run-{place}"))
+        one, other = (run.folder.joinpath("federation.json").read_bytes() for run in runs)
+        assert one != other
+
+    def test_an_installed_module_is_used_by_its_name(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        package = folder / "site" / "pullers"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("")
+        (package / "parts.py").write_text(EXAMPLES["drag.py"])
+        monkeypatch.syspath_prepend(folder / "site")
+        chosen = load_scenario(using("pullers.parts"), ["federation.strategy=drag"])
+        assert chosen.federation.strategy.part_name == "drag"
+        (package / "parts.py").write_text(EXAMPLES["drag.py"] + "# newer\n")
+        wanted = chosen.uses[0].model_dump()
+        assert "pullers.parts: has changed" in refusal(wanted)
+
+
+class TestTravelling:
+    @pytest.fixture
+    def run(self, folder: Path) -> hothouse.Run:
+        return hothouse.run(using("drag.py"), overrides=CHOSEN["drag.py"], engine="local", out="run")
+
+    def test_a_run_is_resumed_by_its_copy_which_must_not_have_changed(self, run: hothouse.Run, folder: Path) -> None:
+        (folder / "drag.py").unlink()
+        uses_module._TEXTS.clear()
+        assert hothouse.resume(run, rounds=4, engine="local").summary["rounds"] == 4
+        uses_module._TEXTS.clear()
+        with (run.folder / "uses" / "drag.py").open("a") as file:
+            file.write("# edited\n")
+        with pytest.raises(InputError, match=r"uses/drag\.py: has changed: its SHA-256 is \w{12}…, expected \w{12}…"):
+            hothouse.resume(run, rounds=5, engine="local")
+
+    def test_a_pickled_scenario_brings_what_it_uses(self, folder: Path) -> None:
+        chosen = load_scenario(using("drag.py"), CHOSEN["drag.py"])
+        (folder / "scenario.pickle").write_bytes(pickle.dumps(chosen))
+        (folder / "drag.py").unlink()
+        code = "import pickle; s = pickle.load(open('scenario.pickle', 'rb')); print(s.federation.strategy.mu)"
+        there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert there.stdout == "0.3\n"
+
+    def test_messages_bring_a_name_and_a_sum_and_no_code(self, folder: Path) -> None:
+        chosen = load_scenario(using("drag.py"), CHOSEN["drag.py"])
+        text = ClientSettings.of(chosen).model_dump_json()
+        assert json.loads(text)["uses"] == [{"source": "drag.py", "sha256": chosen.uses[0].sha256}]
+        assert str(folder) not in text
+        assert "proximal" not in text
+
+    def test_a_node_takes_what_it_has_itself(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (wanted,) = uses_module.named_only(load_scenario(using("drag.py"), CHOSEN["drag.py"]).uses)
+        uses_module._TEXTS.clear()
+        app = folder / "app"
+        (app / "uses").mkdir(parents=True)
+        monkeypatch.setattr(uses_module, "_APP", app)
+        assert uses_module.sha256_here(wanted) == ""
+        (app / "uses" / "drag.py").write_text(EXAMPLES["drag.py"])
+        assert uses_module.sha256_here(wanted) == wanted.sha256
+        assert [use.sha256 for use in uses_module.find_uses([wanted]).uses] == [wanted.sha256]
+        uses_module._TEXTS.clear()
+        (app / "uses" / "drag.py").write_text("raise SystemExit")
+        assert uses_module.sha256_here(wanted) not in ("", wanted.sha256)
+        with pytest.raises(InputError, match="has changed"):
+            uses_module.find_uses([wanted])
+        (folder / "outside.py").write_text("")
+        for name in ("../../outside.py", str(folder / "outside.py")):
+            assert uses_module.sha256_here(wanted.model_copy(update={"source": name, "sha256": "0" * 64})) == ""
+
+    def test_an_archive_holds_no_code_and_an_import_loads_none(self, run: hothouse.Run, folder: Path) -> None:
+        assert "archives hold no code" in command("export", "run").stderr
+        hothouse.run(DIGITS, engine="local", out="plain")
+        (folder / "evil.py").write_text("from pathlib import Path\nPath('touched').touch()\n")
+        # An archive as somebody would make it by hand: whole, and with a scenario that names a file.
+        made = command("export", "plain", "--out", "plain.hothouse")
+        assert made.returncode == 0
+        with zipfile.ZipFile("plain.hothouse") as archive:
+            contents = {name: archive.read(name) for name in archive.namelist()}
+        contents["scenario.yaml"] = f"uses: ['{folder}/evil.py']\n".encode() + contents["scenario.yaml"]
+        manifest = json.loads(contents[MANIFEST])
+        manifest["files"]["scenario.yaml"] = {
+            "bytes": len(contents["scenario.yaml"]),
+            "blake2b": digest(contents["scenario.yaml"]),
+        }
+        contents[MANIFEST] = json.dumps(manifest).encode()
+        with zipfile.ZipFile("evil.hothouse", "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in contents.items():
+                archive.writestr(name, content)
+        told = command("import", "evil.hothouse", "--out", "imported")
+        assert told.returncode == 2
+        assert "an import runs no code of others" in told.stderr
+        assert not (folder / "touched").exists()
+        assert not (folder / "imported").exists()
+
+    def test_reports_and_comparisons_run_no_code(self, run: hothouse.Run, folder: Path) -> None:
+        (run.folder / "uses" / "drag.py").write_text("raise SystemExit(3)")
+        assert command("report", "run").returncode == 0
+        assert command("compare", "run").returncode == 0
+
+
+class TestFaults:
+    def test_what_a_strategy_keeps_elsewhere_ends_the_run_with_its_line(self, folder: Path) -> None:
+        text = EXAMPLES["drag.py"].replace(
+            "        return RoundOutcome(", "        self.rounds = start.number\n        return RoundOutcome("
+        )
+        (folder / "drag.py").write_text(text)
+        done = command(
+            "run", "quickstart", "--use", "drag.py", "--engine", "local", "--out", "run", "--set", CHOSEN["drag.py"][0]
+        )
+        assert done.returncode == 1
+        assert re.search(
+            r"drag\.py:\d+: AttributeError: DragServer\.rounds is set after the strategy was made", done.stderr
+        )
+        assert "Traceback" not in done.stderr
+
+    def test_a_clients_half_that_raises_is_told_with_its_line(self, folder: Path) -> None:
+        (folder / "drag.py").write_text(
+            EXAMPLES["drag.py"].replace("anchor[name].expand_as", "anchor['x' + name].expand_as")
+        )
+        with pytest.raises(hothouse.RunError, match=r"its training raised KeyError: .* \(drag\.py:\d+\)"):
+            hothouse.run(using("drag.py"), overrides=CHOSEN["drag.py"], engine="local", out="run")
+
+
+def test_a_scenario_without_uses_says_nothing_of_them(tmp_path: Path) -> None:
+    assert isinstance(load_scenario(DIGITS), Scenario)
+    run = hothouse.run(DIGITS, engine="local", out=tmp_path / "run")
+    assert "uses" not in (run.folder / "scenario.yaml").read_text()
+    assert not (run.folder / "uses").exists()
