@@ -70,10 +70,9 @@ def _no_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _within_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def _within_a_run() -> None:
     """Messages are made as in a run, whatever ran before in this process."""
-    for name in ("run_id", "node_id", "task_id"):
-        monkeypatch.setattr(TaskIdentity, name, 1)
+    TaskIdentity.run_id = TaskIdentity.node_id = TaskIdentity.task_id = 1
 
 
 class OneNode:
