@@ -1,10 +1,14 @@
-"""One thread of arithmetic, so that sums are added in one order wherever they are computed."""
+"""What makes computations repeat: one thread of arithmetic, and global generators that nothing depends on."""
 
 from __future__ import annotations
 
+import logging
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 
 
@@ -20,3 +24,56 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def global_generators(key: int) -> Iterator[None]:
+    """Set PyTorch's, NumPy's and Python's global generators from a key; afterwards they are as before."""
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    torch.manual_seed(key >> 1)
+    np.random.seed(key % 2**32)
+    random.seed(key)
+    try:
+        yield
+    finally:
+        _put_back(*before)
+
+
+@contextmanager
+def unmoved_generators(what: str) -> Iterator[None]:
+    """Warn once where `what` draws from a global generator while this lasts, and put the generator back.
+
+    Its draws depend on what else the process did, so that results do not repeat.
+    """
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        moved = [
+            name
+            for name, same in (
+                ("PyTorch", torch.equal(before[0], torch.get_rng_state())),
+                ("NumPy", all(np.array_equal(*pair) for pair in zip(before[1], np.random.get_state(), strict=True))),
+                ("Python", before[2] == random.getstate()),
+            )
+            if not same
+        ]
+        if moved:
+            _put_back(*before)
+        for name in moved:
+            if (what, name) not in _TOLD:
+                _TOLD.add((what, name))
+                logging.getLogger("hothouse.parts").warning(
+                    "%s draws from the global generator of %s: results do not repeat; draw from hothouse.extend.seeds",
+                    what,
+                    name,
+                )
+
+
+_TOLD: set[tuple[str, str]] = set()
+
+
+def _put_back(of_torch: torch.Tensor, of_numpy: Any, of_python: Any) -> None:
+    torch.set_rng_state(of_torch)
+    np.random.set_state(of_numpy)
+    random.setstate(of_python)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 
 from common.errors import InputError, Interrupted, RunError, RunsFailed
-from hothouse.commands import apps, beginning, deploying, describing, keeping, measuring, reporting, running
+from hothouse.commands import apps, beginning, deploying, describing, keeping, measuring, parts, reporting, running
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": running.run,
@@ -35,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "keys": deploying.keys,
     "supernode": deploying.supernode,
     "bench": measuring.bench,
+    "test-part": parts.try_part,
 }
 
 commands = typer.Typer(

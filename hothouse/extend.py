@@ -15,6 +15,7 @@ from common.errors import InputError
 from common.extend.client import (
     ClientAlgorithm,
     ClientContext,
+    ClientLoop,
     ClientUpdate,
     Stack,
     StepHook,
@@ -49,6 +50,7 @@ __all__ = [
     "BlockResult",
     "ClientAlgorithm",
     "ClientContext",
+    "ClientLoop",
     "ClientUpdate",
     "Event",
     "FilePath",

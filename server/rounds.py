@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
 
@@ -14,7 +15,8 @@ from common.arrays import NamedArrays, tensors
 from common.data import Prepared
 from common.data.augmentable import needs_spread
 from common.data.prepared import Indices
-from common.errors import InputError
+from common.determinism import unmoved_generators
+from common.errors import InputError, RunError
 from common.extend.events import Event, Events, Observer, RoundReport, RoundStarted, RunStarted
 from common.extend.leaderboard import Leaderboard
 from common.extend.selection import SelectionRule
@@ -25,8 +27,9 @@ from common.models.predictor import Predictor
 from common.models.start import starting_weights
 from common.run_files import Metrics
 from common.scenario import Scenario, cohort_size
-from common.scenario.registry import implementation
+from common.scenario.registry import implementation, is_built_in
 from common.settings import ClientSettings
+from common.wording import first_few
 from server.evaluation.due import is_due
 from server.evaluation.losses import TrainingLosses
 from server.evaluation.measuring import RoundEvaluator, RoundMetrics
@@ -189,14 +192,17 @@ class Rounds:
         scenario, clock = self._scenario, _Clock()
         self._events.round = number = before.round + 1
         self._run.exchange.traffic.taken()
-        cohort = self._selection.cohort(number, before.parameters | before.buffers)
+        with self._watching(self._selection):
+            cohort = self._selection.cohort(number, before.parameters | before.buffers)
         self._pass_on(RoundStarted(number, self._run.federation.clients[cohort]))
         start = self._start(before, cohort)
         assignment = self._assignment(start, before.versions)
         trained = self._training.round(assignment)
         clock.lap("training")
         empty = not trained.results and not self._strategy.steps_without_clients
-        outcome = RoundOutcome({}) if empty else self._strategy.aggregate(start, trained.results)
+        with self._watching(self._strategy):
+            outcome = RoundOutcome({}) if empty else self._strategy.aggregate(start, trained.results)
+        _check_like(outcome.parameters, before.parameters, f"round {number}: {type(self._strategy).__name__}")
         for name, details in outcome.events:
             self._events.notice(name, **details)
         parameters, buffers = before.parameters | outcome.parameters, outcome.buffers
@@ -246,7 +252,8 @@ class Rounds:
         """Who trains, and from what."""
         instructions = Instructions()
         if len(start.cohort) or self._strategy.steps_without_clients:
-            instructions = self._strategy.instruct(start)
+            with self._watching(self._strategy):
+                instructions = self._strategy.instruct(start)
         if start.buffers:
             records = {BUFFERS: start.buffers} | instructions.records
             instructions = replace(instructions, records=records)
@@ -258,6 +265,10 @@ class Rounds:
         parameters = start.parameters if instructions.parameters is None else instructions.parameters
         without = self._resumed.excluded.get(start.number, {})
         return Assignment(start.number, start.cohort, parameters, instructions, known, initial, versions, without)
+
+    def _watching(self, half: Strategy | SelectionRule) -> AbstractContextManager[None]:
+        """Warns where a user's part draws from a global generator."""
+        return nullcontext() if is_built_in(type(half)) else unmoved_generators(type(half).__name__)
 
     def _report(
         self, measured: RoundMetrics, trained: RoundResults | None = None, leaderboard: Leaderboard | None = None
@@ -299,6 +310,18 @@ class Rounds:
         self._network.load_state_dict(tensors(self._strategy.reported(state.parameters | state.buffers)))
         untrained = self._scenario.federation.strategy.personal(self._network.state_dict())
         return Predictor(self._network, self._scenario.model, self._run.data_spec, untrained).eval()
+
+
+def _check_like(arrays: NamedArrays, like: NamedArrays, what: str) -> None:
+    """Raise RunError where arrays are not named, shaped and typed as those of the model."""
+    for name, array in arrays.items():
+        if name not in like:
+            raise RunError(f"{what}: {name} is no array of the model; expected some of {first_few(list(like), 5)}")
+        if array.shape != like[name].shape or array.dtype != like[name].dtype:
+            raise RunError(
+                f"{what}: {name} is {array.dtype} of shape {array.shape}; "
+                f"expected {like[name].dtype} of shape {like[name].shape}"
+            )
 
 
 class _Clock:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from clients.batches import Batch
+from clients.training.inputs import inputs_of
 from clients.training.trainer import Stack, train_stack
 from common.data.prepared import Indices
+from common.determinism import global_generators
+from common.extend.client import ClientLoop
 from common.models import Weights
 
 
@@ -32,6 +37,29 @@ class StackTraining:
     """How many steps each client takes, (stack,)."""
     warm_up: Callable[[int], StackTraining]
     """A course of so many epochs that comes before this one, with draws of its own."""
+
+    def train_by(self, loop: ClientLoop, stack: Stack, keys: Sequence[int]) -> tuple[NDArray[np.float64], Indices]:
+        """Train each client by a loop of its own; `keys` set the global generators, one for each client."""
+        losses = np.empty(len(keys))
+        for place, key in enumerate(keys):
+            model = deepcopy(stack.network).train()
+            arrays = stack.parameters | stack.fixed | stack.buffers
+            model.load_state_dict({name: tensor[place].clone() for name, tensor in arrays.items()}, assign=True)
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_(name in stack.parameters)
+            with global_generators(key):
+                losses[place] = float(loop.train(model, self._batches_of(stack, place)))
+            for name, tensor in model.state_dict().items():
+                arrays[name][place] = tensor.detach()
+        return losses, self.counts
+
+    def _batches_of(self, stack: Stack, place: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """A client's batches: inputs and targets, without padding."""
+        for batch, x in inputs_of(self.batches(), stack.rows, stack.fills, stack.augment):
+            if place >= batch.active:
+                return
+            real = batch.shares[place] > 0
+            yield x[place][real], stack.rows.targets(batch.rows[place][real])
 
     def train(self, stack: Stack) -> tuple[NDArray[np.float64], Indices]:
         """Train a stack in place: each client's mean batch loss, and the steps behind its weights, (stack,)."""

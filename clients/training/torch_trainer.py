@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -24,8 +25,9 @@ from clients.training.step_sizes import SummedStepSize
 from clients.training.trainer import Stack
 from common import seeds
 from common.data.prepared import Indices
+from common.determinism import unmoved_generators
 from common.evaluation import Evaluator
-from common.extend.client import ClientContext, client_algorithm
+from common.extend.client import ClientAlgorithm, ClientContext, ClientLoop, client_algorithm
 from common.models import Weights
 from common.scenario.training import Training
 
@@ -67,18 +69,21 @@ class TorchTrainer:
         # Clients with many steps first: those still at work in a step are then the first few of the stack.
         order = np.lexsort((-sizes, -counts))
         back = np.argsort(order)
-        course = self._course(
-            places[order], [shards[index] for index in order], self._job.training, self._job.settings.seed
-        )
-        context = self._context(places[order], sizes[order], course)
-        algorithm = client_algorithm(self._job.strategy)(self._job.strategy, context)
-        flat = self._job.starting_weights(places[order])
+        chosen = places[order]
+        course = self._course(chosen, [shards[index] for index in order], self._job.training, self._job.settings.seed)
+        flat = self._job.starting_weights(chosen)
         weights = self._job.layout.views(flat)
-        stack = course.ready(weights, algorithm.moving(list(self._basis.parameters)))
-        self._job.carry_on(stack.optimizer_state, places[order])
-        algorithm.begin(stack)
-        losses, steps = course.train(stack)
-        ended = algorithm.end(stack, steps)
+        used = ", ".join(use.name for use in self._job.settings.uses)
+        with unmoved_generators(used) if used else nullcontext():
+            algorithm = self._algorithm(chosen, sizes[order], course)
+            stack = course.ready(weights, algorithm.moving(list(self._basis.parameters)))
+            self._job.carry_on(stack.optimizer_state, chosen)
+            algorithm.begin(stack)
+            if isinstance(algorithm, ClientLoop):
+                losses, steps = course.train_by(algorithm, stack, self._keys(chosen))
+            else:
+                losses, steps = course.train(stack)
+            ended = algorithm.end(stack, steps)
         for name, buffer in stack.buffers.items():
             weights[name].copy_(buffer)
         again = torch.from_numpy(back)
@@ -92,6 +97,19 @@ class TorchTrainer:
             contributions={name: rows[again] for name, rows in ended.contributions.items()},
             metrics={name: values[back] for name, values in ended.metrics.items()},
         )
+
+    def _algorithm(self, places: Indices, sizes: Indices, course: StackTraining) -> ClientAlgorithm:
+        """The clients' half of the method. Raises TypeError for one that does not train as its part says."""
+        strategy = self._job.strategy
+        algorithm = client_algorithm(strategy)(strategy, self._context(places, sizes, course))
+        if isinstance(algorithm, ClientLoop) != strategy.own_loop:
+            raise TypeError(f"{type(strategy).__name__}.own_loop: expected {not strategy.own_loop}, as its half is")
+        return algorithm
+
+    def _keys(self, places: Indices) -> list[int]:
+        """What clients' own loops draw from, by client."""
+        clients = self._order.blocks.clients[places].tolist()
+        return [seeds.key(self._job.settings.seed, "loop", self._order.round, client) for client in clients]
 
     def _course(self, places: Indices, shards: list[Indices], training: Training, seed: int) -> StackTraining:
         """The course of the clients at `places`, in descending order of their steps and rows."""

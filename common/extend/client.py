@@ -5,6 +5,7 @@ A stack is many clients whose networks advance together: tensors have a first di
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.arrays import NamedArrays
 from common.data.prepared import Indices
@@ -162,6 +163,21 @@ class ClientAlgorithm:
         `training_losses` finds each model's mean loss on the client's training examples, (models,).
         """
         return {name: tensor[:1] for name, tensor in models.items()} | own
+
+
+class ClientLoop(ClientAlgorithm):
+    """Trains one client after the other, each in an ordinary loop of PyTorch's. Its part sets `own_loop = True`.
+
+    PyTorch's, NumPy's and Python's global generators are set from the run's seed, the round and the client meanwhile,
+    so that results repeat whatever is drawn from them.
+    """
+
+    @abstractmethod
+    def train(self, model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+        """Train a client's model in place on its batches, epoch after epoch; returns its mean loss.
+
+        A batch is its inputs (examples, features) and targets: class codes (examples,), or (examples, targets).
+        """
 
 
 def client_algorithm(strategy: StrategyPart) -> type[ClientAlgorithm]:

@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from common.data.data_spec import DataSpec
 from common.data.text import Featurizer
 from common.data.transform import Transform
+from common.errors import InputError
 from common.models import DTYPES, MLP, on_meta
 from common.scenario.model import Model
+from common.scenario.uses import Use, find_beside, uses_of
 from common.tasks import Label
 
 
@@ -85,12 +87,15 @@ class Predictor(nn.Module):
 
 def to_bytes(model: Predictor) -> bytes:
     """The model as a safetensors file; equal models give equal bytes."""
-    about = {
+    about: dict[str, Any] = {
         "model": model.spec.model_dump(mode="json", exclude={"from_"}),
         "agreement": model.data_spec.words(),
         "untrained": model.untrained,
         "client": model.client,
     }
+    spec = model.spec
+    if uses := uses_of(spec.activation, spec.normalization, spec.initialization):
+        about["uses"] = [use.model_dump() for use in uses]
     tensors = {f"network.{name}": tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     # In float64, so that the agreement is the same to the last bit when it is read.
     agreed = {f"agreement.{name}": torch.from_numpy(np.array(a)) for name, a in model.data_spec.arrays().items()}
@@ -106,15 +111,25 @@ def load_model(path: str | Path) -> Predictor:
     with Path(path).open("rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError("expected a plain file")
-        return read_model(file.read())
+        return read_model(file.read(), Path(path).parent)
 
 
-def read_model(content: bytes) -> Predictor:
-    """The model that `to_bytes` gave. Raises ValueError for anything else. Nothing is unpickled."""
+def read_model(content: bytes, folder: Path | None = None) -> Predictor:
+    """The model that `to_bytes` gave. Raises ValueError for anything else. Nothing is unpickled.
+
+    A user's activation, say, is loaded from the folder `uses` in `folder`; without one such a model is refused.
+    """
     try:
         tensors = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        return _model(json.loads(header["__metadata__"]["hothouse"]), tensors)
+        about = json.loads(header["__metadata__"]["hothouse"])
+        used = [Use.model_validate(use) for use in about.get("uses", [])]
+        if used and folder is None:
+            raise ValueError(f"it uses {', '.join(use.name for use in used)}, which is not loaded from here")
+        with find_beside(used, folder or Path()).active():
+            return _model(about, tensors)
+    except InputError as error:
+        raise ValueError(str(error)) from None
     except _NO_MODEL as error:
         raise ValueError(f"not a model of Hothouse's: {error}") from None
 

@@ -28,7 +28,7 @@ FAMILIES: dict[str, Family[Any]] = {}
 
 _ACTIVE: ContextVar[tuple[str, ...]] = ContextVar("active modules", default=())
 """The modules of users whose parts count now."""
-_BUILT_IN = __name__.partition(".")[0]
+_BUILT_IN = ("common", "server")
 
 
 class Family(Generic[P]):
@@ -128,8 +128,8 @@ def _below(name: str, error: Any) -> InitErrorDetails:
 
 
 def is_built_in(part: type) -> bool:
-    """Whether a part is one of Hothouse's, by the package that declares it."""
-    return part.__module__.partition(".")[0] == _BUILT_IN
+    """Whether a part, or what does its work, is one of Hothouse's, by the package that declares it."""
+    return part.__module__.partition(".")[0] in _BUILT_IN
 
 
 @contextmanager

@@ -21,6 +21,12 @@ from common.scenario.trainers import uncovered
 from common.scenario.training import Training
 from common.scenario.uses import Uses, read_uses, remember, texts_of
 
+_OF_STEPS = (
+    *("optimizer", "optimizer_state", "schedule", "clip_norm", "clip_value", "loss", "regularization"),
+    *("mixup", "early_stopping"),
+)
+"""What a scenario says of training that a client's own loop does without."""
+
 
 class Scenario(Part):
     """A Hothouse scenario."""
@@ -70,6 +76,7 @@ class Scenario(Part):
                 "model.normalization.statistics",
                 f"averaged with {strategy.name}: what is recomputed comes as sums, which a single client can falsify",
             )
+        self._leaves_steps_to_own_loops()
         self._keeps_privacy()
         beyond = uncovered(self.model, self.training, self.federation.strategy)
         if self.training.trainer == "compiled" and beyond is not None:
@@ -106,6 +113,16 @@ class Scenario(Part):
             raise refuse("federation.clients_per_round", f"it left out with {name}, which sets the cohort's size")
         if self.federation.min_clients != 1:
             raise refuse("federation.min_clients", f"it left out with {name}: a round may have no clients")
+
+    def _leaves_steps_to_own_loops(self) -> None:
+        """What a scenario says of steps would have no effect where clients train in loops of their own."""
+        if self.federation.strategy.own_loop:
+            for name in _OF_STEPS:
+                if getattr(self.training, name) != Training.model_fields[name].default:
+                    raise refuse(
+                        f"training.{name}",
+                        f"it left out with {self.federation.strategy.name}, whose clients train in a loop of their own",
+                    )
 
     def _keeps_privacy(self) -> None:
         if self.federation.privacy is None:

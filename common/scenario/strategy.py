@@ -31,6 +31,8 @@ class StrategyPart(Part):
     weighting: ClassVar[Literal["examples", "clients", "custom"]] = "examples"
     """What a client's weights count for in sums: its training examples, all alike, or what its algorithm says."""
 
+    own_loop: ClassVar[bool] = False
+    """Whether clients train in a loop of their own, a `ClientLoop`: nothing of the scenario's steps is used."""
     only_mean: ClassVar[bool] = False
     """Whether it sees clients through the mean of their weights only, so that clipping and noise cover all it sees."""
     bound: ClassVar[str] = ""

@@ -36,6 +36,8 @@ _MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _LOCK = threading.RLock()
 _TEXTS: dict[str, bytes] = {}
 """Every file that this process has read, by its SHA-256."""
+_LOADED: dict[str, tuple[Use, ...]] = {}
+"""What each module was loaded with, itself in the end, by its name."""
 
 
 def _file_or_module(value: Any, info: ValidationInfo) -> Any:
@@ -132,6 +134,17 @@ def kept_in(uses: Iterable[Use], folder: Path) -> tuple[Use, ...]:
     return tuple(kept)
 
 
+def find_beside(wanted: Iterable[Use], folder: Path) -> LoadedUses:
+    """Load what a file in `folder` names, from what this process has read or the folder `uses` beside that file."""
+    return _load_all(tuple(wanted), lambda use: folder / "uses" / use.name)
+
+
+def uses_of(*parts: Part) -> tuple[Use, ...]:
+    """What was loaded for the parts among these that are users' own, by name and SHA-256."""
+    needed = (use for part in parts for use in _LOADED.get(type(part).__module__, ()))
+    return named_only(dict.fromkeys(needed))
+
+
 def remember(texts: Iterable[bytes]) -> None:
     """Take in files' contents, so that they are loaded from here: workers are given what they cannot read."""
     _TEXTS.update({_sha256(text): text for text in texts})
@@ -162,6 +175,7 @@ def _load_all(wanted: Sequence[Use], locate: Any) -> LoadedUses:
                 raise InputError(f"two files are named {stem}; rename one", f"uses.{place}")
             modules[stem] = module
             uses.append(use.model_copy(update={"sha256": sha256}))
+            _LOADED[module.__name__] = tuple(uses)
         _check_names(modules)
     return LoadedUses(tuple(uses), modules)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import hothouse
 from common.archives import MANIFEST, digest
@@ -40,6 +41,7 @@ EXAMPLES = dict(
 """The files of docs/extending.md."""
 CHOSEN = {
     "drag.py": ["federation.strategy={name: drag, mu: 0.3}"],
+    "plain_loop.py": ["federation.strategy=plain_loop"],
     "lion.py": ["training.optimizer={name: lion, lr: 0.003}", "training.optimizer_state=client"],
     "focal.py": ["training.loss={name: focal, gamma: 1.0}"],
     "softsign.py": ["model={layers: [12], activation: softsign}"],
@@ -74,9 +76,26 @@ def test_every_file_of_the_documentation_is_a_part_like_any_other(name: str, fol
     assert_resumes(using(name), folder, CHOSEN[name], killed_after=[1])
 
 
+def test_a_clients_own_loop_is_fedavg_with_the_same_steps(folder: Path) -> None:
+    wide = {"model": {"dtype": "float64"}, "training": {"epochs": 2}}
+    runs = [
+        hothouse.run(using(*files, **wide), overrides=overrides, engine="local", out=f"run-{len(files)}")
+        for files, overrides in (
+            (("plain_loop.py",), ["federation.strategy={name: plain_loop, lr: 0.05}"]),
+            ((), ["training.optimizer={name: sgd, lr: 0.05}", "training.trainer=torch"]),
+        )
+    ]
+    one, other = (run.stored_model.network.state_dict() for run in runs)
+    for name, tensor in one.items():
+        assert torch.allclose(tensor, other[name], rtol=0, atol=1e-10), name
+    with pytest.raises(InputError, match=r"training\.clip_norm: expected it left out with plain_loop"):
+        load_scenario(using("plain_loop.py", training={"clip_norm": 1.0}), CHOSEN["plain_loop.py"])
+
+
 @pytest.mark.ray
 def test_all_of_them_at_once_have_the_same_bits_on_ray(folder: Path) -> None:
-    chosen = [override for overrides in CHOSEN.values() for override in overrides]
+    # Two strategies cannot be chosen at once.
+    chosen = [one for name, overrides in CHOSEN.items() if name != "plain_loop.py" for one in overrides]
     runs = [
         hothouse.run(using(*EXAMPLES), overrides=chosen, out=folder / engine, engine=engine, workers=2)  # type: ignore[arg-type]
         for engine in ("local", "ray")
@@ -332,6 +351,68 @@ class TestFaults:
         )
         with pytest.raises(hothouse.RunError, match=r"its training raised KeyError: .* \(drag\.py:\d+\)"):
             hothouse.run(using("drag.py"), overrides=CHOSEN["drag.py"], engine="local", out="run")
+
+
+AGGREGATED = "return RoundOutcome(mean(results))"
+PLANTED = {
+    "hidden state": (AGGREGATED, f"self.n = start.number; {AGGREGATED}", "is set after the strategy was made"),
+    "global draw": (
+        "        anchor =",
+        "        torch.randn(1); anchor =",
+        "drag.py draws from the global generator of PyTorch",
+    ),
+    "stack order": (
+        "expand_as(weight)",
+        "expand_as(weight) * torch.arange(len(weight)).view(-1, *[1] * (weight.dim() - 1))",
+        "from training each client alone",
+    ),
+    "state that is not saved": (
+        AGGREGATED,
+        "SEEN.append(0.1); return RoundOutcome({n: a * a.dtype.type(1 + sum(SEEN)) for n, a in mean(results).items()})",
+        "something is carried that the state does not have",
+    ),
+    "wrong shape": (
+        AGGREGATED,
+        "return RoundOutcome({n: a[:1] for n, a in mean(results).items()})",
+        "expected float64 of shape",
+    ),
+}
+"""What is wrong with a part, as a replacement in drag.py, and what is said of it."""
+
+
+class TestTestPart:
+    def test_a_part_that_keeps_every_promise_passes(self, folder: Path) -> None:
+        done = command("test-part", "drag.py")
+        assert done.returncode == 0, done.stdout
+        assert "no:" not in done.stdout
+        assert done.stdout.count("yes") >= 8
+
+    @pytest.mark.parametrize("fault", sampled(PLANTED, "stack order"))
+    def test_a_planted_fault_fails_with_its_reason(self, fault: str, folder: Path) -> None:
+        (old, new, promise), text = PLANTED[fault], EXAMPLES["drag.py"]
+        assert old in text
+        (folder / "drag.py").write_text("import torch\n\nSEEN = []\n" + text.replace(old, new))
+        done = command("test-part", "drag.py")
+        assert done.returncode == 1
+        assert promise in " ".join(done.stdout.split()), done.stdout
+        assert re.search(r"drag\.py: \d+ of \d+ checks failed", done.stderr)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("name", EXAMPLES)
+    def test_every_file_of_the_documentation_passes(self, name: str, folder: Path) -> None:
+        done = command("test-part", name)
+        assert done.returncode == 0, done.stdout
+
+    @pytest.mark.ray
+    def test_it_passes_on_ray_too(self, folder: Path) -> None:
+        done = command("test-part", "drag.py", "--full")
+        assert done.returncode == 0, done.stdout
+        assert "on Ray with two workers" in " ".join(done.stdout.split())
+
+    def test_a_file_without_parts_is_refused(self, folder: Path) -> None:
+        (folder / "empty.py").write_text("x = 1\n")
+        done = command("test-part", "empty.py")
+        assert (done.returncode, "declares no part" in done.stderr) == (2, True)
 
 
 def test_a_scenario_without_uses_says_nothing_of_them(tmp_path: Path) -> None:
