@@ -12,7 +12,9 @@ from common.data import Prepared
 from common.determinism import one_thread
 from common.extend.events import Observer
 from common.scenario import Scenario
+from common.scenario.uses import keep_in_cache
 from server.config import RunConfig
+from server.exchange.sending import Carrier
 from server.grid.base import DirectGrid
 from server.grid.polled import PolledGrid
 from server.orphan import end_with_parent
@@ -52,7 +54,11 @@ def build(
             going_on = resumed
             if config.resume:
                 going_on = resume(folder, chosen, data, config.allow_changes)
-        carrier = grid if isinstance(grid, DirectGrid) else PolledGrid(grid, config.nodes)
+        if isinstance(grid, DirectGrid):
+            carrier: Carrier = grid
+        else:
+            carrier = PolledGrid(grid, config.nodes)
+            keep_in_cache(chosen.uses)
         watching = [ConsoleObserver(folder)] if observers is None else observers
         checkpoints = Checkpoints(folder / "checkpoints", chosen.checkpoints.keep, about(chosen, data))
         recorder, chronicle = Recorder(folder, chosen, going_on), ReportRecorder(folder, chosen, data, going_on)

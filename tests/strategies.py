@@ -12,6 +12,9 @@ from common.scenario.strategy import STRATEGIES
 NEEDS: dict[str, list[str]] = {"fedbn": ["model.normalization=batch"]}
 """What a strategy needs in the scenario besides itself, as overrides."""
 
+OPTIONS = {"flower": "class: 'flwr.serverapp.strategy:FedAvgM', state: [momentum_vector]"}
+"""What a strategy's options without a default are."""
+
 _MOMENTUM = ["training.optimizer.momentum=0.9", "training.optimizer_state=client"]
 VARIANTS: dict[str, list[str]] = {
     "competition best, champion kept": ["federation.strategy={name: competition, mode: best, keep_champion: true}"],
@@ -33,7 +36,8 @@ def every_strategy() -> dict[str, list[str]]:
     for name, part in STRATEGIES.parts.items():
         modes = get_args(part.model_fields["mode"].annotation) if "mode" in part.model_fields else ()
         for mode in modes or ("",):
-            wanted = f"{{name: {name}, mode: {mode}}}" if mode else name
+            options = f"mode: {mode}" if mode else OPTIONS.get(name, "")
+            wanted = f"{{name: {name}, {options}}}" if options else name
             found[f"{name} {mode}".strip()] = [f"federation.strategy={wanted}", *NEEDS.get(name, [])]
     return found | VARIANTS
 

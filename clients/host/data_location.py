@@ -13,8 +13,8 @@ from pathlib import Path
 
 from flwr.app import Context, Message
 
+from common.cache_folder import cache_folder
 from common.data import Prepared
-from common.data.cache import cache_folder
 from common.messages import read_data
 
 _KEY = re.compile("[0-9a-f]{24}")

@@ -46,6 +46,11 @@ class StrategyPart(Part):
         return False
 
     @property
+    def resumable(self) -> bool:
+        """Whether a checkpoint has all that the server's half carries; else the run writes none."""
+        return True
+
+    @property
     def personalizes(self) -> bool:
         """Whether clients come to models of their own, which are measured beside the global one."""
         return self.outcome == "own" or self.keeps_networks

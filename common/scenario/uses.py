@@ -1,8 +1,8 @@
 """`uses:` a user's own parts: Python files, or installed modules, that join the built-in parts for one scenario.
 
 A file is known by its SHA-256 and loaded once in a process. A scenario names every file: one can import another local
-file only where the scenario names that before it. On a node, `find_uses` takes what the node itself has, in the folder
-`uses` of its app or installed; a message names files and their SHA-256, and never brings code.
+file only where the scenario names that before it. On a node, `find_uses` takes what the node itself has: in the folder
+`uses` of its app, in its cache, or installed. A message names files and their SHA-256, and never brings code.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo
 
+from common.cache_folder import cache_folder
 from common.errors import InputError
 from common.scenario.base import Part, absolute, key
 from common.scenario.registry import FAMILIES, active_modules
@@ -99,11 +100,11 @@ def read_uses(entries: Any, folder: Path) -> LoadedUses:
 
 
 def find_uses(wanted: Iterable[Use]) -> LoadedUses:
-    """Load what a server names, from what this process has read, the app's folder or installed modules.
+    """Load what a server names: from what this process has read, the app's folder, the cache or installed modules.
 
     Raises InputError where something is missing here, or is not the server's.
     """
-    return _load_all(tuple(wanted), lambda use: _in_app(use.name))
+    return _load_all(tuple(wanted), _here)
 
 
 def sha256_here(use: Use) -> str:
@@ -113,7 +114,7 @@ def sha256_here(use: Use) -> str:
             return _sha256(_installed(use.source).read_bytes())
         if use.sha256 in _TEXTS:
             return str(use.sha256)
-        return _sha256(_in_app(use.name).read_bytes())
+        return _sha256(_here(use).read_bytes())
     except (InputError, OSError):
         return ""
 
@@ -139,6 +140,17 @@ def find_beside(wanted: Iterable[Use], folder: Path) -> LoadedUses:
     return _load_all(tuple(wanted), lambda use: folder / "uses" / use.name)
 
 
+def imported(module: str, uses: Sequence[Use], key: str) -> ModuleType:
+    """A module by name: a file among what a scenario uses, or an installed one. Raises InputError, with the key."""
+    own = _load_all(tuple(uses), _here).modules.get(module)
+    if own is not None:
+        return own
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise InputError(f"{module}: {error}; a file is named in uses, as {module}.py", key) from None
+
+
 def uses_of(*parts: Part) -> tuple[Use, ...]:
     """What was loaded for the parts among these that are users' own, by name and SHA-256."""
     needed = (use for part in parts for use in _LOADED.get(type(part).__module__, ()))
@@ -155,10 +167,22 @@ def texts_of(uses: Iterable[Use]) -> list[bytes]:
     return [_TEXTS[use.sha256] for use in uses if use.is_file and use.sha256 in _TEXTS]
 
 
-def _in_app(name: str) -> Path:
-    if not _FILE_NAME.fullmatch(name):
-        raise InputError(f"{name!r} is not the name of a Python file")
-    return _APP / "uses" / name
+def keep_in_cache(uses: Iterable[Use]) -> None:
+    """Keep the files in this machine's cache, by their SHA-256, for nodes of the same user on the same machine."""
+    folder = cache_folder() / "uses"
+    for use in uses:
+        if use.is_file:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(folder / f"{use.sha256}.py", _TEXTS[str(use.sha256)])
+
+
+def _here(use: Use) -> Path:
+    """Where a node has a file that a server names: in the folder `uses` of its app, else in its cache."""
+    if not _FILE_NAME.fullmatch(use.name):
+        raise InputError(f"{use.name!r} is not the name of a Python file")
+    own = _APP / "uses" / use.name
+    cached = cache_folder() / "uses" / f"{use.sha256}.py"
+    return cached if not own.exists() and cached.exists() else own
 
 
 def _load_all(wanted: Sequence[Use], locate: Any) -> LoadedUses:
@@ -184,13 +208,14 @@ def _load(use: Use, locate: Any, before: Mapping[str, ModuleType]) -> tuple[str,
     """The SHA-256 and the module of a file or an installed module."""
     if not use.is_file:
         return _load_installed(use)
-    text = _TEXTS.get(use.sha256 or "")
-    path = locate(use) if text is None else Path(use.source)
+    text, path = _TEXTS.get(use.sha256 or ""), Path(use.source)
     if text is None:
+        found: Path = locate(use)
         try:
-            text = path.read_bytes()
+            text = found.read_bytes()
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+            raise InputError(f"{found}: cannot be read ({error.strerror})") from None
+        path = found if found.name == use.name else path
     sha256 = _sha256(text)
     _check_sha256(use, sha256)
     _TEXTS[sha256] = text

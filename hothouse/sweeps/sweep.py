@@ -10,8 +10,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from common.cache_folder import cache_folder
 from common.data import prepare
-from common.data.cache import cache_folder
 from common.errors import InputError
 from common.resolve import resolve_scenario
 from common.scenario import Scenario, identity_of, keep_scenario

@@ -27,6 +27,11 @@ class CheckpointPolicy:
         history: list[Metrics],
     ) -> None:
         """`history` are the rounds before this start."""
+        strategy = scenario.federation.strategy
+        if checkpoints is not None and not strategy.resumable:
+            checkpoints = None
+            reason = f"{strategy.name} does not declare its state: the run cannot be resumed"
+            events.notice("no checkpoints", reason=reason)
         self._spec, self._rounds = scenario.checkpoints, scenario.federation.rounds
         self._checkpoints, self._client_states, self._events = checkpoints, client_states, events
         metric = primary(task)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import hothouse
-from common.data.cache import cache_folder
+from common.cache_folder import cache_folder
 from common.errors import InputError
 from common.scenario import load_scenario
 from tests.processes import HOTHOUSE

@@ -23,6 +23,7 @@ from common.data.cut import cut
 from common.scenario import Scenario, load_scenario
 from server.app import build
 from server.grid.base import SERVER_NODE
+from server.grid.local import LocalGrid
 from server.grid.ray import RayGrid
 from tests.command import command
 from tests.deployment import Deployment, deployed
@@ -211,3 +212,33 @@ def test_a_deployed_run_goes_on_from_its_checkpoint_with_what_clients_kept(
     assert_same(hothouse.load(out), on_ray)
     events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
     assert "resumed" in [event["event"] for event in events]
+
+
+def test_a_part_of_ones_own_has_the_same_bits_in_every_place(
+    scenario_file: Path, parts: Path, deployment: Deployment, tmp_path: Path
+) -> None:
+    """A scratch folder with nothing but a file and a scenario: Ray, `flwr run`, and nodes of a deployment."""
+    page = (Path(__file__).parent.parent.parent / "docs" / "extending.md").read_text()
+    (tmp_path / "drag.py").write_text(page.split("```python\n# drag.py\n")[1].split("```")[0])
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        f"uses: [drag.py]\n{SCENARIO.replace('clients_per_round: 6', 'clients_per_round: 6, strategy: drag')}"
+    )
+    prepared = prepare(load_scenario(own))
+    hosts: list[dict[str, Any]] = [
+        {"data-dir": str(prepared.folder), "partition-id": node, "num-partitions": NODES} for node in range(NODES)
+    ]
+    grid = LocalGrid("clients.app:app", hosts, {})
+    context = Context(grid.run.run_id, SERVER_NODE, {}, RecordDict(), {"out": str(tmp_path / "here")})
+    build(load_scenario(own), prepared, [])(grid, context)
+    here = hothouse.load(tmp_path / "here")
+    deployment.start_simulation()
+    options = ("--federation-config", f"num-supernodes={NODES} init-args-num-cpus=2 client-resources-num-cpus=1")
+    deployment.submit(tmp_path / "simulated", "simulation", options, scenario=own)
+    assert deployment.finished(tmp_path / "simulated")["status"] == "complete"
+    deployment.kill("simulation")
+    deployment.submit(tmp_path / "deployed", scenario=own, nodes=NODES, server_data=parts / "server")
+    assert deployment.finished(tmp_path / "deployed")["status"] == "complete"
+    for run in ("simulated", "deployed"):
+        assert_same(hothouse.load(tmp_path / run), here)
+        assert (tmp_path / run / "uses" / "drag.py").exists()

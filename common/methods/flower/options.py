@@ -9,7 +9,7 @@ further coordinates for the median.
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from common.scenario.base import key
 from common.scenario.strategy import StrategyPart
@@ -149,3 +149,31 @@ class Bulyan(_Bounded, name="bulyan", server="common.methods.flower.server:bulya
     def fewest(self) -> int:
         """4f + 3."""
         return 4 * self.malicious_clients + 3
+
+
+class OwnClass(StrategyPart, name="flower", server="common.methods.flower.own:OwnFlowerStrategy"):
+    """A strategy written for Flower, a subclass of `flwr.serverapp.strategy.Strategy`, given one reply per client.
+
+    It decides how replies become weights (`aggregate_train`) and nothing else: one that overrides `start`, sampling or
+    evaluation is refused.
+    """
+
+    needs_client_updates: ClassVar[bool] = True
+
+    class_: str = key(
+        "The class, as module:Class. The module is a file that the scenario uses, without .py, or an installed one.",
+        alias="class",
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+    )
+    options: dict[str, Any] = key("What its constructor is given, by name.", {})
+    state: tuple[str, ...] | None = key(
+        "The attributes that it carries from round to round: arrays in a list or by name, or None. Without this key "
+        "the run writes no checkpoint, and cannot be resumed.",
+        None,
+        strict=False,
+    )
+
+    @property
+    def resumable(self) -> bool:
+        """Whether its state is declared."""
+        return self.state is not None

@@ -13,7 +13,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -38,7 +38,7 @@ _METRICS = {"num-examples": "examples", "train_loss": "train_loss"}
 class FlowerStrategy(Strategy):
     """A strategy of Flower's behind the interface of the round loop."""
 
-    carried: ClassVar[tuple[str, ...]] = ()
+    carried: tuple[str, ...] = ()
     """The attributes that Flower's strategy carries from round to round: arrays by name or in a list, or None."""
 
     @abstractmethod
@@ -129,7 +129,7 @@ class _Plain(FlowerStrategy):
     ) -> None:
         super().__init__(options, context)
         self._made_by, self._names = made_by, names
-        self.carried = carries  # type: ignore[misc]
+        self.carried = carries
 
     def make(self, options: Any) -> FlwrStrategy:
         """Flower's strategy, its arguments the options of ours."""
