@@ -27,6 +27,7 @@ from common.extend.client import (
 from common.extend.events import Event, Observer
 from common.extend.results import BlockResult, client_metrics, client_weights, mean, total
 from common.extend.selection import SelectionRule
+from common.extend.source import ArraySource
 from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strategy, StrategyContext
 from common.extend.tracker import TrackedRun, Tracker
 from common.models import Weights
@@ -41,12 +42,15 @@ from common.scenario.optimizers import OptimizerPart
 from common.scenario.partitions import PartitionPart
 from common.scenario.schedules import SchedulePart
 from common.scenario.selection import SelectionPart
+from common.scenario.skews import SkewPart
+from common.scenario.sources import SourcePart
 from common.scenario.strategy import StrategyPart
 from common.scenario.tracking import TrackerPart
 from common.stacks import Number, along, descend
 
 __all__ = [
     "ActivationPart",
+    "ArraySource",
     "BlockResult",
     "ClientAlgorithm",
     "ClientContext",
@@ -75,6 +79,8 @@ __all__ = [
     "SelectionPart",
     "SelectionRule",
     "Shards",
+    "SkewPart",
+    "SourcePart",
     "Stack",
     "StepHook",
     "Strategy",

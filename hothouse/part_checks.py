@@ -39,6 +39,7 @@ _PLACES = {
     "activations": "model.activation",
     "normalizations": "model.normalization",
     "initializations": "model.initialization",
+    "sources": "data.source",
     "partitions": "data.partition",
     "skews": "data.skew[]",
     "trackers": "tracking[]",
@@ -122,7 +123,9 @@ class _Trial:
             texts = folder / "texts.txt"
             texts.write_text("".join(f"{n % 2}\tsome words of the text {n}, and more\n" for n in range(200)))
             data["source"] = {"kind": "text", "path": str(texts)}
-        if title == "partitions":
+        if title == "sources":
+            data["partition"] = {"scheme": "iid", "clients": 7}
+        elif title == "partitions":
             federation["clients_per_round"] = 1.0
         else:
             data["partition"] = {"scheme": "size", "sizes": [40, 30, 24, 17, 9, 5, 1]}

@@ -147,8 +147,8 @@ X = np.zeros((4, 2))
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x_train": X}, "expected an array y_train; the archive has x_train"),
-        ({"x": X, "y": X}, "expected an array x_train; the archive has x, y"),
+        ({"x_train": X}, "expected an array y_train; found x_train"),
+        ({"x": X, "y": X}, "expected an array x_train; found x, y"),
         ({"x_train": X, "y_train": np.zeros(3)}, "y_train: expected one for each of the 4 rows of x_train, found 3"),
         ({"x_train": X, "y_train": np.zeros(4), "x_test": X}, "expected an array y_test"),
         ({"x_train": X, "y_train": np.zeros(4), "x_test": np.zeros((1, 3)), "y_test": np.zeros(1)}, "x_test: expected"),

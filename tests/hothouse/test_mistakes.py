@@ -521,7 +521,7 @@ MISTAKES: dict[str, tuple[tuple[str, Callable[[Path], None]], str]] = {
         plain("data: {source: {kind: csv, path: '*.csv', target: y}}"),
         "data.source.path: no file fits HERE/*.csv",
     ),
-    "archive without rows": (npz(x=X), "HERE/a.npz: expected an array x_train; the archive has x"),
+    "archive without rows": (npz(x=X), "HERE/a.npz: expected an array x_train; found x"),
     "archive of objects": (
         npz(x_train=X, y_train=np.array([{}] * 20)),
         "y_train: an array of Python objects is never read",

@@ -45,6 +45,7 @@ CHOSEN = {
     "lion.py": ["training.optimizer={name: lion, lr: 0.003}", "training.optimizer_state=client"],
     "focal.py": ["training.loss={name: focal, gamma: 1.0}"],
     "softsign.py": ["model={layers: [12], activation: softsign}"],
+    "rings.py": ["data={source: {kind: rings, noise: 0.2}, partition: natural, test_fraction: 0.2}"],
     "every_nth.py": ["data.partition={scheme: every_nth, clients: 6}"],
     "stragglers.py": ["federation.selection={name: without_smallest, left_out: 0.3}"],
     "invert.py": ["training.augmentation=[{kind: invert, probability: 0.2}]"],
@@ -94,8 +95,10 @@ def test_a_clients_own_loop_is_fedavg_with_the_same_steps(folder: Path) -> None:
 
 @pytest.mark.ray
 def test_all_of_them_at_once_have_the_same_bits_on_ray(folder: Path) -> None:
-    # Two strategies cannot be chosen at once.
-    chosen = [one for name, overrides in CHOSEN.items() if name != "plain_loop.py" for one in overrides]
+    # Two strategies, or two sources, cannot be chosen at once.
+    chosen = [
+        one for name, overrides in CHOSEN.items() if name not in ("plain_loop.py", "rings.py") for one in overrides
+    ]
     runs = [
         hothouse.run(using(*EXAMPLES), overrides=chosen, out=folder / engine, engine=engine, workers=2)  # type: ignore[arg-type]
         for engine in ("local", "ray")
@@ -415,8 +418,76 @@ class TestTestPart:
         assert (done.returncode, "declares no part" in done.stderr) == (2, True)
 
 
+STARTERS = {path.stem: path.read_text() for path in (REPOSITORY / "hothouse" / "starters").glob("*.txt")}
+
+
+class TestNew:
+    def test_the_documentation_shows_what_it_writes(self) -> None:
+        assert sorted(STARTERS.values()) == sorted(EXAMPLES.values())
+
+    @pytest.mark.parametrize("kind", sampled(STARTERS, "strategy"))
+    def test_a_part_to_start_from_passes_its_test(self, kind: str, folder: Path) -> None:
+        made = command("new", "my_own", "--part", kind)
+        assert made.returncode == 0, made.stderr
+        assert 'name="my_own"' in (folder / "my_own.py").read_text()
+        tried = command("test-part", "my_own.py")
+        assert tried.returncode == 0, tried.stdout
+        assert "my_own" in tried.stdout
+
+    def test_what_it_cannot_write_is_refused(self, folder: Path) -> None:
+        assert "got 'stratgy'; did you mean strategy?" in command("new", "own", "--part", "stratgy").stderr
+        assert "expected lower-case letters" in command("new", "My-Own", "--part", "loss").stderr
+        assert "drag.py: exists already" in command("new", "drag", "--part", "loss").stderr
+
+
 def test_a_scenario_without_uses_says_nothing_of_them(tmp_path: Path) -> None:
     assert isinstance(load_scenario(DIGITS), Scenario)
     run = hothouse.run(DIGITS, engine="local", out=tmp_path / "run")
     assert "uses" not in (run.folder / "scenario.yaml").read_text()
     assert not (run.folder / "uses").exists()
+
+
+SOURCE = '''
+import numpy as np
+from pathlib import Path
+from hothouse.extend import ArraySource, FilePath, SourcePart, key
+
+
+class Counted(SourcePart, name="counted", runs=":CountedSource"):
+    """Counts its calls."""
+
+    path: FilePath = key("What decides.")
+
+
+class CountedSource(ArraySource):
+    @staticmethod
+    def arrays(spec, seed):
+        with open("calls", "a") as file:
+            file.write("x")
+        shift = float(Path(spec.path).read_text())
+        x = np.random.default_rng(0).normal(size=(60, 3)) + shift
+        return {"x_train": x, "y_train": (x[:, 0] > shift).astype(int), "client": np.repeat(["b", "a", "c"], 20)}
+'''
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["a file it declares", "nothing that it declares"])
+def test_a_source_is_read_again_when_what_decides_has_changed(declared: bool, folder: Path) -> None:
+    files = "\n    @staticmethod\n    def files(spec):\n        return [spec.path]\n" if declared else ""
+    (folder / "counted.py").write_text(SOURCE + files)
+    chosen = using("counted.py", data={"source": {"kind": "counted", "path": "shift.txt"}, "partition": "natural"})
+    chosen["federation"] = {"rounds": 1}
+    models, calls = [], []
+    for place, shift in enumerate(("0.0", "0.0", "5.0")):
+        (folder / "shift.txt").write_text(shift)
+        run = hothouse.run(chosen, engine="local", out=f"run-{place}")
+        models.append((run.folder / "model.safetensors").read_bytes())
+        calls.append(len((folder / "calls").read_text()))
+    assert models[0] == models[1] != models[2]
+    assert calls == ([1, 1, 2] if declared else [2, 3, 5]), "without a declared file it is called to be hashed"
+    assert json.loads((folder / "run-0" / "federation.json").read_text())["names"] == ["a", "b", "c"]
+
+
+def test_a_source_of_other_arrays_is_refused(folder: Path) -> None:
+    (folder / "rings.py").write_text(EXAMPLES["rings.py"].replace('"client": client', '"owner": client'))
+    with pytest.raises(InputError, match="rings: owner: expected one of x_train, y_train, x_test, y_test, client"):
+        hothouse.run(using("rings.py"), overrides=CHOSEN["rings.py"], engine="local", out="run")
