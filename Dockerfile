@@ -37,6 +37,7 @@ COPY server server
 COPY clients clients
 COPY hothouse hothouse
 COPY scenarios scenarios
+COPY uses uses
 COPY docker docker
 RUN pip install --no-deps --editable . \
     && python -m compileall -q . \
