@@ -21,8 +21,8 @@ def table_of(
 ) -> Table:
     """Rows of any shape, flattened; labels as codes, targets of shape (rows, targets).
 
-    `origin` is where they are from and `there` are the names of all that is there, for messages. Raises InputError where
-    arrays do not go together.
+    `origin` is where they are from and `there` are the names of all that is there, for messages. Raises InputError
+    where arrays do not go together.
     """
     _check(arrays, origin, there or list(arrays))
     x, y, tests, hints = arrays["x_train"], arrays["y_train"], 0, list[str]()
