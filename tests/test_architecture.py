@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,10 @@ def test_product_code_knows_no_folder_of_a_machine() -> None:
             assert "sys.path" not in text, path
             assert "/tmp" not in text, path
             assert "../shared" not in text, path
+
+
+def test_every_pattern_of_what_flower_bundles_has_files() -> None:
+    """Flower refuses to build an app otherwise, and with it every `flwr run`."""
+    app = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["flwr"]["app"]
+    for pattern in app["fab-include"]:
+        assert any(REPOSITORY.glob(pattern)), pattern

@@ -93,7 +93,7 @@ class Preview:
         page = Page(f"Preview of {self.scenario.name}", paragraph(self._what()))
         page.section("At a glance", facts(self.numbers()), *(paragraph(f"Note: {hint}") for hint in meta.hints))
         sizes = shard_sizes(names, prepared.training_sizes, prepared.holdout_sizes)
-        parts = [page.figure(sizes, f"Rows of each of {len(names)} clients")]
+        parts = [page.figure(sizes, f"Examples of each of {len(names)} clients")]
         if meta.labels:
             picture = label_map(names, meta.labels, self.counts)
             parts.insert(0, page.figure(picture, "Share of each label in each client's examples", 420))
@@ -145,7 +145,9 @@ class Preview:
         """A few training examples of a few clients beside what augmentation makes of them."""
         names, augmented = client_names(self.prepared), AugmentedData(self.scenario, self.prepared)
         kinds = ", ".join(spec.kind for spec in self.scenario.training.augmentation)
-        parts = [paragraph(f"Rows as they are, and as their client sees them in the first epoch of a round: {kinds}.")]
+        parts = [
+            paragraph(f"Examples as they are, and as their client sees them in the first epoch of a round: {kinds}.")
+        ]
         for place in np.unique(np.linspace(0, len(names) - 1, _CLOSEST).astype(int)).tolist():
             client = int(self.prepared.clients[place])
             rows = self.prepared.training_examples(client)[:_SEEN]

@@ -1,4 +1,4 @@
-"""Rows sorted, more or less strictly, by a number."""
+"""Examples sorted, more or less strictly, by a number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
 class ContinuousPartition(PartitionPart, name="continuous", runs=":cut"):
-    """Rows sorted by a number (a regression's target, or a column) and cut, more or less strictly."""
+    """Examples sorted by a number (a regression's target, or a column) and cut, more or less strictly."""
 
     clients: Clients = clients_key()
     by: str = key("The target, or the name of a numeric column.", "target")

@@ -13,7 +13,7 @@ from common.scenario.partitions import Clients, PartitionPart, clients_key
 
 
 class ShardsPartition(PartitionPart, name="shards", runs=":cut"):
-    """Rows sorted by label and cut into pieces; every client gets a few (McMahan et al. 2017, section 3)."""
+    """Examples sorted by label and cut into pieces; every client gets a few (McMahan et al. 2017, section 3)."""
 
     leaves_over: ClassVar[str] = "all pieces are of one size"
     clients: Clients = clients_key()

@@ -1,4 +1,4 @@
-"""Rows labelled by a random linear teacher, as many as memory maps hold."""
+"""Examples labelled by a random linear teacher, as many as memory maps hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from common.scenario.sources import SourcePart
 
 
 class TeacherSource(SourcePart, name="teacher", runs="common.data.sources.teacher"):
-    """Rows labelled by a random linear teacher: as many as you like, for trials of scale and speed."""
+    """Examples labelled by a random linear teacher: as many as you like, for trials of scale and speed."""
 
     rows: int = key("How many examples to train on.", 10_000, unit="examples", ge=1, le=10_000_000_000)
     features: int = key("How many features.", 32, unit="features", ge=1, le=1_000_000)

@@ -34,7 +34,7 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     figures = [
         page.figure(
             shard_sizes(names, training, holdout),
-            f"Rows of each of {len(names)} clients",
+            f"Examples of each of {len(names)} clients",
             360,
             "shard-sizes",
             _table(names, training, holdout),
