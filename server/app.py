@@ -61,12 +61,12 @@ def build(
             keep_in_cache(chosen.uses)
         watching = [ConsoleObserver(folder)] if observers is None else observers
         checkpoints = Checkpoints(folder / "checkpoints", chosen.checkpoints.keep, about(chosen, data))
-        recorder, chronicle = Recorder(folder, chosen, going_on), ReportRecorder(folder, chosen, data, going_on)
+        recorder, report_recorder = Recorder(folder, chosen, going_on), ReportRecorder(folder, chosen, data, going_on)
         run = tracked(folder, chosen, going_on)
         report = report_at_end(folder, config.report if observers is None else "")
         log = log_to_folder(folder) if observers is None else nullcontext()
-        with log, report, recorder, chronicle, Trackers(run, recorder) as trackers, one_thread():
-            Rounds(carrier, chosen, data, [recorder, chronicle, trackers, *watching], checkpoints, going_on).run()
+        with log, report, recorder, report_recorder, Trackers(run, recorder) as trackers, one_thread():
+            Rounds(carrier, chosen, data, [recorder, report_recorder, trackers, *watching], checkpoints, going_on).run()
 
     return server_app
 

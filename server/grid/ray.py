@@ -62,7 +62,7 @@ class _Task:
     keys: list[str]
     shared: list[ArrayRecord]
     tries: int = 0
-    slate: SharedBuffer | None = None
+    buffer: SharedBuffer | None = None
     """Where the arrays of the question lie and then, if its actor can, those of the answer."""
 
     @property
@@ -101,10 +101,10 @@ class RayGrid(DirectGrid):
         self._queue: deque[_Task] = deque()
         self._running: dict[Any, tuple[Worker, _Task]] = {}
         self._answered: dict[str, Message] = {}
-        self._mail = Codec(self._pool, workers, near)
+        self._codec = Codec(self._pool, workers, near)
         self._checked = self._heard = time.monotonic()
         self._idle: deque[Worker] = deque()
-        self._proving: dict[Any, Worker] = {}
+        self._unconfirmed: dict[Any, Worker] = {}
         """Workers that have yet to show that they are there: new ones, and all when one has died."""
         self._failures: Counter[int] = Counter()
         self._start_all()
@@ -119,16 +119,16 @@ class RayGrid(DirectGrid):
             if ready or not (self._running or self._queue):
                 return ready
             try:
-                done = self._pool.wait([*self._running, *self._proving], left)
+                done = self._pool.wait([*self._running, *self._unconfirmed], left)
                 if time.monotonic() - self._checked > _CHECK_SECONDS and self._recovered():
                     continue
                 for asked in done:
-                    self._take(asked)
+                    self._collect(asked)
                     self._dispatch()
             except HUNG_UP as error:
                 self._recover(error)
                 continue
-            self._look_for_company(bool(done))
+            self._fill_empty_places(bool(done))
             if not done and end is not None and time.monotonic() >= end:
                 return []
 
@@ -139,19 +139,19 @@ class RayGrid(DirectGrid):
         self._queue = deque(task for task in self._queue if task.id not in given_up)
         for asked, (worker, task) in list(self._running.items()):
             if task.id in given_up:
-                self._gone(asked)
+                self._drop(asked)
                 self._replace(worker)
         self._dispatch()
 
     def close(self) -> None:
         """End the actors."""
-        for worker in [*self._idle, *self._proving.values(), *(worker for worker, _ in self._running.values())]:
+        for worker in [*self._idle, *self._unconfirmed.values(), *(worker for worker, _ in self._running.values())]:
             self._pool.end(worker)
         self._idle.clear()
-        self._proving.clear()
+        self._unconfirmed.clear()
         for asked in list(self._running):
-            self._gone(asked)
-        self._mail.close()
+            self._drop(asked)
+        self._codec.close()
         self._pool.close()
         super().close()
 
@@ -174,33 +174,33 @@ class RayGrid(DirectGrid):
         """Give work to the actors that are free."""
         while self._queue and self._idle:
             try:
-                self._give(self._queue[0], self._idle[0])
+                self._assign(self._queue[0], self._idle[0])
             except HUNG_UP as error:
                 self._recover(error)
                 return
             self._queue.popleft()
             self._idle.popleft()
         if not self._queue and not self._running:
-            self._mail.forget()
+            self._codec.forget()
 
-    def _give(self, task: _Task, worker: Worker) -> None:
+    def _assign(self, task: _Task, worker: Worker) -> None:
         context = self.contexts[task.message.metadata.dst_node_id]
         message = self._with_states(task.message)
-        given, task.slate = self._mail.write(Request(message, context, task.keys), task.shared)
+        given, task.buffer = self._codec.write(Request(message, context, task.keys), task.shared)
         self._running[self._pool.ask(worker, "answer", *given)] = (worker, task)
         self._tell_work(worker.number, task.message)
 
-    def _gone(self, asked: Any) -> _Task:
-        """The task will not be answered; whoever worked on it may still write on its slate."""
+    def _drop(self, asked: Any) -> _Task:
+        """The task will not be answered; whoever worked on it may still write on its buffer."""
         _, task = self._running.pop(asked)
-        if task.slate is not None:
-            task.slate.close()
+        if task.buffer is not None:
+            task.buffer.close()
         return task
 
-    def _take(self, asked: Any) -> None:
+    def _collect(self, asked: Any) -> None:
         """Take a finished task's reply; where its worker died, start a new one and run the task again."""
-        if asked in self._proving:
-            self._proved(asked)
+        if asked in self._unconfirmed:
+            self._confirm(asked)
             return
         if asked not in self._running:
             return
@@ -209,7 +209,7 @@ class RayGrid(DirectGrid):
             answered = self._pool.answer(asked)
         except WorkerDied as error:
             if not self._recovered():
-                self._lost(self._gone(asked), worker, error)
+                self._fail(self._drop(asked), worker, error)
             return
         except WorkerFailed as error:
             if self._recovered():
@@ -218,7 +218,7 @@ class RayGrid(DirectGrid):
             answered = packed(Response(reply, 0.0, []))
         del self._running[asked]
         self._idle.append(worker)
-        given = self._mail.read(answered, task.slate)
+        given = self._codec.read(answered, task.buffer)
         if given is None:
             self._queue.appendleft(task)
             return
@@ -229,26 +229,26 @@ class RayGrid(DirectGrid):
             self.contexts[task.message.metadata.dst_node_id].state = given.state
         self._answered[task.id] = self._keep_states(given.reply)
 
-    def _proved(self, asked: Any) -> None:
+    def _confirm(self, asked: Any) -> None:
         """A worker has shown that it is there, or that it is not."""
-        worker = self._proving[asked]
+        worker = self._unconfirmed[asked]
         try:
             self._pool.answer(asked)
         except (WorkerDied, WorkerFailed) as error:
             if not self._recovered():
-                del self._proving[asked]
+                del self._unconfirmed[asked]
                 self._failures[worker.number] += 1
                 self._replace(worker, error, self._failures[worker.number] == _MOST_TRIES)
             return
-        del self._proving[asked]
+        del self._unconfirmed[asked]
         self._failures.pop(worker.number, None)
         self._idle.append(worker)
 
-    def _lost(self, task: _Task, worker: Worker, error: WorkerDied) -> None:
+    def _fail(self, task: _Task, worker: Worker, error: WorkerDied) -> None:
         task.tries += 1
         # Others may have died with it, on the same machine say; the work is only given to one that shows it has not.
         while self._idle:
-            self._prove(self._idle.popleft())
+            self._ask_if_alive(self._idle.popleft())
         self._replace(worker, error)
         detail = on_one_line(error)
         reason = "its worker died; another does the work again"
@@ -264,11 +264,11 @@ class RayGrid(DirectGrid):
         self._checked = time.monotonic()
         if self._session is None or self._session.alive():
             return False
-        unfinished = [self._gone(asked) for asked in list(self._running)]
-        self._mail.forget()
+        unfinished = [self._drop(asked) for asked in list(self._running)]
+        self._codec.forget()
         self._session.restart()
         self._idle.clear()
-        self._proving.clear()
+        self._unconfirmed.clear()
         self._start_all()
         self._queue.extendleft(reversed(unfinished))
         self.events.notice("retry", messages=len(unfinished), reason="Ray died; it was started again")
@@ -285,7 +285,7 @@ class RayGrid(DirectGrid):
                 ) from error
             time.sleep(0.01)
 
-    def _look_for_company(self, heard: bool) -> None:
+    def _fill_empty_places(self, heard: bool) -> None:
         """Raise RunError where work waits and a cluster has had no processor for long."""
         now = time.monotonic()
         if heard or self._running:
@@ -300,10 +300,10 @@ class RayGrid(DirectGrid):
             self._start(number)
 
     def _start(self, number: int) -> None:
-        self._prove(self._pool.start(number))
+        self._ask_if_alive(self._pool.start(number))
 
-    def _prove(self, worker: Worker) -> None:
-        self._proving[self._pool.ask(worker, "ready")] = worker
+    def _ask_if_alive(self, worker: Worker) -> None:
+        self._unconfirmed[self._pool.ask(worker, "ready")] = worker
 
     def _replace(self, worker: Worker, error: Exception | None = None, hopeless: bool = False) -> None:
         """Start an actor in a worker's place, and end the old one, which may only be out of reach.

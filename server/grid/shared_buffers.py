@@ -1,7 +1,7 @@
 """Memory that a grid shares with its actors on the same machine: large arrays are left there, not sent.
 
 Ray's object store takes several milliseconds for a message of some megabytes, and ends a process that holds
-something of it, without a word, when the raylet dies. A slate is an anonymous file in memory which the grid makes and
+something of it, without a word, when the raylet dies. A buffer is an anonymous file in memory which the grid makes and
 an actor maps, once for many messages: an answer costs one copy, and nothing is left behind by whoever dies.
 """
 
@@ -22,27 +22,27 @@ from numpy.typing import NDArray
 from server.grid.wire import Packet
 
 _SIZE = 1 << 28
-"""Bytes of a slate: room only, memory is taken where something is written. What does not fit stays in the message."""
+"""Bytes of a buffer: room only, memory is taken where something is written. What does not fit stays in the message."""
 _LEAST = 1 << 17
-"""Bytes that are worth a slate: fewer are as quick in the message."""
+"""Bytes that are worth a buffer: fewer are as quick in the message."""
 _KEPT = 1 << 26
-"""Bytes of memory that an unused slate may hold on to."""
+"""Bytes of memory that an unused buffer may hold on to."""
 _LINE = 64
 """Arrays begin at multiples of so many bytes."""
 _numbers = itertools.count()
 
 
 class BufferPlace(NamedTuple):
-    """Where another process finds a slate."""
+    """Where another process finds a buffer."""
 
     process: int
     descriptor: int
     number: int
-    """No other slate has it: descriptors are used again."""
+    """No other buffer has it: descriptors are used again."""
 
 
 class BufferedPacket(NamedTuple):
-    """A packet whose arrays lie on a slate."""
+    """A packet whose arrays lie on a buffer."""
 
     head: bytes
     place: BufferPlace
@@ -60,7 +60,7 @@ class SharedBuffer:
     @classmethod
     def new(cls) -> SharedBuffer:
         """An empty one. Raises OSError where there is none to be had."""
-        descriptor = os.memfd_create("hothouse-slate")
+        descriptor = os.memfd_create("hothouse-buffer")
         os.ftruncate(descriptor, _SIZE)
         return cls(BufferPlace(os.getpid(), descriptor, next(_numbers)), mmap.mmap(descriptor, _SIZE))
 
@@ -94,20 +94,20 @@ class SharedBuffers:
             self.on = False
             return None
 
-    def read(self, written: BufferedPacket, slate: SharedBuffer) -> Packet:
-        """What an actor has written on a slate, as it lies there; afterwards the slate is blank again."""
-        whole = np.frombuffer(slate.memory, np.uint8)
+    def read(self, written: BufferedPacket, buffer: SharedBuffer) -> Packet:
+        """What an actor has written on a buffer, as it lies there; afterwards the buffer is blank again."""
+        whole = np.frombuffer(buffer.memory, np.uint8)
         whole.flags.writeable = False
         # Not at the process's end: arrays may be looked at until the very last.
-        weakref.finalize(whole, self.wipe, slate).atexit = False
+        weakref.finalize(whole, self.wipe, buffer).atexit = False
         return written.head, [whole[begin:end] for begin, end in written.spans]
 
-    def wipe(self, slate: SharedBuffer) -> None:
+    def wipe(self, buffer: SharedBuffer) -> None:
         """What is on it is needed no longer."""
-        if self.on and len(self._free) < self._spare and slate.bytes <= _KEPT:
-            self._free.append(slate)
+        if self.on and len(self._free) < self._spare and buffer.bytes <= _KEPT:
+            self._free.append(buffer)
         else:
-            slate.close()
+            buffer.close()
 
     def close(self) -> None:
         """Make no more, and let go of those that are blank."""
@@ -117,7 +117,7 @@ class SharedBuffers:
 
 
 def write(packet: Packet, place: BufferPlace, memory: mmap.mmap | None = None) -> Packet | BufferedPacket:
-    """Leave a packet's arrays on a slate, which the process that made it knows as `memory`.
+    """Leave a packet's arrays on a buffer, which the process that made it knows as `memory`.
 
     Those that are not worth it, or do not fit, stay in the packet.
     """
@@ -135,7 +135,7 @@ def write(packet: Packet, place: BufferPlace, memory: mmap.mmap | None = None) -
 
 
 def copied(written: BufferedPacket) -> Packet:
-    """A packet of its own from what another process has written. Raises OSError where the slate cannot be had."""
+    """A packet of its own from what another process has written. Raises OSError where the buffer cannot be had."""
     whole = np.frombuffer(_mapped(written.place), np.uint8)
     arrays: list[NDArray[np.uint8]] = [whole[begin:end].copy() for begin, end in written.spans]
     return written.head, arrays
@@ -143,7 +143,7 @@ def copied(written: BufferedPacket) -> Packet:
 
 @lru_cache(maxsize=128)
 def _mapped(place: BufferPlace) -> mmap.mmap:
-    """Another process's slate. Mapped anew for each message it would cost as much as the message."""
+    """Another process's buffer. Mapped anew for each message it would cost as much as the message."""
     descriptor = os.open(f"/proc/{place.process}/fd/{place.descriptor}", os.O_RDWR | os.O_CLOEXEC)
     try:
         return mmap.mmap(descriptor, _SIZE)

@@ -57,13 +57,13 @@ class SocketPool(WorkerPool):
     ) -> None:
         super().__init__(client_app, run_id, machine, texts)
         self._address = f"\0hothouse-{secrets.token_hex(16)}"
-        self._door = socket.socket(socket.AF_UNIX)
-        self._door.bind(self._address)
-        self._door.listen()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self._address)
+        self._listener.listen()
         self._serials = itertools.count()
         self._expected: dict[int, _Connection] = {}
         """Lines of workers that are not up yet."""
-        self._woken, self._bell = Pipe(duplex=False)
+        self._wake_receiver, self._wake_sender = Pipe(duplex=False)
 
     def start(self, number: int) -> _Connection:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -88,10 +88,10 @@ class SocketPool(WorkerPool):
             ended = [line for line in asked if line.ended]
             sockets = {line.socket: line for line in asked if line.socket is not None}
             left = 0.0 if ended else max(0.0, end - time.monotonic())
-            heard = wait_for_any([*sockets, self._door, self._woken], left)
-            if self._woken in heard:
-                self._woken.recv_bytes()
-            if self._door in heard:
+            heard = wait_for_any([*sockets, self._listener, self._wake_receiver], left)
+            if self._wake_receiver in heard:
+                self._wake_receiver.recv_bytes()
+            if self._listener in heard:
                 self._accept_workers()
             answered = [sockets[one] for one in heard if one in sockets]
             if answered or ended or left == 0.0:
@@ -114,13 +114,13 @@ class SocketPool(WorkerPool):
         return packet
 
     def close(self) -> None:
-        for end in (self._door, self._woken, self._bell):
+        for end in (self._listener, self._wake_receiver, self._wake_sender):
             end.close()
 
     def _accept_workers(self) -> None:
         """Take up the line to a worker that has come up."""
         with suppress(EOFError, OSError):
-            caller, _ = self._door.accept()
+            caller, _ = self._listener.accept()
             with caller:
                 # Any user of the machine can find the name.
                 if peer_user(caller) != os.getuid():
@@ -138,7 +138,7 @@ class SocketPool(WorkerPool):
         line.ended = True
         self._expected.pop(serial, None)
         with suppress(OSError):
-            self._bell.send_bytes(b"")
+            self._wake_sender.send_bytes(b"")
 
     def _raise_worker_died(self, dead: _Connection) -> None:
         """Raise WorkerDied with what Ray knows of it."""

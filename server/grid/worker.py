@@ -94,7 +94,7 @@ class ClientWorker:
     def answer(
         self, place: BufferPlace | None, asked: Packet | BufferedPacket, *records: Packet | BufferedPacket
     ) -> Packet | BufferedPacket | None:
-        """An Answer to a Question, on the slate at `place` if there is one; None where slates cannot be had here.
+        """An Answer to a Question, on the buffer at `place` if there is one; None where buffers cannot be had here.
 
         `records` are the message's shared records, to be put back into it.
         """

@@ -202,7 +202,7 @@ class TestTheSocketsOfWorkers:
         address = lines._address.replace("\0", "@")
         caller = subprocess.Popen([sys.executable, "-c", code, address], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
-            lines._door.settimeout(60)
+            lines._listener.settimeout(60)
             lines._accept_workers()
             told, complaint = caller.communicate(timeout=60)
             assert told == b"b''\n", f"it was hung up on: {complaint.decode()}"

@@ -138,13 +138,13 @@ def weights(reply: Message) -> NDArray[np.float32]:
     return unpack(record)["w"]
 
 
-def slates() -> list[int]:
-    """How many bytes of memory each slate takes that this process has open."""
+def buffers() -> list[int]:
+    """How many bytes of memory each buffer takes that this process has open."""
     found = []
     for link in Path("/proc/self/fd").iterdir():
         # Other threads close files meanwhile, Ray's among them.
         with contextlib.suppress(FileNotFoundError):
-            if "hothouse-slate" in str(link.readlink()):
+            if "hothouse-buffer" in str(link.readlink()):
                 found.append(512 * link.stat().st_blocks)
     return found
 
@@ -163,15 +163,15 @@ def test_memory_is_used_again_once_nobody_looks_at_it(near: RayGrid) -> None:
         for reply in near.send_and_receive([weighing(number), weighing(number, node=3)]):
             assert (weights(reply) == number).all()
             del reply
-    assert len(slates()) <= 4, "two for each worker"
+    assert len(buffers()) <= 4, "two for each worker"
     for _ in range(2):
         large = Message(RecordDict({"w": pack({"w": np.ones(25_000_000, np.float32)})}), 2, "query")
         (reply,) = near.send_and_receive([large])
         assert weights(reply).sum() == 25_000_000
         del reply
-    assert sum(slates()) < 50_000_000, "what a hundred megabytes took is given back"
+    assert sum(buffers()) < 50_000_000, "what a hundred megabytes took is given back"
     near.close()
-    assert slates() == []
+    assert buffers() == []
 
 
 def test_what_is_large_goes_past_ray_and_the_line(near: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,26 +190,26 @@ def test_what_is_large_goes_past_ray_and_the_line(near: RayGrid, monkeypatch: py
 
 
 class Hidden(SharedBuffer):
-    """A slate whose place leads nowhere."""
+    """A buffer whose place leads nowhere."""
 
     @classmethod
     def new(cls) -> SharedBuffer:
-        slate = super().new()
-        return cls(slate.place._replace(process=2**22 + 1), slate.memory)
+        buffer = super().new()
+        return cls(buffer.place._replace(process=2**22 + 1), buffer.memory)
 
     def close(self) -> None:
         SharedBuffer(self.place._replace(process=os.getpid()), self.memory).close()
 
 
 @pytest.mark.faults
-def test_workers_that_cannot_open_a_slate_do_without(near: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_cannot_open_a_buffer_do_without(near: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     gc.collect()
     monkeypatch.setattr("server.grid.shared_buffers.SharedBuffer", Hidden)
     shared = pack({"w": np.arange(500_000, dtype=np.float32)})
     for _ in range(3):
         for reply in near.send_and_receive([Message(RecordDict({"w": shared}), node, "query") for node in (2, 3)]):
             assert np.array_equal(weights(reply), np.arange(500_000))
-    assert slates() == []
+    assert buffers() == []
 
 
 @pytest.mark.usefixtures("far")
@@ -266,13 +266,13 @@ def test_a_message_whose_actor_dies_is_answered_by_another(trouble: RayGrid, tmp
 
 
 @pytest.mark.faults
-def test_a_worker_that_dies_leaves_no_slate(trouble: RayGrid, tmp_path: Path) -> None:
+def test_a_worker_that_dies_leaves_no_buffer(trouble: RayGrid, tmp_path: Path) -> None:
     gc.collect()
     (reply,) = trouble.send_and_receive([ask(trouble, deaths=1, marks=str(tmp_path))])
     assert not reply.has_error()
     trouble.close()
     gc.collect()
-    assert slates() == []
+    assert buffers() == []
 
 
 @pytest.mark.faults
