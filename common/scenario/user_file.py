@@ -45,18 +45,18 @@ def line_in_user_file(error: BaseException) -> str:
     return lines[-1] if lines else ""
 
 
-def execute(name: str, path: Path, text: bytes, before: Mapping[str, ModuleType]) -> None:
+def execute(name: str, path: Path, text: bytes, before: Mapping[str, ModuleType], local: bool) -> None:
     """Load the file `path`, whose content is `text`, as the module `name`.
 
-    `before` are the modules that it can import by the names of their files. Raises InputError with the line at fault.
+    `before` are the modules that it can import by the names of their files; `local` says that the file is at its path,
+    and not only its content here. Raises InputError with the line at fault.
     """
     try:
         tree = ast.parse(text, str(path))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         raise InputError(f"{path}{f':{line}' if line else ''}: {getattr(error, 'msg', error)}") from None
-    if path.is_absolute():
-        # Another machine has no files beside it.
+    if local:
         _check_imports(tree, path, before)
 
     def import_before(module: str, *arguments: Any, **options: Any) -> Any:

@@ -208,14 +208,15 @@ def _load(use: Use, locate: Any, before: Mapping[str, ModuleType]) -> tuple[str,
     """The SHA-256 and the module of a file or an installed module."""
     if not use.is_file:
         return _load_installed(use)
-    text, path = _TEXTS.get(use.sha256 or ""), Path(use.source)
+    text, path, local = _TEXTS.get(use.sha256 or ""), Path(use.source), False
     if text is None:
         found: Path = locate(use)
         try:
             text = found.read_bytes()
         except OSError as error:
             raise InputError(f"{found}: cannot be read ({error.strerror})") from None
-        path = found if found.name == use.name else path
+        local = found.name == use.name
+        path = found if local else path
     sha256 = _sha256(text)
     _check_sha256(use, sha256)
     _TEXTS[sha256] = text
@@ -223,7 +224,7 @@ def _load(use: Use, locate: Any, before: Mapping[str, ModuleType]) -> tuple[str,
     identity = _sha256(text + "".join(module.__name__ for module in before.values()).encode())
     name = f"{PREFIX}{re.sub(r'[^A-Za-z0-9_]', '_', path.stem)}_{identity[:16]}"
     if name not in sys.modules:
-        execute(name, path, text, before)
+        execute(name, path, text, before, local)
     return sha256, sys.modules[name]
 
 
