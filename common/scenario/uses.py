@@ -11,7 +11,7 @@ import hashlib
 import re
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -102,9 +102,9 @@ def read_uses(entries: Any, folder: Path) -> LoadedUses:
 def find_uses(wanted: Iterable[Use]) -> LoadedUses:
     """Load what a server names: from what this process has read, the app's folder, the cache or installed modules.
 
-    Raises InputError where something is missing here, or is not the server's.
+    Raises InputError where something is missing here, is not the server's, or is named without a SHA-256.
     """
-    return _load_all(tuple(wanted), _here)
+    return _load_all(_exactly(wanted), _here)
 
 
 def sha256_here(use: Use) -> str:
@@ -137,7 +137,7 @@ def kept_in(uses: Iterable[Use], folder: Path) -> tuple[Use, ...]:
 
 def find_beside(wanted: Iterable[Use], folder: Path) -> LoadedUses:
     """Load what a file in `folder` names, from what this process has read or the folder `uses` beside that file."""
-    return _load_all(tuple(wanted), lambda use: folder / "uses" / use.name)
+    return _load_all(_exactly(wanted), lambda use: folder / "uses" / use.name)
 
 
 def imported(module: str, uses: Sequence[Use], key: str) -> ModuleType:
@@ -149,6 +149,15 @@ def imported(module: str, uses: Sequence[Use], key: str) -> ModuleType:
         return import_module(module)
     except ImportError as error:
         raise InputError(f"{module}: {error}; a file is named in uses, as {module}.py", key) from None
+
+
+def _exactly(wanted: Iterable[Use]) -> tuple[Use, ...]:
+    """What others name. Raises InputError for a name alone: only content that is known to be meant is loaded."""
+    named = tuple(wanted)
+    for use in named:
+        if use.sha256 is None:
+            raise InputError(f"{use.name}: expected its SHA-256 beside it")
+    return named
 
 
 def uses_of(*parts: Part) -> tuple[Use, ...]:
@@ -185,7 +194,7 @@ def _here(use: Use) -> Path:
     return cached if not own.exists() and cached.exists() else own
 
 
-def _load_all(wanted: Sequence[Use], locate: Any) -> LoadedUses:
+def _load_all(wanted: Sequence[Use], locate: Callable[[Use], Path]) -> LoadedUses:
     uses: list[Use] = []
     modules: dict[str, ModuleType] = {}
     with _LOCK:
@@ -204,13 +213,13 @@ def _load_all(wanted: Sequence[Use], locate: Any) -> LoadedUses:
     return LoadedUses(tuple(uses), modules)
 
 
-def _load(use: Use, locate: Any, before: Mapping[str, ModuleType]) -> tuple[str, ModuleType]:
+def _load(use: Use, locate: Callable[[Use], Path], before: Mapping[str, ModuleType]) -> tuple[str, ModuleType]:
     """The SHA-256 and the module of a file or an installed module."""
     if not use.is_file:
         return _load_installed(use)
     text, path, local = _TEXTS.get(use.sha256 or ""), Path(use.source), False
     if text is None:
-        found: Path = locate(use)
+        found = locate(use)
         try:
             text = found.read_bytes()
         except OSError as error:
@@ -239,14 +248,19 @@ def _load_installed(use: Use) -> tuple[str, ModuleType]:
 
 
 def _installed(module: str) -> Path:
-    """The file of an installed module. Raises InputError where there is none."""
-    try:
-        spec = find_spec(module)
-    except (ImportError, ValueError) as error:
-        raise InputError(f"{module}: cannot be imported ({error})") from None
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+    """The file of an installed module, found without importing anything. Raises InputError where there is none."""
+    top, *inside = module.split(".")
+    spec = find_spec(top)
+    origins = [] if spec is None or spec.origin is None else [Path(spec.origin)]
+    for folder in (spec.submodule_search_locations or ()) if spec is not None and inside else ():
+        within = Path(folder).joinpath(*inside)
+        origins = [within.with_name(f"{within.name}.py"), within / "__init__.py"]
+        if any(origin.is_file() for origin in origins):
+            break
+    found = next((origin for origin in origins if origin.is_file()), None)
+    if found is None or (inside and spec is not None and not spec.submodule_search_locations):
         raise InputError(f"no module {module} is installed; the name of a file ends in .py")
-    return Path(spec.origin)
+    return found
 
 
 def _check_sha256(use: Use, found: str) -> None:

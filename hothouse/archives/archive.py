@@ -15,7 +15,7 @@ from typing import Any
 
 from common.archives import FORMAT, MANIFEST, MODEL, RECORDS, REQUIRED, check_contents, digest, read_archive
 from common.errors import InputError
-from common.models.predictor import Predictor, to_bytes
+from common.models.predictor import Predictor, read_model, to_bytes
 from common.run_files import is_taken
 from hothouse.archives.card import model_card
 from hothouse.report.page import write_page
@@ -103,12 +103,20 @@ def _check(run: RunFolder, archive: Path, folder: Path) -> None:
         if used := RunRecords(run.folder, folder).scenario.get("uses"):
             raise ValueError(f"its scenario uses {used}, and an import runs no code of others")
         page = write_page(run_page(RunRecords(run.folder, folder)), run.folder / "report.html")
-        parts = [run.scenario, run.stored_model, run.summary["versions"], page]
+        parts = [run.scenario, _model_without_code(run.folder / MODEL), run.summary["versions"], page]
         if run.metrics.empty or not all(parts):
             raise ValueError("it has no rounds")
     except (InputError, MemoryError, *NO_RUN) as error:
         told = str(error).replace(f"{run.folder}/", "").replace(f"{run.folder}: ", "")
         raise InputError(f"{archive}: it does not contain a Hothouse run ({told})") from None
+
+
+def _model_without_code(path: Path) -> Predictor:
+    """The model in a file of somebody else's: one that names files or modules to be loaded is refused."""
+    try:
+        return read_model(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _environment(run: RunFolder) -> dict[str, Any]:

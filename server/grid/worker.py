@@ -47,7 +47,7 @@ class Response(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Given back in an Answer's place where a question cannot be read."""
+    """Given back in a Response's place where a request cannot be read."""
 
     reason: str
 
@@ -94,7 +94,7 @@ class ClientWorker:
     def answer(
         self, place: BufferPlace | None, asked: Packet | BufferedPacket, *records: Packet | BufferedPacket
     ) -> Packet | BufferedPacket | None:
-        """An Answer to a Question, on the buffer at `place` if there is one; None where buffers cannot be had here.
+        """A Response to a Request, on the buffer at `place` if there is one; None where buffers cannot be had here.
 
         `records` are the message's shared records, to be put back into it.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import re
@@ -302,30 +303,40 @@ class TestTravelling:
         for name in ("../../outside.py", str(folder / "outside.py")):
             assert uses_module.sha256_here(wanted.model_copy(update={"source": name, "sha256": "0" * 64})) == ""
 
-    def test_an_archive_holds_no_code_and_an_import_loads_none(self, run: hothouse.Run, folder: Path) -> None:
+    def test_an_archive_holds_no_code(self, run: hothouse.Run) -> None:
         assert "archives hold no code" in command("export", "run").stderr
+
+    @pytest.mark.parametrize("place", ["scenario.yaml", "model.safetensors"])
+    def test_an_import_loads_nothing_that_an_archive_names(
+        self, place: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An archive as somebody would make it by hand: whole, and with the name of a module that is installed."""
         hothouse.run(DIGITS, engine="local", out="plain")
         (folder / "evil.py").write_text("from pathlib import Path\nPath('touched').touch()\n")
-        # An archive as somebody would make it by hand: whole, and with a scenario that names a file.
-        made = command("export", "plain", "--out", "plain.hothouse")
-        assert made.returncode == 0
+        monkeypatch.syspath_prepend(folder)
+        used = [{"source": "evil", "sha256": hashlib.sha256((folder / "evil.py").read_bytes()).hexdigest()}]
+        assert command("export", "plain", "--out", "plain.hothouse").returncode == 0
         with zipfile.ZipFile("plain.hothouse") as archive:
             contents = {name: archive.read(name) for name in archive.namelist()}
-        contents["scenario.yaml"] = f"uses: ['{folder}/evil.py']\n".encode() + contents["scenario.yaml"]
+        if place == "scenario.yaml":
+            contents[place] = f"uses: {json.dumps(used)}\n".encode() + contents[place]
+        else:
+            contents[place] = naming(contents[place], used)
         manifest = json.loads(contents[MANIFEST])
-        manifest["files"]["scenario.yaml"] = {
-            "bytes": len(contents["scenario.yaml"]),
-            "blake2b": digest(contents["scenario.yaml"]),
-        }
+        manifest["files"][place] = {"bytes": len(contents[place]), "blake2b": digest(contents[place])}
         contents[MANIFEST] = json.dumps(manifest).encode()
         with zipfile.ZipFile("evil.hothouse", "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in contents.items():
                 archive.writestr(name, content)
         told = command("import", "evil.hothouse", "--out", "imported")
         assert told.returncode == 2
-        assert "an import runs no code of others" in told.stderr
+        assert "runs no code of others" in told.stderr or "it uses evil, which is not loaded from here" in told.stderr
         assert not (folder / "touched").exists()
         assert not (folder / "imported").exists()
+
+    def test_a_name_without_its_sum_is_not_loaded_for_others(self) -> None:
+        with pytest.raises(InputError, match="json: expected its SHA-256 beside it"):
+            uses_module.find_uses([uses_module.Use(source="json")])
 
     def test_reports_and_comparisons_run_no_code(self, run: hothouse.Run, folder: Path) -> None:
         (run.folder / "uses" / "drag.py").write_text("raise SystemExit(3)")
@@ -416,6 +427,17 @@ class TestTestPart:
         (folder / "empty.py").write_text("x = 1\n")
         done = command("test-part", "empty.py")
         assert (done.returncode, "declares no part" in done.stderr) == (2, True)
+
+
+def naming(model: bytes, used: list[dict[str, str]]) -> bytes:
+    """A model's file with what it uses in its header."""
+    length = int.from_bytes(model[:8], "little")
+    header = json.loads(model[8 : 8 + length])
+    about = json.loads(header["__metadata__"]["hothouse"]) | {"uses": used}
+    header["__metadata__"]["hothouse"] = json.dumps(about)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + model[8 + length :]
 
 
 STARTERS = {path.stem: path.read_text() for path in (REPOSITORY / "hothouse" / "starters").glob("*.txt")}
