@@ -30,7 +30,7 @@ app = ClientApp()
 
 @app.query("hosting")
 def hosting(message: Message, context: Context) -> Message:
-    """Which clients this host has, how many rows each, and what the rows are."""
+    """Which clients this host has, how many examples each, and what the examples are."""
     prepared = data_of(message, context)
     prepared.check()
     clients = hosted(prepared, context)
@@ -127,7 +127,7 @@ def restore(message: Message, context: Context) -> Message:
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
-    """Measure the message's models on its clients' own rows."""
+    """Measure the message's models on its clients' own examples."""
     order, store = EvaluateOrder.read(message.content), _own_states(message, context)
     if store is not None:
         order = replace(order, state=store.read(*_versions(message)))

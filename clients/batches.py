@@ -1,4 +1,4 @@
-"""Which rows each client of a stack sees in each step: keyed shuffles, cut into batches."""
+"""Which examples each client of a stack sees in each step: keyed shuffles, cut into batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from common.data.prepared import Indices
 from common.scenario.training import Training
 
 _CHUNK = 1 << 20
-"""Row positions planned at once: bounds the memory of long local training."""
+"""Example positions planned at once: bounds the memory of long local training."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Batch:
     step: int
     """0 in a client's first step of the round."""
     active: int
-    rows: Tensor
-    """Positions of the rows in the data, int64 of shape (active, batch size)."""
+    positions: Tensor
+    """Positions of the examples in the data, int64 of shape (active, batch size)."""
     shares: Tensor
-    """Each row's share of its client's mean loss, shape (active, batch size); 0 where a batch is padded."""
+    """Each example's share of its client's mean loss, shape (active, batch size); 0 where a batch is padded."""
 
 
 def steps_of(sizes: Indices, training: Training) -> Indices:
-    """How many steps each client takes in a round, from the rows it has: shape (clients,)."""
+    """How many steps each client takes in a round, from the examples it has: shape (clients,)."""
     if training.steps is not None:
         return np.full(len(sizes), training.steps, dtype=np.int64)
     return steps_per_epoch(sizes, training) * (training.epochs or 1)
@@ -61,14 +61,14 @@ def batches(shards: list[Indices], training: Training, keys: seeds.Streams, dtyp
         client = np.arange(len(shards))[:, None, None]
         places = step[:, :, None] * width + np.arange(width)
         real = places < sizes[:, None, None]
-        # Padding repeats one of the client's own rows with weight 0.
+        # Padding repeats one of the client's own examples with weight 0.
         chosen = order[(epoch - needed.start)[:, :, None], client, np.where(real, places, 0)]
-        rows = torch.from_numpy(table[client, chosen])
+        positions = torch.from_numpy(table[client, chosen])
         shares = torch.from_numpy(real / real.sum(axis=2, keepdims=True).clip(min=1)).to(dtype)
         active = np.searchsorted(-steps, -at, side="left")
         for index in range(len(at)):
             still = int(active[index])
-            yield Batch(int(at[index]), still, rows[:still, index], shares[:still, index])
+            yield Batch(int(at[index]), still, positions[:still, index], shares[:still, index])
 
 
 def steps_per_epoch(sizes: Indices, training: Training) -> Indices:

@@ -26,7 +26,7 @@ _MOST_TEXT = 1 << 28
 _MOST_VALUES, _MOST_LINES = 4_000_000, 400_000
 """How many values and lines all JSON files may hold together: those of 100,000 rounds."""
 _MOST_INFLATION = 20
-"""Weights hardly shrink: a model that unpacks to so many times its size and more than `_FREE` is no trained one."""
+"""Weights hardly shrink: a model that unpacks to this many times its size and more than `_FREE` is no trained one."""
 _FREE = 1 << 26
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -110,7 +110,7 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, promised: dict[st
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     with archive.open(entry) as file:
-        # One byte more than promised tells a file that goes on.
+        # One byte more than promised tells a longer file.
         return file.read(entry.file_size + 1)
 
 

@@ -1,4 +1,4 @@
-"""What augmentations draw: uniform and normal numbers for many rows at once, or one after the other for a text."""
+"""What augmentations draw: uniform and normal numbers for many examples at once, or one after the other for a text."""
 
 from __future__ import annotations
 

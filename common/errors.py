@@ -1,4 +1,4 @@
-"""The ways a command can fail: the user's input was wrong, the run could not go on, or was ended by the user."""
+"""The ways a command can fail: the user's input was wrong, the run could not continue, or was ended by the user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class InputError(Exception):
 
 
 class RunError(Exception):
-    """The run could not go on (exit status 1). What it had is kept and the message says why it stopped."""
+    """The run could not continue (exit status 1). What it had is kept and the message says why it stopped."""
 
 
 class RunsFailed(RunError):
@@ -25,7 +25,7 @@ class RunsFailed(RunError):
 
 
 class Interrupted(Exception):
-    """The user ended a run or a sweep (exit status 1). The message says how to go on with it."""
+    """The user ended a run or a sweep (exit status 1). The message says how to resume it."""
 
     def __init__(self, folder: Path | None) -> None:
         """`folder` is the run's or the sweep's, where it came so far."""

@@ -1,4 +1,4 @@
-"""Measuring models on rows: one model or a stack of them, in large batches."""
+"""Measuring models on examples: one model or a stack of them, in large batches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from common.data.data_spec import DataSpec
-from common.data.rows import Rows
+from common.data.examples import ExampleReader
 from common.losses import loss_for
 from common.metrics import Examples, Sums, compared_sums, group_sums
 from common.models import DTYPES, Weights, stateless
@@ -31,15 +31,15 @@ class Evaluator:
     def sums(
         self,
         weights: Weights,
-        rows: Rows,
+        examples: ExampleReader,
         positions: NDArray[np.int64],
         sizes: NDArray[np.int64],
         fills: Tensor | None = None,
     ) -> list[Sums]:
-        """Sums over groups of rows, for each model: weights (models, …) → a list of models' sums.
+        """Sums over groups of examples, for each model: weights (models, …) → a list of models' sums.
 
-        `positions` holds the groups' rows one after the other, `sizes` how many each group has. Every model
-        sees all rows, some at a time. `fills` is what takes the place of gaps in each group's rows.
+        `positions` holds the groups' examples one after the other, `sizes` how many each group has. Every model
+        sees all examples, some at a time. `fills` is what takes the place of gaps in each group's examples.
         """
         groups = np.repeat(np.arange(len(sizes)), sizes)
         models, size = len(next(iter(weights.values()))), self._settings.evaluation.batch_size
@@ -48,7 +48,10 @@ class Evaluator:
         seen: list[tuple[Tensor, Tensor]] = []
         for start in range(0, len(positions), size) or [0]:
             chosen, part = torch.from_numpy(positions[start : start + size]), groups[start : start + size]
-            x, y = rows.inputs(chosen, None if fills is None else fills[torch.from_numpy(part)]), rows.targets(chosen)
+            x, y = (
+                examples.inputs(chosen, None if fills is None else fills[torch.from_numpy(part)]),
+                examples.targets(chosen),
+            )
             outputs = self._network.forward_stack(weights, x.expand(models, *x.shape))
             for model, sums in enumerate(results):
                 found = group_sums(self._examples(outputs[model], y), part, len(sizes), task)

@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 class Loss:
     """A loss for outputs and targets of the shapes that a task has."""
 
-    per_row: PerExample
-    """Each row's part of the training objective: label smoothing and the weight of its class are in it."""
+    per_example: PerExample
+    """Each example's part of the training objective: label smoothing and the weight of its class are in it."""
     class_weights: Tensor | None = None
-    """How much rows of each class count, (classes,); None where all count alike."""
+    """How much examples of each class count, (classes,); None where all count alike."""
     plain: PerExample | None = None
-    """The loss without label smoothing and class weights; None where that is `per_row`."""
+    """The loss without label smoothing and class weights; None where that is `per_example`."""
 
     def counts(self, targets: Tensor) -> Tensor | None:
-        """How much each row counts, in the shape of class codes `targets`; None where all count alike."""
+        """How much each example counts, in the shape of class codes `targets`; None where all count alike."""
         return None if self.class_weights is None else self.class_weights[targets]
 
     def terms(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """What is added up over examples to report the loss and the objective, by name: (rows,) each.
+        """What is added up over examples to report the loss and the objective, by name: (examples,) each.
 
         `loss` is the plain loss. Where the training objective is another one there are `objective` and `weight`, how
         much each example counts in its mean.
         """
         if self.plain is None:
-            return {"loss": self.per_row(outputs, targets)}
-        objective, counts = self.per_row(outputs, targets), self.counts(targets)
+            return {"loss": self.per_example(outputs, targets)}
+        objective, counts = self.per_example(outputs, targets), self.counts(targets)
         weight = torch.ones_like(objective) if counts is None else counts
         return {"loss": self.plain(outputs, targets), "objective": objective, "weight": weight}
 
     def mean(self, outputs: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
-        """Each network's mean over its batch, (stack,): shares (stack, rows) add up to 1, padding has 0."""
-        losses = (self.per_row(outputs, targets) * shares).sum(dim=-1)
+        """Each network's mean over its batch, (stack,): shares (stack, examples) add up to 1, padding has 0."""
+        losses = (self.per_example(outputs, targets) * shares).sum(dim=-1)
         counts = self.counts(targets)
         return losses if counts is None else losses / (counts * shares).sum(dim=-1)
 
@@ -78,6 +78,6 @@ def _class_weights(
 
 
 def balanced(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Σ counts / (labels · count), (classes,), as scikit-learn balances; a label without a row is none of them."""
+    """Σ counts / (labels · count), (classes,), as scikit-learn balances; a label without an example is none of them."""
     there = counts > 0
     return np.where(there, counts.sum() / (there.sum() * np.where(there, counts, 1.0)), 1.0)

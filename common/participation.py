@@ -24,10 +24,10 @@ def read_participation(path: Path) -> Rounds:
         raise InputError(f"{path}: expected a schedule that ends in .yaml, .yml or .csv")
     rounds: Rounds = {}
     for where, number, client in readers[path.suffix](path):
-        clients = rounds.setdefault(_whole(where, "round", number, 1), {})
+        clients = rounds.setdefault(_read_whole_number(where, "round", number, 1), {})
         if client is None:
             continue
-        one = _whole(where, "client", client, 0)
+        one = _read_whole_number(where, "client", client, 0)
         if one in clients:
             raise InputError(f"{where}: client {one} stands in round {number} twice, first at {clients[one]}")
         clients[one] = where
@@ -79,7 +79,7 @@ def _read_csv(path: Path) -> list[tuple[str, Any, Any]]:
         raise InputError(f"{path}: expected UTF-8 text") from None
 
 
-def _whole(where: str, what: str, value: Any, least: int) -> int:
+def _read_whole_number(where: str, what: str, value: Any, least: int) -> int:
     text = str(value).strip()
     if isinstance(value, bool) or not text.isascii() or not text.isdecimal() or int(text) < least:
         raise InputError(f"{where}: {what}: expected a whole number of at least {least}, got {value!r}")

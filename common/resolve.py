@@ -21,7 +21,7 @@ def resolve_scenario(scenario: Scenario) -> Scenario:
 
 
 def _with_horizons(scenario: Scenario) -> Scenario:
-    """Schedules over rounds are as long as the run was to be when it began: prolonged, it goes on at their end."""
+    """Schedules over rounds are as long as the run was to be when it began: prolonged, it continues at their end."""
     schedule = tuple(
         spec.model_copy(update={"length": scenario.federation.rounds})
         if spec.by == "round" and getattr(spec, "length", 0) is None

@@ -75,7 +75,7 @@ class PrivacyMechanism:
 
     @classmethod
     def of(cls, scenario: Scenario, clients: int) -> PrivacyMechanism:
-        """The mechanism of a scenario with privacy, for so many clients."""
+        """The mechanism of a scenario with privacy, for this many clients."""
         privacy, selection = scenario.federation.privacy, scenario.federation.selection
         assert privacy is not None
         local, secret = privacy.noise == "local", None
@@ -85,7 +85,7 @@ class PrivacyMechanism:
         return cls(privacy.noise_multiplier, privacy.delta, local, rate, secret)
 
     def rounds(self, releases: int) -> dict[Relation, float]:
-        """ε after so many releases for each relation, quickly: by Rényi differential privacy."""
+        """ε after this many releases for each relation, quickly: by Rényi differential privacy."""
         if not self.noise_multiplier or not releases:
             return {}
         return {
@@ -94,7 +94,7 @@ class PrivacyMechanism:
         }
 
     def statements(self, releases: int) -> list[PrivacyStatement]:
-        """The tightest known ε after so many releases for each relation; takes about a second."""
+        """The tightest known ε after this many releases for each relation; takes about a second."""
         found = []
         for relation, quick in self.rounds(releases).items():
             best = PrivacyStatement(relation, quick, self.delta, "RDP")
@@ -127,7 +127,7 @@ class PrivacyMechanism:
 
 
 def run_statements(scenario: Scenario, clients: int, releases: int) -> list[dict[str, Any]]:
-    """What a run with privacy promises after so many releases, as summary.json holds it; nothing without privacy."""
+    """What a run with privacy promises after this many releases, as summary.json holds it; nothing without privacy."""
     if scenario.federation.privacy is None:
         return []
     return [

@@ -63,12 +63,12 @@ class RunConfig:
 
     @property
     def resume(self) -> bool:
-        """Whether the run in the folder goes on."""
+        """Whether the run in the folder is resumed."""
         return bool(self._config.get("resume", False))
 
     @property
     def allow_changes(self) -> bool:
-        """Whether it goes on whatever changed."""
+        """Whether it is resumed whatever changed."""
         return bool(self._config.get("allow-changes", False))
 
     @property

@@ -68,7 +68,7 @@ class Rounds:
         self._notes, self._events = list(self._resumed.notes), Events(self._pass_on)
         if isinstance(grid, DirectGrid):
             grid.events = self._events
-        federation = self._found(grid, prepared)
+        federation = self._discover(grid, prepared)
         cohort = cohort_size(scenario.federation.clients_per_round, len(federation.clients))
         if cohort > len(federation.clients):
             raise InputError(
@@ -91,7 +91,7 @@ class Rounds:
         self._losses, self._statistics = TrainingLosses(run), RunningStatistics(run, self._network)
         self._client_states = ClientStateSync(run)
         sizes, scorer = federation.training_sizes, ScenarioScorer(run)
-        context = StrategyContext(scenario, federation.clients, sizes, scorer, self._losses, self._drawn)
+        context = StrategyContext(scenario, federation.clients, sizes, scorer, self._losses, self._draw_weights)
         rule, options = scenario.federation.selection, scenario.federation.strategy
         self._selection: SelectionRule = implementation(rule)(rule, context, cohort)
         self._strategy: Strategy = server_strategy(options)(options, context)
@@ -104,13 +104,13 @@ class Rounds:
             scenario, data_spec.task, checkpoints, self._client_states, self._events, self._resumed.history
         )
 
-    def _found(self, grid: Carrier, prepared: Prepared) -> Federation:
+    def _discover(self, grid: Carrier, prepared: Prepared) -> Federation:
         """The clients that are there; what is wrong with some is noted."""
         federation, claims = discover(grid, prepared, self._scenario.uses).within(
             self._scenario.federation.limits.examples
         )
-        for client, rows in claims:
-            reason = f"it claims {rows:,} examples, more than federation.limits.examples"
+        for client, examples in claims:
+            reason = f"it claims {examples:,} examples, more than federation.limits.examples"
             self._notes.append(("refused", {"clients": [client], "reason": reason}))
         if federation.missing:
             reason = "the data has them, but no node does; the run continues without them"
@@ -183,7 +183,7 @@ class Rounds:
         parameters = {name: state.parameters[name] for name, _ in self._network.named_parameters()}
         self._strategy.state = dict(state.strategy)
         self._selection.state = dict(state.selection)
-        self._client_states.restore(state.versions, self._resumed.kept())
+        self._client_states.restore(state.versions, self._resumed.client_states())
         self._events.notice("resumed")
         return replace(state, parameters=parameters)
 
@@ -191,7 +191,7 @@ class Rounds:
         """One round: the global weights become the aggregate of the cohort's."""
         scenario, clock = self._scenario, _Clock()
         self._events.round = number = before.round + 1
-        self._run.exchange.traffic.taken()
+        self._run.exchange.traffic.take()
         with self._watching(self._selection):
             cohort = self._selection.cohort(number, before.parameters | before.buffers)
         self._pass_on(RoundStarted(number, self._run.federation.clients[cohort]))
@@ -224,7 +224,7 @@ class Rounds:
             **traffic(kept, assignment, trained),
             **outcome.metrics,
         }
-        beside = self._run.exchange.traffic.taken()
+        beside = self._run.exchange.traffic.take()
         metrics["bytes_down"] += beside.down
         metrics["bytes_up"] += beside.up
         clock.lap("aggregation")
@@ -288,10 +288,10 @@ class Rounds:
         )
 
     def _evaluation_bytes(self) -> int:
-        taken = self._run.exchange.traffic.taken()
+        taken = self._run.exchange.traffic.take()
         return taken.down + taken.up
 
-    def _drawn(self, number: int) -> NamedArrays:
+    def _draw_weights(self, number: int) -> NamedArrays:
         """Weights drawn as those of round 0 are."""
         network = deepcopy(self._network)
         network.initialize(seeds.torch_generator(self._scenario.seed, "init", number))

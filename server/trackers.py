@@ -1,4 +1,4 @@
-"""All of a run's trackers as one observer; one that fails is let go, and the run goes on."""
+"""All of a run's trackers as one observer; one that fails is let go, and the run continues."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Trackers(Observer):
     def __init__(self, run: TrackedRun, recorder: Observer) -> None:
         """Start every tracker of the run's scenario; `recorder` is told of trackers that fail.
 
-        Raises InputError where one cannot write and the run begins; a run that is resumed goes on without it.
+        Raises InputError where one cannot write and the run begins; a run that is resumed continues without it.
         """
         self._recorder, self._round = recorder, len(run.history)
         self._trackers: list[Tracker] = []

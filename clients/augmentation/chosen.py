@@ -1,4 +1,4 @@
-"""Which rows an augmentation changes, and what each of them draws from."""
+"""Which examples an augmentation changes, and what each of them draws from."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class PlacedAugmentation:
     spec: Any
 
     def chosen(self, keys: seeds.Streams) -> tuple[Indices, seeds.Streams]:
-        """The positions of the rows that are changed, and a stream for each of them."""
+        """The positions of the examples that are changed, and a stream for each of them."""
         own = seeds.fork(keys, self.place)
         hit = np.flatnonzero(seeds.uniforms(own, 1)[:, 0] < self.spec.probability)
         return hit, seeds.fork(own[hit], 0)
 
     def on(self, x: Tensor, keys: seeds.Streams, change: Callable[[Any, Tensor, seeds.Streams], Tensor]) -> Tensor:
-        """`x` (rows, …) with the chosen rows changed; `x` may be changed in place."""
+        """`x` (examples, …) with the chosen examples changed; `x` may be changed in place."""
         hit, own = self.chosen(keys)
         return change_some(x, hit, lambda some: change(self.spec, some, own))
 
 
 def change_some(x: Tensor, hit: Indices, change: Callable[[Tensor], Tensor]) -> Tensor:
-    """`x` with the rows at `hit` changed; `x` may be changed in place."""
+    """`x` with the examples at `hit` changed; `x` may be changed in place."""
     if len(hit) == 0:
         return x
     if len(hit) == len(x):

@@ -28,7 +28,7 @@ _MOST = 0.75
 
 
 class Images:
-    """Turns rows into images, changes them, and turns them back.
+    """Turns examples into images, changes them, and turns them back.
 
     Augmentations that only move pixels and follow one another are composed into one map, and images resampled
     once: nothing is blurred twice, and what leaves the image in between is not lost. Missing pixels stay missing;
@@ -43,7 +43,7 @@ class Images:
         ]
 
     def __call__(self, x: Tensor, keys: seeds.Streams) -> Tensor:
-        """Rows (rows, raw features), which may be changed in place."""
+        """Examples (examples, raw features), which may be changed in place."""
         pixels, gaps = self._pixels(x), torch.empty(0)
         # A sum is NaN where a number is, and quickly told.
         missing = bool(pixels.sum().isnan())
@@ -60,7 +60,7 @@ class Images:
             pixels = _moved(pixels, maps, moves)
             if missing:
                 gaps = _moved(gaps.to(pixels.dtype), maps, moves) >= 0.5
-        return self._rows(pixels.masked_fill(gaps, torch.nan) if missing else pixels)
+        return self._flattened(pixels.masked_fill(gaps, torch.nan) if missing else pixels)
 
     def _changed(self, spec: Any, some: Tensor, own: seeds.Streams) -> Tensor:
         changed: Tensor = spec.change(some, PixelRandom(own, self._white, some.dtype))
@@ -77,14 +77,14 @@ class Images:
         return maps, moved
 
     def _pixels(self, x: Tensor) -> Tensor:
-        """Rows as (rows, channels, height, width)."""
+        """Examples as (examples, channels, height, width)."""
         shape = self._shape
         if shape.channels_last:
             return x.view(len(x), shape.height, shape.width, shape.channels).permute(0, 3, 1, 2)
         return x.view(len(x), shape.channels, shape.height, shape.width)
 
-    def _rows(self, pixels: Tensor) -> Tensor:
-        """Images as rows again."""
+    def _flattened(self, pixels: Tensor) -> Tensor:
+        """Images as flat examples again."""
         return (pixels.permute(0, 2, 3, 1) if self._shape.channels_last else pixels).reshape(len(pixels), -1)
 
 

@@ -1,4 +1,4 @@
-"""A scenario's augmentations, one after the other, on any number of rows at once."""
+"""A scenario's augmentations, one after the other, on any number of examples at once."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from clients.augmentation.chosen import PlacedAugmentation, change_some
 from clients.augmentation.images import Images
 from clients.augmentation.tables import SameClassExamples, TableColumns
 from common import seeds
+from common.data.examples import ExampleChange
 from common.data.images import image_shape
 from common.data.prepared import Indices, Meta, Prepared
-from common.data.rows import RowChange
 from common.draws import TextRandom
 from common.scenario.augmentation import Augmentation, TableAugmentation
 
 
 class Pipeline:
-    """Augmentations that fit the rows they are for, which `common.data.augmentable` checks."""
+    """Augmentations that fit the examples they are for, which `common.data.augmentable` checks."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Pipeline:
         spread: NDArray[np.float64],
         prepared: Prepared | None = None,
     ) -> None:
-        """`spread` has each raw feature's standard deviation, `prepared` the rows, where an augmentation needs them."""
+        """`spread` has the raw features' deviations, `prepared` the examples, where an augmentation needs them."""
         self._texts = meta.text is not None
         self._stages: list[Images | PlacedAugmentation] = []
         self._meta, self._spread, self._prepared = meta, spread, prepared
@@ -54,17 +54,17 @@ class Pipeline:
     def __bool__(self) -> bool:
         return bool(self._stages)
 
-    def change(self, keys: seeds.Streams, positions: Indices | None = None) -> RowChange:
-        """What the pipeline makes of rows, each drawing from its own stream; `positions` are theirs in the data."""
+    def change(self, keys: seeds.Streams, positions: Indices | None = None) -> ExampleChange:
+        """What the pipeline makes of examples, each drawing from its own stream; `positions` are theirs in the data."""
         places = np.zeros(len(keys), np.int64) if positions is None else positions
 
-        def changed(rows: Any) -> Any:
-            return self._changed_texts(rows, keys) if self._texts else self._changed_numbers(rows, keys, places)
+        def changed(examples: Any) -> Any:
+            return self._changed_texts(examples, keys) if self._texts else self._changed_numbers(examples, keys, places)
 
         return changed
 
     def _changed_numbers(self, x: Tensor, keys: seeds.Streams, places: Indices) -> Tensor:
-        """Rows (rows, raw features), which may be changed in place."""
+        """Examples (examples, raw features), which may be changed in place."""
         for stage in self._stages:
             if isinstance(stage, Images):
                 x = stage(x, keys)

@@ -18,20 +18,20 @@ class SameClassExamples:
     def __init__(self, prepared: Prepared) -> None:
         self._x = prepared.x
         owned = [prepared.training_examples(client) for client in prepared.clients.tolist()]
-        rows = np.concatenate(owned)
+        positions = np.concatenate(owned)
         owners = np.repeat(np.arange(len(owned)), [len(own) for own in owned])
-        order = np.lexsort((prepared.y[rows], owners))
-        self._rows = rows[order]
-        changes = np.flatnonzero(np.diff(owners[order]) | np.diff(prepared.y[self._rows])) + 1
-        starts, sizes = np.append(0, changes), np.diff(np.concatenate([[0], changes, [len(rows)]]))
+        order = np.lexsort((prepared.y[positions], owners))
+        self._positions = positions[order]
+        changes = np.flatnonzero(np.diff(owners[order]) | np.diff(prepared.y[self._positions])) + 1
+        starts, sizes = np.append(0, changes), np.diff(np.concatenate([[0], changes, [len(positions)]]))
         self._start = np.zeros(len(prepared.y), np.int64)
         self._size = np.ones(len(prepared.y), np.int64)
-        self._start[self._rows], self._size[self._rows] = np.repeat(starts, sizes), np.repeat(sizes, sizes)
+        self._start[self._positions], self._size[self._positions] = np.repeat(starts, sizes), np.repeat(sizes, sizes)
 
-    def of(self, rows: Indices, u: NDArray[np.float64]) -> Tensor:
-        """A row of the class and client of each row, itself perhaps, drawn by `u` in [0, 1): (rows, raw features)."""
-        places = self._start[rows] + (u * self._size[rows]).astype(np.int64)
-        return torch.from_numpy(self._x[self._rows[places]])
+    def of(self, positions: Indices, u: NDArray[np.float64]) -> Tensor:
+        """For each example one of its class and client, drawn by `u` in [0, 1): (examples, features)."""
+        places = self._start[positions] + (u * self._size[positions]).astype(np.int64)
+        return torch.from_numpy(self._x[self._positions[places]])
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class TableColumns:
 
     @classmethod
     def of(cls, meta: Meta, spread: NDArray[np.float64], same_class: SameClassExamples | None) -> TableColumns:
-        """The columns of prepared rows."""
+        """The columns of prepared examples."""
         width = int(np.prod(meta.row_shape))
         categories = torch.zeros(width, dtype=torch.bool)
         for place, column in enumerate(meta.columns):

@@ -105,11 +105,11 @@ class _Blocks:
         except Exception as error:
             if len(places) == 1:
                 client = int(self.order.blocks.clients[places[0]])
-                self.excluded[client] = self._told(error)
+                self.excluded[client] = self._describe_error(error)
                 return []
         return [one for place in places for one in self._survivors(np.array([place]))]
 
-    def _told(self, error: Exception) -> str:
+    def _describe_error(self, error: Exception) -> str:
         """What went wrong, in a line; the first time it went wrong so, with the traceback below it."""
         where = line_in_user_file(error)
         reason = f"its training raised {type(error).__name__}: {error}".replace("\n", " ") + (

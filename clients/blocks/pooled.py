@@ -1,4 +1,4 @@
-"""Training a block's clients as if they were one: the union of their rows, in cohort order."""
+"""Training a block's clients as if they were one: the union of their examples, in cohort order."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from common.messages import Blocks, TrainOrder, TrainReply
 
 
 class PooledClients(Prepared):
-    """A folder in which the first client of each block has the rows of all."""
+    """A folder in which the first client of each block has the examples of all."""
 
     def __init__(self, prepared: Prepared, blocks: Blocks) -> None:
         super().__init__(prepared.folder)
         self._members = {int(blocks.clients[part.start]): blocks.clients[part] for part in blocks.slices()}
 
     def training_examples(self, client: int) -> Indices:
-        """Positions in `x` of the rows that the pool trains on."""
+        """Positions in `x` of the examples that the pool trains on."""
         return np.concatenate(
             [super(PooledClients, self).training_examples(int(member)) for member in self._members[client]]
         )
@@ -30,7 +30,7 @@ class PooledClients(Prepared):
         return Shards.of([self.training_examples(client) for client in clients.tolist()])
 
     def holdout_examples(self, client: int) -> Indices:
-        """Positions in `x` of the rows that the pool evaluates on."""
+        """Positions in `x` of the examples that the pool evaluates on."""
         return np.concatenate(
             [super(PooledClients, self).holdout_examples(int(member)) for member in self._members[client]]
         )

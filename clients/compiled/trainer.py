@@ -22,9 +22,9 @@ from common.models import Weights
 from common.scenario.training import Training
 
 _NUMBERS = 1 << 24
-"""How many parameters, and numbers in rows made for the call, its clients may have: bounds memory and time."""
+"""How many parameters, and numbers in examples made for the call, its clients may have: bounds memory and time."""
 _KINDS = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
-"""What raw rows may be, in the order of the enumeration in kernel/work.h."""
+"""What raw examples may be, in the order of the enumeration in kernel/work.h."""
 
 
 class CompiledTrainer:
@@ -36,7 +36,7 @@ class CompiledTrainer:
         self._common = network | loss_members(job.settings, job.basis.network, job.basis.loss)
         one_for_all = not len(job.order.starts.places) and not job.basis.kept
         self._shared_start = job.starting_weights(np.zeros(1, np.int64)) if one_for_all else None
-        raw = job.basis.rows.raw()
+        raw = job.basis.examples.raw()
         self._raw = raw if raw is not None and raw.x.dtype in _KINDS and raw.x.flags.c_contiguous else None
 
     def cut(self, blocks: list[slice]) -> Iterator[Indices]:
@@ -49,7 +49,7 @@ class CompiledTrainer:
             if self._basis.pipeline or self._raw is None:
                 known, sizes = self._job.prepared.clients, self._job.prepared.training_sizes
                 at = np.searchsorted(known, self._order.blocks.clients).clip(max=len(known) - 1)
-                numbers += sizes[at] * self._basis.rows.features
+                numbers += sizes[at] * self._basis.examples.features
             calls = np.cumsum(numbers) // _NUMBERS
         yield from np.split(places, np.flatnonzero(np.diff(calls)) + 1)
 
@@ -81,23 +81,27 @@ class CompiledTrainer:
         }
         if shards.sizes.min() < 1:
             raise IndexError("a client has no examples")
-        _within(shards.rows, len(self._job.prepared.x), "rows")
+        _check_bounds(shards.positions, len(self._job.prepared.x), "rows")
         if self._basis.pipeline:
             self._epoch_by_epoch(work, shards, clients, counts)
         else:
-            self._train({**work, **self._rows_of(shards, clients), **self._targets(shards.rows)})
+            self._train({**work, **self._inputs(shards, clients), **self._targets(shards.positions)})
         kept = self._named_state(carried, state, training, counts) if self._job.optimizers_carry_on else {}
         return TrainedClients(torch.from_numpy(trained), losses / counts, shards.sizes, counts, kept)
 
     def _epoch_by_epoch(self, work: Members, shards: Shards, clients: Indices, counts: Indices) -> None:
-        """Do the work on augmented examples, which are made anew for each epoch: each call goes on from the last."""
+        """Do the work on augmented examples, which are made anew for each epoch: each call continues from the last."""
         augment = Augment.of(self._basis.pipeline, self._job.settings.seed, self._order.round, clients)
         assert augment is not None
-        fills, orders, losses = self._basis.rows.fills(clients), work["order_keys"], np.zeros(len(clients))
-        for epoch in epochs(shards, counts, self._job.training, orders, self._basis.rows, fills, augment):
-            rows = {"x": epoch.inputs, "kind": _KINDS.index(epoch.inputs.dtype), "rows": np.arange(len(epoch.rows))}
+        fills, orders, losses = self._basis.examples.fills(clients), work["order_keys"], np.zeros(len(clients))
+        for epoch in epochs(shards, counts, self._job.training, orders, self._basis.examples, fills, augment):
+            inputs = {
+                "x": epoch.inputs,
+                "kind": _KINDS.index(epoch.inputs.dtype),
+                "rows": np.arange(len(epoch.positions)),
+            }
             span = {"starts": epoch.starts, "first": epoch.first, "steps": epoch.end, "losses": losses}
-            self._train({**work, **rows, **span, **self._targets(epoch.rows), "order_keys": None})
+            self._train({**work, **inputs, **span, **self._targets(epoch.positions), "order_keys": None})
             work["losses"] += np.where(epoch.end > epoch.first, losses, 0)
             work |= {"start": work["trained"], "start_stride": self._job.layout.size}
 
@@ -114,19 +118,19 @@ class CompiledTrainer:
         return {"rates": table, "rate_steps": steps}
 
     def _targets(self, positions: Indices) -> Members:
-        """The targets of rows. Raises IndexError for labels that do not exist."""
+        """The targets of examples. Raises IndexError for labels that do not exist."""
         targets, classes = (
-            self._basis.rows.targets(torch.from_numpy(positions)).numpy(),
+            self._basis.examples.targets(torch.from_numpy(positions)).numpy(),
             self._basis.network.output.classes,
         )
         if not classes:
             return {"targets": targets}
-        _within(targets, classes, "labels")
+        _check_bounds(targets, classes, "labels")
         return {"labels": targets}
 
-    def _rows_of(self, shards: Shards, clients: Indices) -> Members:
+    def _inputs(self, shards: Shards, clients: Indices) -> Members:
         """Where the clients' examples are."""
-        starts, raw, fills = shards.starts(), self._raw, self._basis.rows.fills(clients)
+        starts, raw, fills = shards.starts(), self._raw, self._basis.examples.fills(clients)
         if raw is not None:
             fill = raw.fill
             if fill is not None and fills is not None:
@@ -134,18 +138,18 @@ class CompiledTrainer:
             named = {"fill": fill, "shift": raw.shift, "scale": raw.scale}
             members: Members = {name: None if part is None else part.numpy() for name, part in named.items()}
             members["fill_stride"] = raw.x.shape[1] if fill is not None and fill.dim() > 1 else 0
-            return members | {"starts": starts, "x": raw.x, "kind": _KINDS.index(raw.x.dtype), "rows": shards.rows}
-        rows = torch.from_numpy(shards.rows)
-        parts = [rows] if fills is None else torch.split(rows, shards.sizes.tolist())
+            return members | {"starts": starts, "x": raw.x, "kind": _KINDS.index(raw.x.dtype), "rows": shards.positions}
+        positions = torch.from_numpy(shards.positions)
+        parts = [positions] if fills is None else torch.split(positions, shards.sizes.tolist())
         seen = [
-            self._basis.rows.inputs(part[None], None if fills is None else fills[index : index + 1])[0]
+            self._basis.examples.inputs(part[None], None if fills is None else fills[index : index + 1])[0]
             for index, part in enumerate(parts)
         ]
         x = torch.cat(seen).contiguous().numpy()
         return {"starts": starts, "x": x, "kind": _KINDS.index(x.dtype), "rows": np.arange(len(x))}
 
     def _draws(self, clients: Indices, sizes: Indices, counts: Indices) -> Members:
-        """Keys for the orders of rows and for dropout."""
+        """Keys for the orders of examples and for dropout."""
         seed, number = self._job.settings.seed, self._order.round
         members: Members = {"order_keys": seeds.streams(seed, "batches", number, clients)}
         epochs = -(-counts // steps_per_epoch(sizes, self._job.training))
@@ -186,6 +190,6 @@ class CompiledTrainer:
         return named
 
 
-def _within(positions: NDArray[np.int64], count: int, what: str) -> None:
+def _check_bounds(positions: NDArray[np.int64], count: int, what: str) -> None:
     if len(positions) and not 0 <= positions.min() <= positions.max() < count:
         raise IndexError(f"{what} beyond the {count} that there are")

@@ -1,4 +1,4 @@
-"""Measuring models on clients' own rows: those of the message, and each client's own."""
+"""Measuring models on clients' own examples: those of the message, and each client's own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from clients.measuring.fit import training_losses
 from common.arrays import tensors
+from common.data.examples import open_examples
 from common.data.prepared import Indices, Prepared
-from common.data.rows import open_rows
 from common.evaluation import Evaluator
 from common.extend.client import client_algorithm
 from common.messages import EvaluateOrder
@@ -19,15 +19,15 @@ from common.settings import read_settings
 
 
 def scores(prepared: Prepared, order: EvaluateOrder) -> list[Sums]:
-    """For each model of the message, sums over the rows that it names of each of its clients.
+    """For each model of the message, sums over the examples that it names of each of its clients.
 
     Of a personal evaluation: for the global model, and then for each client's own.
     """
     scoring = _Scoring(prepared, order)
-    # Block by block: how a matrix product rounds depends on the rows that are multiplied together, and which
+    # Block by block: how a matrix product rounds depends on the examples that are multiplied together, and which
     # blocks travel in one message must change no bit.
     found = [scoring.block(part) for part in order.blocks.slices()]
-    return [_joined([models[index] for models in found]) for index in range(len(found[0]))]
+    return [_concatenate([models[index] for models in found]) for index in range(len(found[0]))]
 
 
 class _Scoring:
@@ -37,7 +37,7 @@ class _Scoring:
         self._prepared, self._order = prepared, order
         settings = read_settings(order.settings)
         self._evaluator = Evaluator(settings, order.data_spec)
-        self._rows = open_rows(prepared, order.data_spec, self._evaluator.dtype)
+        self._examples = open_examples(prepared, order.data_spec, self._evaluator.dtype)
         self._models, self._kept = tensors(order.parameters), tensors(order.state)
         self._algorithm = client_algorithm(settings.strategy)
 
@@ -51,7 +51,7 @@ class _Scoring:
             self._on_own(self._own_model(place), clients[index : index + 1])[0]
             for index, place in enumerate(range(part.start, part.stop))
         ]
-        return [*self._on_own(the_global, clients), _joined(own)]
+        return [*self._on_own(the_global, clients), _concatenate(own)]
 
     def _own_model(self, place: int) -> Weights:
         """The model of the client at `place` of the message: (1, *shape)."""
@@ -61,19 +61,21 @@ class _Scoring:
 
         def losses() -> NDArray[np.float64]:
             client = int(self._order.blocks.clients[place])
-            return training_losses(self._evaluator, self._prepared, self._rows, self._models, client)
+            return training_losses(self._evaluator, self._prepared, self._examples, self._models, client)
 
         return self._algorithm.own_model(self._models, own, losses)
 
     def _on_own(self, models: Weights, clients: Indices) -> list[Sums]:
-        rows = {"holdout": self._prepared.holdout_examples, "training": self._prepared.training_examples}[
-            self._order.rows
+        examples = {"holdout": self._prepared.holdout_examples, "training": self._prepared.training_examples}[
+            self._order.split
         ]
-        shards = [rows(int(client)) for client in clients]
+        shards = [examples(int(client)) for client in clients]
         sizes = np.array([len(shard) for shard in shards], dtype=np.int64)
-        return self._evaluator.sums(models, self._rows, np.concatenate(shards), sizes, self._rows.fills(clients))
+        return self._evaluator.sums(
+            models, self._examples, np.concatenate(shards), sizes, self._examples.fills(clients)
+        )
 
 
-def _joined(parts: list[Sums]) -> Sums:
+def _concatenate(parts: list[Sums]) -> Sums:
     """The sums of several groups of clients, one after the other."""
     return {name: np.concatenate([sums[name] for sums in parts]) for name in parts[0]}

@@ -24,7 +24,7 @@ def block_labels(prepared: Prepared, blocks: Blocks) -> list[Counter[str]]:
     names = [str(label) for label in prepared.meta.labels]
     found = []
     for part in blocks.slices():
-        counts = np.bincount(prepared.y[_rows(prepared, blocks.clients[part])], minlength=len(names))
+        counts = np.bincount(prepared.y[_positions(prepared, blocks.clients[part])], minlength=len(names))
         found.append(Counter({name: int(count) for name, count in zip(names, counts, strict=True) if count}))
     return found
 
@@ -36,7 +36,9 @@ def block_terms(prepared: Prepared, blocks: Blocks) -> list[Counter[str]]:
         raise ValueError("the examples here are no texts")
     texts = prepared.texts
     return [
-        document_frequencies((texts[row] for row in _rows(prepared, blocks.clients[part]).tolist()), form.rule)
+        document_frequencies(
+            (texts[position] for position in _positions(prepared, blocks.clients[part]).tolist()), form.rule
+        )
         for part in blocks.slices()
     ]
 
@@ -45,16 +47,16 @@ def digit_counts(
     prepared: Prepared, blocks: Blocks, columns: Indices, prefixes: NDArray[np.uint64], known: int
 ) -> NDArray[np.int64]:
     """Over all the blocks' training examples, what `common.data.median.counts` gives for these raw features."""
-    return counts(prepared.x[_rows(prepared, blocks.clients)][:, columns].astype(np.float64), prefixes, known)
+    return counts(prepared.x[_positions(prepared, blocks.clients)][:, columns].astype(np.float64), prefixes, known)
 
 
 def _moments(prepared: Prepared, clients: Indices) -> Moments:
-    rows = _rows(prepared, clients)
-    columns = prepared.x[rows].astype(np.float64)
+    positions = _positions(prepared, clients)
+    columns = prepared.x[positions].astype(np.float64)
     if prepared.meta.targets:
-        columns = np.concatenate([columns, prepared.y[rows]], axis=1)
+        columns = np.concatenate([columns, prepared.y[positions]], axis=1)
     return Moments.of(columns)
 
 
-def _rows(prepared: Prepared, clients: Indices) -> Indices:
+def _positions(prepared: Prepared, clients: Indices) -> Indices:
     return np.concatenate([prepared.training_examples(int(client)) for client in clients])

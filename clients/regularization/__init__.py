@@ -1,1 +1,1 @@
-"""What keeps networks from fitting their rows too well."""
+"""What keeps networks from fitting their examples too well."""

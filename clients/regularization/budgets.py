@@ -60,7 +60,7 @@ def project_l1(parts: list[Tensor], budget: Tensor, start: Tensor) -> Tensor:
         better = torch.where(above > 0, theta + over / above.clamp(min=1), 0.0).clamp(min=0)
         # From the first step on θ only rises, but for how sums round.
         going &= (above != count) & ((better > theta) | (count < 0))
-        # A client that is done stays as it is while others go on: nobody's numbers depend on its neighbours'.
+        # A client that is done stays as it is while others continue: nobody's numbers depend on its neighbours'.
         theta, count = torch.where(going, better, theta), above
     for part, piece in zip(parts, rest.split_with_sizes([part.shape[1] for part in parts], dim=1), strict=True):
         part.sign_().mul_(piece)

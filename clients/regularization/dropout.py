@@ -14,8 +14,8 @@ class Noise:
     """Draws the masks of a stack, step by step.
 
     A row of n units is drawn from ⌈n/4⌉ values of the client's stream for the layer and step: each of 64 bits
-    gives four numbers of 16 bits, the lowest first, and what lies below p·2¹⁶ is dropped. The rows of a batch, or
-    of a weight matrix, are drawn one after the other, each from a new value. For units layer 0 are the inputs. So
+    gives four numbers of 16 bits, the lowest first, and what lies below p·2¹⁶ is dropped. The rows of a batch or of
+    a weight matrix are drawn one after the other, each from a new value. For units layer 0 are the inputs. So
     every client's masks are its own, whoever it is stacked with.
     """
 
@@ -28,12 +28,12 @@ class Noise:
         self.shares = torch.empty(0)
 
     def begin(self, step: int, shares: Tensor) -> Noise:
-        """Go on to a step: `shares` (active, rows)."""
+        """Go on to a step: `shares` (active, examples)."""
         self._step, self.shares = step, shares
         return self
 
     def dropped(self, layer: int, x: Tensor) -> Tensor:
-        """Units (active, rows, units) with some dropped and the others scaled up; layer −1 are the inputs."""
+        """Units (active, examples, units) with some dropped and the others scaled up; layer −1 are the inputs."""
         rate = self._rates[layer + 1] if layer + 1 < len(self._rates) else 0.0
         if not rate:
             return x

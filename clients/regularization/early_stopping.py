@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from common.data.examples import ExampleReader
 from common.data.prepared import Indices
-from common.data.rows import Rows
 from common.losses import Loss
 from common.models import MLP, Weights
 from common.scenario.regularization import EarlyStopping as Spec
@@ -22,27 +22,27 @@ class EarlyStopping:
         spec: Spec,
         network: MLP,
         loss: Loss,
-        rows: Rows,
+        examples: ExampleReader,
         holdout: list[Indices],
         fills: Tensor | None,
         per_epoch: Indices,
     ) -> None:
         """`holdout` are each client's held-out examples, `per_epoch` the steps of its epochs, (stack,)."""
-        self._spec, self._network, self._loss, self._rows, self._fills = spec, network, loss, rows, fills
+        self._spec, self._network, self._loss, self._examples, self._fills = spec, network, loss, examples, fills
         self._holdout, self._per_epoch = holdout, per_epoch
         self._best = np.full(len(holdout), np.inf)
         self._bad = np.zeros(len(holdout), dtype=np.int64)
         self._kept: Weights = {}
         self.steps = np.zeros(len(holdout), dtype=np.int64)
         """How many steps led to the weights that each client keeps."""
-        self._watched = np.array([len(rows) > 0 for rows in holdout])
+        self._watched = np.array([len(positions) > 0 for positions in holdout])
         self._stopped = np.zeros(len(holdout), dtype=np.int64)
 
-    def going(self, active: int) -> Tensor:
+    def still_training(self, active: int) -> Tensor:
         """Which of the first `active` clients have not stopped, bool (active,)."""
         return torch.from_numpy(self._stopped[:active] == 0)
 
-    def taken(self, counts: Indices) -> Indices:
+    def steps_taken(self, counts: Indices) -> Indices:
         """How many steps each client took before it stopped, of the `counts` it had before it: (stack,)."""
         return np.where(self._stopped > 0, self._stopped, counts)
 
@@ -79,9 +79,9 @@ class EarlyStopping:
                     self._stopped[client] = steps
 
     def _holdout_loss(self, client: int, carried: Weights) -> float:
-        rows = torch.from_numpy(self._holdout[client]).unsqueeze(0)
+        positions = torch.from_numpy(self._holdout[client]).unsqueeze(0)
         fill = None if self._fills is None else self._fills[client : client + 1]
         own = {name: tensor[client : client + 1] for name, tensor in carried.items()}
-        outputs = self._network.forward_stack(own, self._rows.inputs(rows, fill))
-        shares = torch.full(rows.shape, 1 / rows.shape[1], dtype=outputs.dtype)
-        return float(self._loss.mean(outputs, self._rows.targets(rows), shares))
+        outputs = self._network.forward_stack(own, self._examples.inputs(positions, fill))
+        shares = torch.full(positions.shape, 1 / positions.shape[1], dtype=outputs.dtype)
+        return float(self._loss.mean(outputs, self._examples.targets(positions), shares))

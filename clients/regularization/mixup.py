@@ -19,7 +19,7 @@ class Mixup:
         self._keys = seeds.streams(seed, "mixup", round_number, clients)
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """λ of Beta(α, α) for each client, (active,), and each row's partner in its batch, (active, rows)."""
+        """λ of Beta(α, α) for each client, (active,), and each example's partner in its batch, (active, examples)."""
         from scipy.special import betaincinv
 
         keys = seeds.fork(self._keys[: batch.active], batch.step)
@@ -27,7 +27,7 @@ class Mixup:
         share = betaincinv(self._alpha, self._alpha, seeds.uniforms(keys, 1)[:, 0])
         real = (batch.shares > 0).sum(dim=1).numpy()
         order = seeds.shuffles(seeds.fork(keys, 0), real.astype(np.int64))
-        # Every batch is as wide as the widest; padding stands behind a client's own rows and stays there.
+        # Every batch is as wide as the widest; padding stands behind a client's own examples and stays there.
         padding = np.arange(order.shape[1], batch.shares.shape[1])
         partners = np.concatenate([order, np.broadcast_to(padding, (len(order), len(padding)))], axis=1)
         return torch.from_numpy(share).to(batch.shares.dtype), torch.from_numpy(partners)

@@ -41,12 +41,12 @@ def objective_gradients(stack: Stack, batches: Iterable[Batch], training: Traini
     """
     totals = {name: torch.zeros_like(tensor) for name, tensor in stack.parameters.items()}
     weight = next(iter(totals.values())).new_zeros(len(next(iter(totals.values()))))
-    for batch, x in inputs_of(batches, stack.rows, stack.fills, None):
+    for batch, x in inputs_of(batches, stack.examples, stack.fills, None):
         active = batch.active
         leaves = {name: tensor[:active].detach().requires_grad_() for name, tensor in stack.parameters.items()}
         others = {name: tensor[:active] for name, tensor in stack.fixed.items()}
         statistics = {name: tensor[:active].clone() for name, tensor in stack.buffers.items()}
-        targets = stack.rows.targets(batch.rows)
+        targets = stack.examples.targets(batch.positions)
         outputs = stack.network.forward_stack(leaves | others | statistics, x, _NoDropout(batch.shares))
         losses = stack.loss.mean(outputs, targets, batch.shares)
         gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))

@@ -1,4 +1,4 @@
-"""What the networks of a stack see, step after step: rows gathered, augmented where wanted, and transformed."""
+"""What the networks of a stack see, step after step: examples gathered, augmented where wanted, and transformed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 from clients.augmentation import Pipeline
 from clients.batches import Batch
 from common import seeds
+from common.data.examples import ExampleReader
 from common.data.prepared import Indices
-from common.data.rows import Rows
 
 _CHUNK_NUMBERS = 1 << 19
 """How many numbers are augmented at once: enough to make calls worth their while, few enough for a core's cache."""
@@ -21,7 +21,7 @@ _CHUNK_NUMBERS = 1 << 19
 
 @dataclass(frozen=True)
 class Augment:
-    """How the rows of a stack are augmented: by the same pipeline, each client with its own draws."""
+    """How the examples of a stack are augmented: by the same pipeline, each client with its own draws."""
 
     pipeline: Pipeline
     keys: seeds.Streams
@@ -36,7 +36,7 @@ class Augment:
 
 
 def inputs_of(
-    steps: Iterable[Batch], rows: Rows, fills: Tensor | None, augment: Augment | None
+    steps: Iterable[Batch], examples: ExampleReader, fills: Tensor | None, augment: Augment | None
 ) -> Iterator[tuple[Batch, Tensor]]:
     """Each step with its inputs, (active, batch size, features).
 
@@ -44,38 +44,43 @@ def inputs_of(
     """
     if augment is None:
         for batch in steps:
-            yield batch, rows.inputs(batch.rows, None if fills is None else fills[: batch.active])
+            yield batch, examples.inputs(batch.positions, None if fills is None else fills[: batch.active])
         return
-    for chunk, inputs in chunks(steps, rows, fills, augment):
-        sizes = [batch.rows.numel() for batch in chunk]
+    for chunk, inputs in chunks(steps, examples, fills, augment):
+        sizes = [batch.positions.numel() for batch in chunk]
         for batch, part in zip(chunk, inputs.split_with_sizes(sizes), strict=True):
-            yield batch, part.view(*batch.rows.shape, -1)
+            yield batch, part.view(*batch.positions.shape, -1)
 
 
 def chunks(
-    steps: Iterable[Batch], rows: Rows, fills: Tensor | None, augment: Augment
+    steps: Iterable[Batch], examples: ExampleReader, fills: Tensor | None, augment: Augment
 ) -> Iterator[tuple[list[Batch], Tensor]]:
-    """Several steps at once, and their augmented inputs one after the other: (rows of all steps, features).
+    """Several steps at once, and their augmented inputs one after the other: (examples of all steps, features).
 
-    A row's draws depend on its client's stream, the number of the step and its place in the batch, and on
+    An example's draws depend on its client's stream, the number of the step and its place in the batch, and on
     nothing else: not on who else is in the stack, and not on how steps are taken together.
     """
-    for chunk in _taken_together(steps, _CHUNK_NUMBERS // rows.features):
-        positions = torch.cat([batch.rows.reshape(-1) for batch in chunk])
+    for chunk in _chunked(steps, _CHUNK_NUMBERS // examples.features):
+        positions = torch.cat([batch.positions.reshape(-1) for batch in chunk])
         own = None
         if fills is not None:
-            clients = [torch.arange(batch.active).repeat_interleave(batch.rows.shape[1]) for batch in chunk]
+            clients = [torch.arange(batch.active).repeat_interleave(batch.positions.shape[1]) for batch in chunk]
             own = fills[torch.cat(clients)]
-        yield chunk, rows.inputs(positions, own, augment.pipeline.change(_keys(augment.keys, chunk), positions.numpy()))
+        yield (
+            chunk,
+            examples.inputs(positions, own, augment.pipeline.change(_keys(augment.keys, chunk), positions.numpy())),
+        )
 
 
-def augmented(rows: Rows, positions: Indices, fills: Tensor | None, pipeline: Pipeline, keys: seeds.Streams) -> Tensor:
-    """The augmented inputs of rows, each with its own stream and, where clients fill gaps, fills: (rows, features)."""
-    places, each = torch.from_numpy(positions), max(1, _CHUNK_NUMBERS // rows.features)
+def augmented(
+    examples: ExampleReader, positions: Indices, fills: Tensor | None, pipeline: Pipeline, keys: seeds.Streams
+) -> Tensor:
+    """Augmented inputs, (examples, features); each example has its own stream and, where clients fill gaps, fills."""
+    places, each = torch.from_numpy(positions), max(1, _CHUNK_NUMBERS // examples.features)
     found: Tensor | None = None
     for first in range(0, len(positions), each):
         piece = slice(first, first + each)
-        inputs = rows.inputs(
+        inputs = examples.inputs(
             places[piece], None if fills is None else fills[piece], pipeline.change(keys[piece], positions[piece])
         )
         if found is None:
@@ -85,26 +90,26 @@ def augmented(rows: Rows, positions: Indices, fills: Tensor | None, pipeline: Pi
     return found
 
 
-def row_keys(keys: seeds.Streams, first: int, steps: int, width: int) -> seeds.Streams:
-    """A stream for each row of each client's batches from step `first` on: (clients, steps, width)."""
+def example_keys(keys: seeds.Streams, first: int, steps: int, width: int) -> seeds.Streams:
+    """A stream for each example of each client's batches from step `first` on: (clients, steps, width)."""
     return seeds.numbered(seeds.numbered(keys, first, steps), 0, width)
 
 
 def _keys(keys: seeds.Streams, chunk: list[Batch]) -> seeds.Streams:
-    """The streams of a chunk's rows, in its order."""
-    each = row_keys(keys, chunk[0].step, len(chunk), chunk[0].rows.shape[1])
+    """The streams of a chunk's examples, in its order."""
+    each = example_keys(keys, chunk[0].step, len(chunk), chunk[0].positions.shape[1])
     return np.concatenate([each[: batch.active, at].reshape(-1) for at, batch in enumerate(chunk)])
 
 
-def _taken_together(steps: Iterable[Batch], most: int) -> Iterator[list[Batch]]:
-    """Steps in lists of at most so many rows, at least one step in each."""
+def _chunked(steps: Iterable[Batch], most: int) -> Iterator[list[Batch]]:
+    """Steps in lists of at most this many examples, at least one step in each."""
     chunk: list[Batch] = []
-    rows = 0
+    examples = 0
     for batch in steps:
-        if chunk and rows + batch.rows.numel() > most:
+        if chunk and examples + batch.positions.numel() > most:
             yield chunk
-            chunk, rows = [], 0
+            chunk, examples = [], 0
         chunk.append(batch)
-        rows += batch.rows.numel()
+        examples += batch.positions.numel()
     if chunk:
         yield chunk

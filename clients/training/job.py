@@ -91,7 +91,7 @@ class TrainJob:
         return flat
 
     def own(self, flat: Tensor) -> Weights:
-        """What clients go on with of their weights (clients, numbers), as it is kept: (clients, *shape)."""
+        """What clients continue with of their weights (clients, numbers), as it is kept: (clients, *shape)."""
         views = self.layout.views(flat)
         return as_kept({name: views[name] for name in self.basis.kept})
 

@@ -36,7 +36,7 @@ class StackTraining:
     counts: Indices
     """How many steps each client takes, (stack,)."""
     warm_up: Callable[[int], StackTraining]
-    """A course of so many epochs that comes before this one, with draws of its own."""
+    """A course of this many epochs that comes before this one, with draws of its own."""
 
     def train_by(self, loop: ClientLoop, stack: Stack, keys: Sequence[int]) -> tuple[NDArray[np.float64], Indices]:
         """Train each client by a loop of its own; `keys` set the global generators, one for each client."""
@@ -55,11 +55,11 @@ class StackTraining:
 
     def _batches_of(self, stack: Stack, place: int) -> Iterator[tuple[Tensor, Tensor]]:
         """A client's batches: inputs and targets, without padding."""
-        for batch, x in inputs_of(self.batches(), stack.rows, stack.fills, stack.augment):
+        for batch, x in inputs_of(self.batches(), stack.examples, stack.fills, stack.augment):
             if place >= batch.active:
                 return
             real = batch.shares[place] > 0
-            yield x[place][real], stack.rows.targets(batch.rows[place][real])
+            yield x[place][real], stack.examples.targets(batch.positions[place][real])
 
     def train(self, stack: Stack) -> tuple[NDArray[np.float64], Indices]:
         """Train a stack in place: each client's mean batch loss, and the steps behind its weights, (stack,)."""
@@ -67,4 +67,4 @@ class StackTraining:
         if stack.stopping is None:
             return losses / self.counts, self.counts
         steps = stack.stopping.end(stack.carried, self.counts)
-        return losses / stack.stopping.taken(self.counts), steps
+        return losses / stack.stopping.steps_taken(self.counts), steps

@@ -112,7 +112,7 @@ class TorchTrainer:
         return [seeds.key(self._job.settings.seed, "loop", self._order.round, client) for client in clients]
 
     def _course(self, places: Indices, shards: list[Indices], training: Training, seed: int) -> StackTraining:
-        """The course of the clients at `places`, in descending order of their steps and rows."""
+        """The course of the clients at `places`, in descending order of their steps and examples."""
         sizes = np.array([len(shard) for shard in shards], dtype=np.int64)
         clients = self._order.blocks.clients[places]
         keys = seeds.streams(seed, "batches", self._order.round, clients)
@@ -149,7 +149,7 @@ class TorchTrainer:
             evaluator = Evaluator(self._job.settings, self._order.data_spec)
             clients = self._order.blocks.clients[places].tolist()
             return np.stack(
-                [training_losses(evaluator, self._job.prepared, self._basis.rows, models, one) for one in clients]
+                [training_losses(evaluator, self._job.prepared, self._basis.examples, models, one) for one in clients]
             )
 
         own = self._job.training_of(places)
@@ -183,13 +183,19 @@ class TorchTrainer:
         known = self._basis.parameters
         parameters = {name: weights[name] for name in known if name in moving}
         own = self._job.training_of(places)
-        fills, names = self._basis.rows.fills(clients), list(parameters)
+        fills, names = self._basis.examples.fills(clients), list(parameters)
         stopping = None
         if training.early_stopping is not None:
             holdout = [self._job.prepared.holdout_examples(int(client)) for client in clients]
             epochs = steps_per_epoch(sizes, training)
             stopping = EarlyStopping(
-                training.early_stopping, self._basis.network, self._basis.loss, self._basis.rows, holdout, fills, epochs
+                training.early_stopping,
+                self._basis.network,
+                self._basis.loss,
+                self._basis.examples,
+                holdout,
+                fills,
+                epochs,
             )
         return Stack(
             network=self._basis.network,
@@ -197,7 +203,7 @@ class TorchTrainer:
             fixed={name: weights[name] for name in known if name not in moving},
             # Copies: PyTorch would take a change in `flat` during a forward pass for one of the parameters.
             buffers={name: weights[name].clone() for name in self._basis.buffers},
-            rows=self._basis.rows,
+            examples=self._basis.examples,
             fills=fills,
             loss=self._basis.loss,
             optimizer=own.optimizer,

@@ -14,7 +14,7 @@ from clients.regularization.early_stopping import EarlyStopping
 from clients.regularization.mixup import Mixup
 from clients.training.inputs import Augment, inputs_of
 from clients.training.schedules import LearningRates
-from common.data.rows import Rows
+from common.data.examples import ExampleReader
 from common.extend.client import LossTerm, StepHook
 from common.losses import Loss
 from common.models import MLP, Weights
@@ -32,7 +32,7 @@ class Stack:
     """Their running statistics, likewise."""
     fixed: Weights
     """Weights that have a part in forward passes and are not trained, likewise."""
-    rows: Rows
+    examples: ExampleReader
     fills: Tensor | None
     """What takes the place of gaps in each client's examples, (stack, raw features), where that is its own."""
     loss: Loss
@@ -73,7 +73,7 @@ def train_stack(stack: Stack, steps: Iterable[Batch]) -> Tensor:
     active, leaves, weights = 0, {}, {}
     if stack.stopping is not None:
         stack.stopping.begin(stack.carried)
-    for batch, x in inputs_of(steps, stack.rows, stack.fills, stack.augment):
+    for batch, x in inputs_of(steps, stack.examples, stack.fills, stack.augment):
         if batch.active != active:
             # The leaves share the stack's memory: the optimizer's steps move the weights themselves.
             active = batch.active
@@ -85,7 +85,9 @@ def train_stack(stack: Stack, steps: Iterable[Batch]) -> Tensor:
             gradients = list(torch.autograd.grad((each if term is None else each + term).sum(), moving))
             with torch.no_grad():
                 if repeat == 0:
-                    losses[:active] += each if stack.stopping is None else each.where(stack.stopping.going(active), 0)
+                    losses[:active] += (
+                        each if stack.stopping is None else each.where(stack.stopping.still_training(active), 0)
+                    )
                 for change in stack.before:
                     change(active, moving, gradients, rate)
                 stack.optimizer.step(stack.optimizer_state, active, leaves, gradients, rate)
@@ -93,14 +95,18 @@ def train_stack(stack: Stack, steps: Iterable[Batch]) -> Tensor:
                     change(active, moving, gradients, rate)
         if stack.stopping is not None:
             stack.stopping.after(batch.step, active, stack.carried)
-            if not stack.stopping.going(active).any():
+            if not stack.stopping.still_training(active).any():
                 break
     return losses
 
 
 def _losses(stack: Stack, weights: Weights, batch: Batch, x: Tensor) -> tuple[Tensor, Tensor | None]:
     """Each client's mean loss on its batch, whose inputs are `x`, and the algorithm's term: (active,) both."""
-    y, step, network = stack.rows.targets(batch.rows), stack.noise.begin(batch.step, batch.shares), stack.network
+    y, step, network = (
+        stack.examples.targets(batch.positions),
+        stack.noise.begin(batch.step, batch.shares),
+        stack.network,
+    )
     share = None
     if stack.mixup is not None:
         share, partners = stack.mixup(batch)

@@ -1,4 +1,4 @@
-"""What all messages of a run have in common on a host: the network, its rows, its loss, opened once."""
+"""What all messages of a run have in common on a host: the network, its examples, its loss, opened once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 
 from clients.augmentation import Pipeline
 from common.data.data_spec import DataSpec
+from common.data.examples import ExampleReader, open_examples
 from common.data.prepared import Prepared
-from common.data.rows import Rows, open_rows
 from common.losses import Loss, loss_for
 from common.models import DTYPES, MLP, Layout, stateless
 from common.settings import ClientSettings, read_settings
@@ -31,16 +31,16 @@ class TrainingContext:
     personal: tuple[str, ...]
     """The names of the arrays that clients keep to themselves."""
     kept: tuple[str, ...]
-    """The names of those that they go on with in the next round: these, or all."""
+    """The names of those that they continue with in the next round: these, or all."""
     dtype: torch.dtype
-    rows: Rows
+    examples: ExampleReader
     pipeline: Pipeline
     loss: Loss
 
 
 @lru_cache(maxsize=8)
 def training_context(prepared: Prepared, data_spec: DataSpec, settings: str) -> TrainingContext:
-    """The basis of orders with these settings, in JSON. Raises RunError where the host's rows do not fit."""
+    """The basis of orders with these settings, in JSON. Raises RunError where the host's examples do not fit."""
     read = read_settings(settings)
     network, dtype = stateless(read.model, data_spec), DTYPES[read.model.dtype]
     layout = Layout.of(network)
@@ -54,7 +54,7 @@ def training_context(prepared: Prepared, data_spec: DataSpec, settings: str) -> 
         personal=personal,
         kept=tuple(layout.shapes) if read.strategy.keeps_networks else personal,
         dtype=dtype,
-        rows=open_rows(prepared, data_spec, dtype),
+        examples=open_examples(prepared, data_spec, dtype),
         pipeline=Pipeline(read.training.augmentation, prepared.meta, data_spec.spread, prepared),
         loss=loss_for(read.training.loss, network.output, data_spec, dtype),
     )

@@ -18,7 +18,7 @@ from common.scenario.augmentation import (
 
 def check_augmentation(augmentation: Sequence[Augmentation], meta: Meta) -> None:
     """Raises InputError naming the first augmentation that is not for such rows."""
-    what, fitting = _fitting(meta)
+    what, fitting = _augmentations_for(meta)
     names = [name for name, part in AUGMENTATIONS.parts.items() if issubclass(part, fitting)]
     for place, spec in enumerate(augmentation):
         where = f"training.augmentation.{place}.kind"
@@ -51,7 +51,7 @@ def augmentation_hints(augmentation: Sequence[Augmentation], meta: Meta) -> list
     ]
 
 
-def _fitting(meta: Meta) -> tuple[str, tuple[type, ...]]:
+def _augmentations_for(meta: Meta) -> tuple[str, tuple[type, ...]]:
     if meta.text is not None:
         return "texts", (TextAugmentation,)
     if image_shape(meta.row_shape) is not None:

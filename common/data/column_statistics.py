@@ -9,15 +9,15 @@ from common.data.prepared import Indices, Prepared
 
 
 def label_counts(prepared: Prepared, clients: Indices | None = None) -> Indices:
-    """How many rows of each label these clients have (all of them if left out): (clients, labels).
+    """How many examples of each label these clients have (all of them if left out): (clients, labels).
 
     Training and held-out examples count together.
     """
     chosen = prepared.clients if clients is None else clients
     counts = np.zeros((len(chosen), len(prepared.meta.labels)), dtype=np.int64)
     for place, client in enumerate(chosen.tolist()):
-        for rows in (prepared.training_examples(client), prepared.holdout_examples(client)):
-            counts[place] += np.bincount(prepared.y[rows], minlength=counts.shape[1])
+        for examples in (prepared.training_examples(client), prepared.holdout_examples(client)):
+            counts[place] += np.bincount(prepared.y[examples], minlength=counts.shape[1])
     return counts
 
 
@@ -25,9 +25,9 @@ def target_percentiles(prepared: Prepared, clients: Indices) -> NDArray[np.float
     """The 5th, 25th, 50th, 75th and 95th percentile of the first target in each client's examples: (clients, 5)."""
     found = np.full((len(clients), 5), np.nan)
     for place, client in enumerate(clients.tolist()):
-        rows = np.concatenate([prepared.training_examples(client), prepared.holdout_examples(client)])
-        if len(rows):
-            found[place] = np.percentile(prepared.y[rows, 0], [5, 25, 50, 75, 95])
+        examples = np.concatenate([prepared.training_examples(client), prepared.holdout_examples(client)])
+        if len(examples):
+            found[place] = np.percentile(prepared.y[examples, 0], [5, 25, 50, 75, 95])
     return found
 
 

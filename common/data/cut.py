@@ -56,7 +56,7 @@ def _write(folder: Path, prepared: Prepared, clients: Indices, with_tests: bool)
     tests = [np.asarray(rows if with_tests else rows[:0]) for rows in (prepared.test, prepared.validation)]
     own = [np.concatenate([prepared.training_examples(c), prepared.holdout_examples(c)]) for c in clients.tolist()]
     shards, held = Shards.of(own), prepared.holdout_sizes[np.isin(prepared.clients, clients)]
-    rows, places = _renumbered([shards.rows, *tests])
+    rows, places = _renumbered([shards.positions, *tests])
     names = [name if client in clients else "" for client, name in enumerate(prepared.meta.clients)]
     meta = replace(prepared.meta, rows_folder=".", key=prepared.key, everyone=len(prepared.clients))
     meta = replace(meta, clients=names if len(clients) else [])

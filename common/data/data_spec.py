@@ -1,4 +1,4 @@
-"""What a federation agrees on before round 1, from sums and never from rows: labels, categories, scaling, words."""
+"""What a federation agrees on before round 1, from sums and never from examples: labels, categories, scaling, words."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Vocabulary:
 
 @dataclass(frozen=True, eq=False)
 class DataSpec:
-    """How raw rows become what the network sees, the same for every client and the server."""
+    """How raw examples become what the network sees, the same for every client and the server."""
 
     task: Task
     row_shape: tuple[int, ...]
@@ -76,7 +76,7 @@ class DataSpec:
     target_scale: Numbers
     """Divides what remains, shape (targets,)."""
     vocabulary: Vocabulary | None = None
-    """How texts become numbers; None where rows are numbers already."""
+    """How texts become numbers; None where examples are numbers already."""
     spread: Numbers = field(default_factory=lambda: np.empty(0))
     """The standard deviation of a raw feature, 0 for a constant one; empty where no augmentation goes by it."""
     label_counts: Numbers = field(default_factory=lambda: np.empty(0))
@@ -84,7 +84,7 @@ class DataSpec:
 
     @property
     def features(self) -> int:
-        """Numbers that the network sees of a row: its input width."""
+        """Numbers that the network sees of an example: its input width."""
         if self.vocabulary is not None:
             return self.vocabulary.width
         extra = sum(len(column.categories) - 1 for column in self.columns if column.categories is not None)

@@ -28,7 +28,7 @@ def encode(labels: NDArray[Any], where: str = "labels", key: str = "") -> tuple[
     if kind == "S":
         labels = np.array([_text(label, f"{where}: row {row}", key) for row, label in enumerate(labels.tolist())])
     elif kind == "f":
-        labels = _whole(labels, where, key)
+        labels = _whole_numbers(labels, where, key)
     elif kind not in "iubUO" or (kind == "O" and {type(label) for label in labels} not in ({int}, {str})):
         raise InputError(f"{where}: expected whole numbers or texts as labels, found {labels.dtype}", key)
     names, codes = np.unique(labels, return_inverse=True)
@@ -74,7 +74,7 @@ def _text(label: bytes, where: str, key: str) -> str:
         raise InputError(f"{where}: {label!r} is no UTF-8 text", key) from None
 
 
-def _whole(labels: NDArray[Any], where: str, key: str) -> NDArray[np.object_]:
+def _whole_numbers(labels: NDArray[Any], where: str, key: str) -> NDArray[np.object_]:
     odd = np.flatnonzero(~np.isfinite(labels) | (labels != np.round(labels)))
     if len(odd):
         found = labels[odd[0]]

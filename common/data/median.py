@@ -51,7 +51,7 @@ def medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class MedianSearch:
-    """The search for the two middle numbers of columns with so many numbers each."""
+    """The search for the two middle numbers of columns with this many numbers each."""
 
     def __init__(self, numbers: NDArray[np.int64]) -> None:
         """`numbers` has shape (columns,), each at least 1."""

@@ -72,11 +72,11 @@ def faults(x: NDArray[Any]) -> tuple[tuple[int, int] | None, Gap | None]:
 def _check(x: NDArray[Any], table: Table, name: str) -> Gap | None:
     odd, gap = faults(x)
     if odd is not None:
-        raise InputError(f"{table.place(name, *odd)}: {_told(float(x.reshape(len(x), -1)[odd]))}", "data.source")
+        raise InputError(f"{table.place(name, *odd)}: {_why_refused(float(x.reshape(len(x), -1)[odd]))}", "data.source")
     return gap
 
 
-def _told(number: float) -> str:
+def _why_refused(number: float) -> str:
     if np.isinf(number):
         return "the number is infinite; a missing value is NaN"
     return f"{number:g} is too large to compute with (at most {LARGEST:g}); choose a larger unit"

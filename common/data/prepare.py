@@ -125,7 +125,7 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
     training, test, validation = _split(table, data, seed)
     cut: Cut = implementation(data.partition)
     shards = cut(data.partition, table, training, seeds.key(seed, "partition") % 2**32)
-    unused = len(training) - len(shards.rows)
+    unused = len(training) - len(shards.positions)
     hints = list(table.hints)
     if unused:
         why = getattr(data.partition, "leaves_over", "")
@@ -192,17 +192,17 @@ def _split(table: Table, data: Data, seed: int) -> tuple[Indices, Indices, Indic
 def _hold_out(shards: Shards, fraction: float, seed: int) -> tuple[Shards, Indices]:
     """Each client's examples, those it trains on first, both parts ascending; and how many it holds out.
 
-    Which are held out is drawn; at least one row is trained on.
+    Which are held out is drawn; at least one example is trained on.
     """
     held = np.minimum(np.rint(shards.sizes * fraction).astype(np.int64), shards.sizes - 1)
     owners, starts = shards.owners(), shards.starts()
     if held.any():
-        drawn = seeds.generator(seed, "holdout").permutation(len(shards.rows))
+        drawn = seeds.generator(seed, "holdout").permutation(len(shards.positions))
         order = np.lexsort((drawn, owners))
-        rows = shards.rows[order]
+        rows = shards.positions[order]
         kept_back = np.arange(len(rows)) >= (starts[1:] - held)[owners]
     else:
-        rows, kept_back = shards.rows, np.zeros(len(shards.rows), dtype=bool)
+        rows, kept_back = shards.positions, np.zeros(len(shards.positions), dtype=bool)
         if _ascending(rows, starts):
             return shards, held
     return Shards(rows[np.lexsort((rows, kept_back, owners))], shards.sizes), held
@@ -216,12 +216,12 @@ def _ascending(rows: Indices, starts: Indices) -> bool:
 
 
 def _skew(folder: Path, rows: Path, table: Table, shards: Shards, data: Data, seed: int) -> NDArray[Any]:
-    """Write rows of the run's own, changed client by client; test and validation examples stay as they are."""
+    """Write examples of the run's own, changed client by client; test and validation examples stay as they are."""
     x, y, starts = np.array(table.x), np.array(table.y), shards.starts()
     for number, skew in enumerate(data.skew):
         change: SkewRule = implementation(skew)
         for client in range(len(shards.sizes)):
-            mine = shards.rows[starts[client] : starts[client + 1]]
+            mine = shards.positions[starts[client] : starts[client + 1]]
             owned = ClientExamples(client, len(shards.sizes), seed, x[mine], y[mine], table)
             draw = seeds.generator(seed, "skew", number, client)
             x[mine], y[mine] = change(skew, owned, draw)

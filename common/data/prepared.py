@@ -1,4 +1,4 @@
-"""Prepared data: rows in memory-mapped files, and who trains, holds out or tests which of them.
+"""Prepared data: examples in memory-mapped files, and who trains, holds out or tests which of them.
 
 A folder of prepared data is all that a process needs. One process writes it (`common.data.prepare`), every
 process on the machine maps the same pages of it. A node of a deployment has a folder of its own that holds
@@ -50,7 +50,7 @@ class TextForm:
 
 @dataclass(frozen=True)
 class Meta:
-    """What the rows are, and how they are to become what the network sees."""
+    """What the examples are, and how they are to become what the network sees."""
 
     task: Task
     labels: list[Label]
@@ -61,7 +61,7 @@ class Meta:
     columns: list[Column]
     """What the features are; empty where they have no names."""
     scaling: Scaling
-    """How rows are scaled when they are gathered: by agreed statistics, by 1/255, or not."""
+    """How examples are scaled when they are gathered: by agreed statistics, by 1/255, or not."""
     filling: Filling
     """What takes missing values' places: the column's mean or median; nothing where there is none missing."""
     own_fill: bool
@@ -69,7 +69,7 @@ class Meta:
     indicators: bool
     """Whether columns with missing values get a further feature that says where."""
     text: TextForm | None
-    """How texts become numbers; None where rows are numbers already."""
+    """How texts become numbers; None where examples are numbers already."""
     rows_folder: str
     """The folder with x.npy and y.npy (and texts), relative to this one."""
     clients: list[str]
@@ -77,13 +77,13 @@ class Meta:
     hints: list[str]
     """What the user should know of how the data was read."""
     white: float | None = None
-    """What stands for white where rows are images and 0 is black; None for other rows."""
+    """What stands for white where examples are images and 0 is black; None for other examples."""
     key: str = ""
     """The key of the prepared data that this is a part of; empty where it is the whole."""
     everyone: int = 0
     """How many clients the whole has that this is a part of; 0 where it is the whole."""
     content: str = ""
-    """A hash of what the source read, whoever trains on which rows of it; empty where rows are made from the seed."""
+    """A hash of what the source read, whoever trains on which part; empty where examples are made from the seed."""
 
     def to_json(self) -> str:
         """This as JSON."""
@@ -101,11 +101,12 @@ class Meta:
 
 @dataclass(frozen=True)
 class Shards:
-    """Rows of several clients, one client after the other."""
+    """Examples of several clients, one client after the other."""
 
-    rows: Indices
+    positions: Indices
+    """Positions in `x`."""
     sizes: Indices
-    """How many rows each client has, shape (clients,)."""
+    """How many examples each client has, shape (clients,)."""
 
     @classmethod
     def of(cls, parts: list[Indices]) -> Shards:
@@ -114,11 +115,11 @@ class Shards:
         return cls(np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64), sizes)
 
     def starts(self) -> Indices:
-        """Where each client's examples begin in `rows`, and where the last ends: shape (clients + 1,)."""
+        """Where each client's examples begin in `positions`, and where the last ends: shape (clients + 1,)."""
         return np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
 
     def owners(self) -> Indices:
-        """The position of each row's client, shape (rows,)."""
+        """Each example's client, as a place in `sizes`: shape (examples,)."""
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
 
@@ -134,7 +135,7 @@ class Prepared:
         self.y: NDArray[Any] = mapped(self.rows_folder / "y.npy")
         """Label codes, int64 of shape (rows,), or targets, float64 of shape (rows, targets)."""
         self.clients: Indices = mapped(self.folder / "clients.npy")
-        """The ids of the clients whose rows are here, ascending."""
+        """The ids of the clients whose examples are here, ascending."""
         self.test: Indices = mapped(self.folder / "test.npy")
         self.validation: Indices = mapped(self.folder / "validation.npy")
         self._shards: Indices = mapped(self.folder / "shards.npy")
@@ -143,7 +144,7 @@ class Prepared:
 
     @property
     def texts(self) -> Texts:
-        """The rows' texts, where they are texts."""
+        """The examples' texts, where they are texts."""
         return Texts(self.rows_folder)
 
     @property
@@ -158,12 +159,12 @@ class Prepared:
 
     @property
     def training_sizes(self) -> Indices:
-        """Rows that each client of `clients` trains on, shape (clients,)."""
+        """Examples that each client of `clients` trains on, shape (clients,)."""
         return self._splits - self._starts[:-1]
 
     @property
     def holdout_sizes(self) -> Indices:
-        """Rows that each client of `clients` holds out, shape (clients,)."""
+        """Examples that each client of `clients` holds out, shape (clients,)."""
         return self._starts[1:] - self._splits
 
     def check(self) -> None:
@@ -175,7 +176,7 @@ class Prepared:
             )
 
     def training_examples(self, client: int) -> Indices:
-        """Positions in `x` of the rows that a client trains on."""
+        """Positions in `x` of the examples that a client trains on."""
         at = self.position(client)
         return self._shards[self._starts[at] : self._splits[at]]
 
@@ -189,12 +190,12 @@ class Prepared:
         return Shards(np.asarray(self._shards[places]), np.asarray(sizes))
 
     def holdout_examples(self, client: int) -> Indices:
-        """Positions in `x` of the rows that a client evaluates on."""
+        """Positions in `x` of the examples that a client evaluates on."""
         at = self.position(client)
         return self._shards[self._splits[at] : self._starts[at + 1]]
 
     def position(self, client: int) -> int:
-        """Where a client stands in `clients`; raises KeyError for one whose rows are not here."""
+        """Where a client stands in `clients`; raises KeyError for one whose examples are not here."""
         at = int(np.searchsorted(self.clients, client))
         if at == len(self.clients) or self.clients[at] != client:
             raise KeyError(f"client {client} is not among the {len(self.clients)} clients in {self.folder}")
@@ -204,14 +205,14 @@ class Prepared:
 def write_shards(
     folder: Path, meta: Meta, clients: Indices, shards: Shards, held: Indices, test: Indices, validation: Indices
 ) -> None:
-    """Write everything but the rows themselves into `folder`.
+    """Write everything but the examples themselves into `folder`.
 
     Each client's examples in `shards` are those it trains on, then the `held[client]` ones it holds out.
     """
     starts = shards.starts()
     arrays = {
         "clients": clients,
-        "shards": shards.rows,
+        "shards": shards.positions,
         "starts": starts,
         "splits": starts[1:] - held,
         "test": test,

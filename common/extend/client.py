@@ -81,7 +81,7 @@ class LocalTraining(Protocol):
         """Train a stack in place: each client's mean batch loss, and the steps behind its weights, (stack,)."""
 
     def warm_up(self, epochs: int) -> LocalTraining:
-        """Training of so many epochs that comes before this one, with draws of its own."""
+        """Training of this many epochs that comes before this one, with draws of its own."""
 
 
 class SummedStepSize(Protocol):

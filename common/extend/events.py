@@ -76,7 +76,7 @@ class RoundReport:
     holders: Indices
     """The ids of the clients that were measured on their held-out examples; none where the round was not."""
     holdout: dict[str, NDArray[np.float64]]
-    """The global model's metrics on each holder's rows, each of shape (holders,)."""
+    """The global model's metrics on each holder's examples, each of shape (holders,)."""
     personal: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     """Those of each holder's own model, where clients come to models of their own."""
     leaderboard: Leaderboard | None = None
@@ -116,4 +116,4 @@ class Observer:
         """A round is over and saved; `metrics` is its line in metrics.jsonl."""
 
     def on_end(self, model: Predictor) -> None:
-        """The last round is over; `model` is the final global model, taking raw rows."""
+        """The last round is over; `model` is the final global model, taking raw examples."""

@@ -30,28 +30,28 @@ class Leaderboard:
          "clients": [4, 9, 1], "scores": [0.93, 0.91, null], "parents": [9, 9, -1], "shares": [1.0, 0.0, 0.0],
          "adopts": [4, 4, 4], "settings": {"optimizer.lr": [0.1, 0.2, 0.1]}, "reported": null}
 
-    best first, at most 1,000 rungs. In a client's place −2 is the champion: the last round's global model.
+    best first, at most 1,000 networks. In a client's place −2 is the champion: the last round's global model.
     """
 
     metric: str
     """What they were judged by, such as validation_accuracy."""
     more_is_better: bool
     clients: Indices
-    """The ids of the clients whose networks competed, (rungs,)."""
+    """The ids of the clients whose networks competed, (networks,)."""
     scores: NDArray[np.float64]
-    """What each scored, NaN for one that could not be judged: it ranks last. (rungs,)"""
+    """What each scored, NaN for one that could not be judged: it ranks last. (networks,)"""
     parents: Indices
     """The client whose weights, as they were when it last competed before, each network started this round from;
-    −1 where it started from the untrained model or from the given weights. (rungs,)"""
+    −1 where it started from the untrained model or from the given weights. (networks,)"""
     shares: NDArray[np.float64]
     """How much of each network is in the weights that are spread: 1 for a sole winner, the weights of a mean, the
-    share of the layers. (rungs,)"""
+    share of the layers. (networks,)"""
 
     adopts: Indices
-    """The client whose weights each network goes on with: its own id, the winner's, of a mean the one with the largest
-    share. (rungs,)"""
+    """The client whose weights each network takes over: its own id, the winner's, or the one with the largest share of
+    a mean. (networks,)"""
     settings: NamedArrays = field(default_factory=dict)
-    """The settings that were each network's own, (rungs,)."""
+    """Each network's own settings, (networks,)."""
     reported: int | None = None
     """The client whose network is the global model, as it scores better than what is spread; else that is."""
 

@@ -102,7 +102,7 @@ class Instructions:
 
 @dataclass(frozen=True)
 class Adoption:
-    """Clients that go on with weights which are not what they trained: what they kept does not go with them."""
+    """Clients that continue with weights which are not what they trained: what they kept does not go with them."""
 
     adopters: Indices
     """Their positions."""
@@ -182,7 +182,7 @@ class Strategy(metaclass=_Made):
         return weights
 
     def initial_weights(self) -> InitialWeights:
-        """The weights that clients, by their positions, go on with in place of what they are sent or have kept."""
+        """The weights that clients, by their positions, continue with in place of what they are sent or have kept."""
         return InitialWeights()
 
     def candidates(self) -> NamedArrays:

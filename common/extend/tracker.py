@@ -35,7 +35,7 @@ class TrackedRun:
 
 
 class Tracker(Observer):
-    """Writes a run's rounds somewhere else. A resumed run goes on there, each round once.
+    """Writes a run's rounds somewhere else. A resumed run continues there, each round once.
 
     Making one raises InputError where it cannot write. What goes wrong later costs the tracker, not the run.
     """

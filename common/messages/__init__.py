@@ -2,7 +2,7 @@
 
 | message | the server sends | a host replies |
 |---|---|---|
-| query.hosting | nothing | which clients it hosts, their rows, what their data is |
+| query.hosting | nothing | which clients it hosts, their examples, what their data is |
 | query.moments | clients in blocks | for each block the sums that scaling needs |
 | query.digits | columns, digits known, clients in blocks | how many of all their numbers go on with which digit |
 | query.labels | clients in blocks | for each block how many training examples each label has |

@@ -1,4 +1,4 @@
-"""Evaluation: models on clients' own rows, and the sums that come back."""
+"""Evaluation: models on clients' own examples, and the sums that come back."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from common.metrics import Sums
 
 EVALUATE = "evaluate"
 
-Which = Literal["holdout", "training"]
-"""Which of its rows a client measures models on."""
+Split = Literal["holdout", "training"]
+"""Split of its examples a client measures models on."""
 
 
 def evaluate_records(
-    settings: str, data_spec: DataSpec, parameters: NamedArrays, personal: bool = False, rows: Which = "holdout"
+    settings: str, data_spec: DataSpec, parameters: NamedArrays, personal: bool = False, split: Split = "holdout"
 ) -> dict[str, ArrayRecord | ConfigRecord]:
     """The records that all evaluate messages of a round have in common; `parameters` are (models, *shape).
 
@@ -33,7 +33,7 @@ def evaluate_records(
     """
     numbers, words = write_data_spec(data_spec)
     return {
-        "config": ConfigRecord({"settings": settings, "personal": personal, "rows": rows}),
+        "config": ConfigRecord({"settings": settings, "personal": personal, "split": split}),
         "agreement": numbers,
         "agreement.words": words,
         "parameters": pack(parameters),
@@ -42,20 +42,20 @@ def evaluate_records(
 
 @dataclass(frozen=True)
 class EvaluateOrder:
-    """What an evaluate message asks: these models on the rows of these clients."""
+    """What an evaluate message asks: these models on the examples of these clients."""
 
     blocks: Blocks
     settings: str
     data_spec: DataSpec
     parameters: NamedArrays
     """The models' weights, (models, *shape)."""
-    rows: Which = "holdout"
+    split: Split = "holdout"
     personal: bool = False
     """Whether to measure the global model, the first of `parameters`, and after it each client's own."""
     state: NamedArrays = field(default_factory=dict)
     """What each client has kept: (clients, *shape), zeros where it has kept nothing yet."""
     fresh: NDArray[np.bool_] | None = None
-    """Which clients have kept nothing yet, shape (clients,); None where it does not matter."""
+    """Split clients have kept nothing yet, shape (clients,); None where it does not matter."""
     starts: InitialWeights = field(default_factory=InitialWeights)
     """The own models of some clients, in place of what they kept."""
 
@@ -68,7 +68,7 @@ class EvaluateOrder:
             settings=str(config["settings"]),
             data_spec=read_data_spec(records["agreement"], content.config_records["agreement.words"]),
             parameters=unpack(records["parameters"]),
-            rows=cast(Which, config["rows"]),
+            split=cast(Split, config["split"]),
             personal=bool(config["personal"]),
             state=unpack(records[STATE]) if STATE in records else {},
             fresh=unpack(records[VERSIONS])["committed"] == 0 if VERSIONS in records else None,

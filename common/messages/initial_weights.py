@@ -1,4 +1,4 @@
-"""Weights that some clients go on with in place of what all are sent and of what they kept."""
+"""Weights that some clients continue with in place of what all are sent and of what they kept."""
 
 from __future__ import annotations
 

@@ -26,11 +26,11 @@ def together(blocks: Blocks, replies: list[TrainReply]) -> TrainReply:
     return TrainReply(
         blocks=blocks,
         weights=np.concatenate([reply.weights for reply in replies]),
-        sums={kind: _joined(arrays, ones) for kind, arrays in sums.items()},
-        rows={kind: _joined(arrays, clients) for kind, arrays in rows.items()},
-        metrics=_joined([reply.metrics for reply in replies], clients),
+        sums={kind: _concatenate(arrays, ones) for kind, arrays in sums.items()},
+        rows={kind: _concatenate(arrays, clients) for kind, arrays in rows.items()},
+        metrics=_concatenate([reply.metrics for reply in replies], clients),
         excluded={client: reason for reply in replies for client, reason in reply.excluded.items()},
-        state=_joined(states, clients) if states else None,
+        state=_concatenate(states, clients) if states else None,
     )
 
 
@@ -49,7 +49,7 @@ def _part(order: TrainOrder, block: int, places: slice) -> TrainOrder:
     )
 
 
-def _joined(arrays: list[NamedArrays], lengths: list[int]) -> NamedArrays:
+def _concatenate(arrays: list[NamedArrays], lengths: list[int]) -> NamedArrays:
     """Arrays by name, one part after the other; a part without one has zeros: none of its clients could be trained."""
     like = {name: array for part in arrays for name, array in part.items()}
     empty = {name: np.zeros((1, *array.shape[1:]), array.dtype) for name, array in like.items()}

@@ -62,7 +62,7 @@ def read_data(content: RecordDict) -> str:
 
 @dataclass(frozen=True)
 class Hosting:
-    """What a host has: its clients, and what their rows are."""
+    """What a host has: its clients, and what their examples are."""
 
     clients: Indices
     training_sizes: Indices

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 SPLITS = ("train", "test", "validation", "holdout", "personal")
-"""What the names of columns in metrics.jsonl begin with, where they are metrics of some rows."""
+"""What the names of columns in metrics.jsonl begin with, where they are metrics of some examples."""
 
 
 def more_is_better(column: str) -> bool:

@@ -1,7 +1,7 @@
 """What a metric is: terms of each example that are added up, and what the sums come to.
 
-Clients send sums, and pooled metrics are what they would be on all rows in one place. A metric that compares examples
-with each other is exact within a group, such as a client's examples, and is not pooled.
+Clients send sums, and pooled metrics are what they would be on all examples in one place. A metric that compares
+examples with each other is exact within a group, such as a client's examples, and is not pooled.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Metric:
         return {}
 
     def finish(self, sums: Sums) -> Numbers:
-        """The metric of each group, (groups,), from sums over it; `rows` is how many examples it has."""
+        """The metric of each group, (groups,), from sums over it; `examples` is how many examples it has."""
         raise NotImplementedError
 
 
@@ -149,7 +149,7 @@ def measured(task: Task) -> list[Metric]:
 
 
 def pooled(task: Task) -> list[str]:
-    """The names of those that are always told of pooled rows."""
+    """The names of those that are always told of pooled examples."""
     return [metric.name for metric in measured(task) if not metric.needs]
 
 
@@ -165,7 +165,7 @@ def primaries() -> list[Metric]:
 
 def group_sums(examples: Examples, groups: NDArray[np.int64], number: int, task: Task) -> Sums:
     """Sums over each of `number` groups of examples, which `groups` (examples,) names."""
-    sums: Sums = {"rows": np.bincount(groups, minlength=number).astype(np.float64)}
+    sums: Sums = {"examples": np.bincount(groups, minlength=number).astype(np.float64)}
     for metric in measured(task):
         for name, term in metric.terms(examples).items():
             if name not in sums:
@@ -183,7 +183,7 @@ def compared_sums(examples: Examples, groups: NDArray[np.int64], number: int, ta
 
 
 def finish(sums: Sums, task: Task) -> dict[str, Any]:
-    """Metrics of each group by name, shape (groups,): NaN where a group has no rows."""
+    """Metrics of each group by name, shape (groups,): NaN where a group has no examples."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             metric.name: metric.finish(sums) for metric in measured(task) if not metric.needs or metric.needs in sums
@@ -191,7 +191,7 @@ def finish(sums: Sums, task: Task) -> dict[str, Any]:
 
 
 def total(sums: Sums) -> Sums:
-    """The sums of all groups together, as one group; what compares rows with each other is left out."""
+    """The sums of all groups together, as one group; what compares examples with each other is left out."""
     apart = {metric.needs for metric in METRICS.values() if metric.compares}
     return {name: value.sum(axis=0, keepdims=True) for name, value in sums.items() if name not in apart}
 

@@ -30,7 +30,7 @@ class Accuracy(Metric, name="accuracy", tasks=("classification",), more_is_bette
 
     def finish(self, sums: Sums) -> Numbers:
         """Hits over examples."""
-        return np.asarray(sums["hits"].sum(axis=1) / sums["rows"])
+        return np.asarray(sums["hits"].sum(axis=1) / sums["examples"])
 
 
 class BalancedAccuracy(Metric, name="balanced_accuracy", tasks=("classification",), more_is_better=True):

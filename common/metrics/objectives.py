@@ -19,7 +19,7 @@ class LossMetric(Metric, name="loss", tasks=("classification", "regression")):
 
     def finish(self, sums: Sums) -> Numbers:
         """Its mean."""
-        return np.asarray(sums["loss"] / sums["rows"])
+        return np.asarray(sums["loss"] / sums["examples"])
 
 
 class ObjectiveMetric(Metric, name="objective", tasks=("classification", "regression")):
@@ -41,5 +41,5 @@ class ObjectiveMetric(Metric, name="objective", tasks=("classification", "regres
 def mean_objective(sums: Sums) -> Numbers:
     """The mean training objective of each group, (groups,): the plain loss where it is no other."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean: Numbers = sums.get("objective", sums["loss"]) / sums.get("weight", sums["rows"])
+        mean: Numbers = sums.get("objective", sums["loss"]) / sums.get("weight", sums["examples"])
     return mean

@@ -19,7 +19,7 @@ class MeanAbsoluteError(Metric, name="mae", tasks=("regression",)):
 
     def finish(self, sums: Sums) -> Numbers:
         """Its mean."""
-        return np.asarray((sums["absolute"] / sums["rows"][:, None]).mean(axis=1))
+        return np.asarray((sums["absolute"] / sums["examples"][:, None]).mean(axis=1))
 
 
 class RootMeanSquaredError(Metric, name="rmse", tasks=("regression",)):
@@ -33,7 +33,7 @@ class RootMeanSquaredError(Metric, name="rmse", tasks=("regression",)):
 
     def finish(self, sums: Sums) -> Numbers:
         """The root of its mean."""
-        return np.asarray(np.sqrt(sums["squared"] / sums["rows"][:, None]).mean(axis=1))
+        return np.asarray(np.sqrt(sums["squared"] / sums["examples"][:, None]).mean(axis=1))
 
 
 class R2(Metric, name="r2", tasks=("regression",), more_is_better=True):
@@ -45,5 +45,5 @@ class R2(Metric, name="r2", tasks=("regression",), more_is_better=True):
 
     def finish(self, sums: Sums) -> Numbers:
         """From the sums, Σ (y − mean)² = Σ y² − (Σ y)² / n."""
-        spread = sums["target_squared"] - sums["target"] ** 2 / sums["rows"][:, None]
+        spread = sums["target_squared"] - sums["target"] ** 2 / sums["examples"][:, None]
         return np.asarray(np.where(spread > 0, 1 - sums["squared"] / spread, np.nan).mean(axis=1))

@@ -17,7 +17,7 @@ __all__ = ["DTYPES", "MLP", "Layout", "Output", "Step", "Weights", "bare", "blan
 
 
 def build(spec: Model, data_spec: DataSpec, seed: int) -> MLP:
-    """The scenario's network for rows as they were agreed, its weights drawn from `seed`."""
+    """The scenario's network for examples as they were agreed, its weights drawn from `seed`."""
     network = on_meta(spec, data_spec)
     # Not to_empty(), which takes seconds to import what it needs.
     room = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in network.state_dict().items()}

@@ -21,10 +21,10 @@ class Step(Protocol):
     """What makes a forward pass in training differ from one in use."""
 
     shares: Tensor
-    """Each row's share of its network's batch, (stack, rows); 0 for padding."""
+    """Each example's share of its network's batch, (stack, examples); 0 for padding."""
 
     def dropped(self, layer: int, x: Tensor) -> Tensor:
-        """The units (stack, rows, units) behind layer `layer` with some dropped; layer −1 are the inputs."""
+        """The units (stack, examples, units) behind layer `layer` with some dropped; layer −1 are the inputs."""
         ...
 
     def disconnected(self, layer: int, weight: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class MLP(nn.Module):
             tensor.fill_(start[name.rpartition(".")[2]])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs for rows `x`: (…, features) → (…, width)."""
+        """Outputs for examples `x`: (…, features) → (…, width)."""
         x = F.dropout(x, self.spec.input_dropout, self.training)
         *hidden, output = self.layers
         for index, layer in enumerate(hidden):
@@ -75,15 +75,15 @@ class MLP(nn.Module):
         return self._read(self._dense(output, x))
 
     def forward_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> Tensor:
-        """`forward` for many networks at once: weights (stack, …), x (stack, rows, features).
+        """`forward` for many networks at once: weights (stack, …), x (stack, examples, features).
 
-        Network s sees rows x[s] only; this module's own weights are not used. With a `step` this is training:
+        Network s sees examples x[s] only; this module's own weights are not used. With a `step` this is training:
         units are dropped, and batch normalization uses the batch and moves its statistics in `weights`.
         """
         return self.output_stack(weights, self.hidden_stack(weights, x, step), step)
 
     def hidden_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> Tensor:
-        """What the last hidden layer makes of rows: (stack, rows, units); the rows themselves where there is none."""
+        """The last hidden layer's units, (stack, examples, units); without a hidden layer the examples themselves."""
         if step is not None:
             x = step.dropped(-1, x)
         for index in range(len(self.layers) - 1):
@@ -93,11 +93,11 @@ class MLP(nn.Module):
         return x
 
     def output_stack(self, weights: Weights, hidden: Tensor, step: Step | None = None) -> Tensor:
-        """What the network answers to what the last hidden layer gives: (stack, rows, width)."""
+        """What the network answers to what the last hidden layer gives: (stack, examples, width)."""
         return self._read(self._stacked(len(self.layers) - 1, weights, hidden, step))
 
     def before_norm(self, weights: Weights, x: Tensor, layer: int) -> Tensor:
-        """What the normalization of hidden layer `layer` gets in use: (stack, rows, units)."""
+        """What the normalization of hidden layer `layer` gets in use: (stack, examples, units)."""
         for index in range(layer + 1):
             x = _product(x, weights[f"layers.{index}.weight"], weights.get(f"layers.{index}.bias"))
             if index < layer:

@@ -20,7 +20,7 @@ class Output:
     kind: OutputKind
     task: Task
     width: int
-    """Numbers z for a row. Two classes with a sigmoid output have one, for the second."""
+    """Numbers z for an example. Two classes with a sigmoid output have one, for the second."""
     classes: int
     """How many classes there are; 0 for a regression."""
 

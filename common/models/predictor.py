@@ -26,7 +26,7 @@ from common.tasks import Label
 
 
 class Predictor(nn.Module):
-    """Raw rows in, as they are in the data; logits or, in the target's own unit, numbers out.
+    """Raw examples in, as they are in the data; logits or, in the target's own unit, numbers out.
 
     The network that was trained is `network`; `inputs` is the agreed transformation before it. What the network
     gives for a regression is multiplied by output_scale and moved by output_shift.
@@ -58,11 +58,11 @@ class Predictor(nn.Module):
         self.register_buffer("output_scale", torch.tensor(data_spec.target_scale, dtype=torch.float64))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Rows (…, raw features) of any numeric type → logits (…, classes) or numbers (…, targets).
+        """Examples (…, raw features) of any numeric type → logits (…, classes) or numbers (…, targets).
 
-        Numbers are of type float64, since a target's offset may be large. Give rows with large offsets as float64 too.
-        A categorical column holds codes into the agreement's categories, NaN is a missing value. Rows of text
-        are given as `features` of them.
+        Numbers are of type float64, since a target's offset may be large. Pass examples with large offsets as
+        float64 too. A categorical column holds codes into the agreement's categories, NaN is a missing value. Texts
+        are given as their `features`.
         """
         seen = x.to(self.inputs.dtype) if self.data_spec.vocabulary is not None else self.inputs(x)
         outputs: Tensor = self.network(seen)
@@ -77,9 +77,9 @@ class Predictor(nn.Module):
         return torch.from_numpy(Featurizer(self.data_spec.vocabulary).features(texts).toarray())
 
     @torch.inference_mode()
-    def predict(self, rows: Tensor | Sequence[str]) -> list[Label] | Tensor:
-        """The labels of rows (rows, raw features) or of texts, or their targets (rows, targets)."""
-        outputs: Tensor = self(rows if isinstance(rows, Tensor) else self.features(rows))
+    def predict(self, examples: Tensor | Sequence[str]) -> list[Label] | Tensor:
+        """The labels of examples (examples, raw features) or of texts, or their targets (examples, targets)."""
+        outputs: Tensor = self(examples if isinstance(examples, Tensor) else self.features(examples))
         if self.data_spec.task == "regression":
             return outputs
         return [self.data_spec.labels[code] for code in self.network.output.codes(outputs).tolist()]
@@ -153,7 +153,9 @@ def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
-            raise ValueError(f"{name} is {_told(found.get(name))}; its settings make it {_told(expected.get(name))}")
+            raise ValueError(
+                f"{name} is {_format_array(found.get(name))}; its settings make it {_format_array(expected.get(name))}"
+            )
         if not weights[name].isfinite().all():
             raise ValueError(f"{name} has numbers that are infinite or not a number (NaN)")
     network.load_state_dict(weights, assign=True)
@@ -161,5 +163,5 @@ def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:
     return Predictor(network, spec, data_spec, untrained, client if isinstance(client, int) else None).eval()
 
 
-def _told(array: tuple[tuple[int, ...], torch.dtype] | None) -> str:
+def _format_array(array: tuple[tuple[int, ...], torch.dtype] | None) -> str:
     return "not there" if array is None else f"{array[1]} of shape {array[0]}".removeprefix("torch.")

@@ -33,7 +33,8 @@ def with_earlier_shape(scenario: Scenario, path: str) -> Scenario:
         mine, theirs = getattr(scenario.model, name), getattr(earlier, name)
         if name in own and mine != theirs:
             raise InputError(
-                f"expected {_shown(theirs)}, as the model to start from has, not {_shown(mine)}", f"model.{name}"
+                f"expected {_format_value(theirs)}, as the model to start from has, not {_format_value(mine)}",
+                f"model.{name}",
             )
     model = scenario.model.model_copy(update={name: getattr(earlier, name) for name in _OWN})
     return scenario.model_copy(update={"model": model})
@@ -61,7 +62,7 @@ def starting_weights(
         array = tensor.numpy()
         rows = outputs if name in (f"{last}.weight", f"{last}.bias") else None
         columns = inputs if name == "layers.0.weight" else None
-        weights[name] = _placed(array, fresh[name], rows, columns)
+        weights[name] = _place_units(array, fresh[name], rows, columns)
     never = earlier.untrained
     began = [f"{len(never)} arrays were never trained in the run to start from, such as {never[0]}"] if never else []
     return weights, [*new_inputs, *new_outputs, *began]
@@ -115,18 +116,20 @@ def _matched(old: list[Unit], new: list[Unit], what: str) -> tuple[NDArray[np.in
             _KEY,
         )
     if not (found >= 0).any():
-        raise InputError(f"the model to start from was trained on other {what}: {_told(old)}, not {_told(new)}", _KEY)
+        raise InputError(
+            f"the model to start from was trained on other {what}: {_names_of(old)}, not {_names_of(new)}", _KEY
+        )
     fresh = [unit for unit, place in zip(new, found.tolist(), strict=True) if place < 0]
     if not fresh:
         return found, []
     return found, [f"{len(fresh)} of {len(new)} {what} are new to the model, such as {fresh[0][-1]!r}: they start anew"]
 
 
-def _told(units: list[Unit]) -> str:
+def _names_of(units: list[Unit]) -> str:
     return first_few([unit[-1] for unit in units], 3)
 
 
-def _placed(
+def _place_units(
     array: NDArray[Any], fresh: NDArray[Any], rows: NDArray[np.int64] | None, columns: NDArray[np.int64] | None
 ) -> NDArray[Any]:
     """The array with its rows and columns where they belong, `fresh` numbers where there is none."""
@@ -154,7 +157,7 @@ def _earlier(path: str) -> Predictor:
         raise InputError(f"{source} is not a Hothouse model ({error})", _KEY) from None
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, Part):
         return str(value.model_dump(mode="json"))
     return str(list(value) if isinstance(value, tuple) else value)

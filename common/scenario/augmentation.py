@@ -80,7 +80,7 @@ class Columns(Protocol):
 
 
 class TableAugmentation(AugmentationPart):
-    """One that changes examples that are rows of numbers."""
+    """One that changes numeric examples."""
 
     needs_spread: ClassVar[bool] = False
     """Whether it uses the columns' standard deviations, which clients then agree on."""

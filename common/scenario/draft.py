@@ -15,7 +15,7 @@ from common.scenario.base import FromHere
 from common.scenario.document import Document, Place, parse_document, read_document
 from common.scenario.mistakes import Mistake, keys_of, mistakes, origin, parts_of, tag_of, tags_of
 from common.scenario.scenario import Scenario
-from common.scenario.shipped import found
+from common.scenario.shipped import find_scenario
 from common.scenario.uses import LoadedUses, read_uses
 
 
@@ -106,7 +106,7 @@ def read_draft(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     if isinstance(source, Mapping):
         document, folder = Document("scenario", copied(source)), Path.cwd()
     else:
-        path = found(source)
+        path = find_scenario(source)
         document, folder = read_document(path), path.absolute().parent
     if document.values is None:
         document.values = {}
@@ -136,13 +136,13 @@ def _override(values: Any, overrides: Sequence[str], options: dict[Place, str]) 
         keys = name.strip().split(".")
         if not equals or not all(keys):
             raise InputError(f"{told}: expected KEY=VALUE, such as --set federation.rounds=5")
-        value = _here(parse_document(text, f"--set {name}").values)
+        value = _relative_to_here(parse_document(text, f"--set {name}").values)
         if isinstance(value, str) and " #" in text and text.lstrip()[0] not in "'\"|>":
             # To YAML a comment; on a command line a part of a path.
-            value = _here(text.strip())
+            value = _relative_to_here(text.strip())
         if keys[0] == "uses":
             raise InputError(f"{told}: expected --use FILE")
-        _put(values, _whole(keys), value, told, options)
+        _put(values, _as_written(keys), value, told, options)
 
 
 def copied(value: Any) -> Any:
@@ -179,7 +179,7 @@ def _put(values: Any, keys: list[str], value: Any, told: str, options: dict[Plac
             raise InputError(f"{told}: {'.'.join(map(str, place))} holds a value, not further keys")
         place = (*place, at)
         if last:
-            for left in _left_behind(place, target, value):
+            for left in _obsolete_keys(place, target, value):
                 if (*place[:-1], left) not in options:
                     del target[left]
             target[at] = value
@@ -187,12 +187,12 @@ def _put(values: Any, keys: list[str], value: Any, told: str, options: dict[Plac
             here = target.get(at) if isinstance(target, dict) else target[int(at)]
             if not isinstance(here, dict | list):
                 # A bare name such as `strategy: fedavg` gives way to the keys that are set below it.
-                target[at] = _begun(place, here)
+                target[at] = _container_at(place, here)
             target = target[at]
     options[place] = told
 
 
-def _whole(keys: list[str]) -> list[str]:
+def _as_written(keys: list[str]) -> list[str]:
     """The keys of an override, those of a matrix or a search's space in one piece, as they stand there."""
     if keys[0] == "matrix" and len(keys) > 1:
         return ["matrix", ".".join(keys[1:])]
@@ -204,7 +204,7 @@ def _whole(keys: list[str]) -> list[str]:
     return keys
 
 
-def _left_behind(place: Place, beside: Any, value: Any) -> list[str]:
+def _obsolete_keys(place: Place, beside: Any, value: Any) -> list[str]:
     """The keys `beside` a place that are the old alternative's alone once the value there names another."""
     *around, key = place
     field = _field(tuple(around))
@@ -229,7 +229,7 @@ def _field(place: Place) -> FieldInfo | None:
     return part.model_fields.get(words[-1]) if words else None
 
 
-def _begun(place: Place, value: Any) -> Any:
+def _container_at(place: Place, value: Any) -> Any:
     """What keys are put below at `place`: a bare name spelled out, the default's name where there is nothing yet."""
     field = _field(place)
     alternatives = parts_of(field) if field is not None else []
@@ -244,9 +244,9 @@ def _begun(place: Place, value: Any) -> Any:
     return value
 
 
-def _here(value: Any) -> Any:
+def _relative_to_here(value: Any) -> Any:
     if isinstance(value, str):
         return FromHere(value)
     if isinstance(value, dict):
-        return {key: _here(item) for key, item in value.items()}
-    return [_here(item) for item in value] if isinstance(value, list) else value
+        return {key: _relative_to_here(item) for key, item in value.items()}
+    return [_relative_to_here(item) for item in value] if isinstance(value, list) else value

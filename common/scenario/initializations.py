@@ -33,7 +33,7 @@ class InitializationPart(Part):
         bias.zero_()
 
 
-def _within(tensor: Tensor, inputs: int, generator: Generator) -> None:
+def _fill_uniform(tensor: Tensor, inputs: int, generator: Generator) -> None:
     """Uniform within ±1/√inputs."""
     bound = 1 / math.sqrt(inputs)
     tensor.uniform_(-bound, bound, generator=generator)
@@ -44,11 +44,11 @@ class Default(InitializationPart, name="default"):
 
     def fill(self, weight: Tensor, slope: float, generator: Generator) -> None:
         """As torch.nn.Linear draws."""
-        _within(weight, weight.shape[1], generator)
+        _fill_uniform(weight, weight.shape[1], generator)
 
     def fill_bias(self, bias: Tensor, inputs: int, generator: Generator) -> None:
         """As torch.nn.Linear draws."""
-        _within(bias, inputs, generator)
+        _fill_uniform(bias, inputs, generator)
 
 
 class Zeros(InitializationPart, name="zeros"):

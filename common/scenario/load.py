@@ -12,7 +12,7 @@ import yaml
 from common.errors import InputError
 from common.scenario.draft import read_draft
 from common.scenario.scenario import Scenario
-from common.scenario.uses import kept_in
+from common.scenario.uses import copy_into
 from common.whole_files import write_whole
 
 
@@ -46,7 +46,7 @@ def dump_scenario(scenario: Scenario) -> str:
 
 def keep_scenario(scenario: Scenario, path: Path) -> None:
     """Write the scenario to `path`, and the files that it uses into the folder `uses` beside it."""
-    kept = scenario.model_copy(update={"uses": kept_in(scenario.uses, path.parent)})
+    kept = scenario.model_copy(update={"uses": copy_into(scenario.uses, path.parent)})
     write_whole(path, dump_scenario(kept).encode())
 
 

@@ -56,7 +56,7 @@ def mistakes(error: ValidationError, document: Document, options: Mapping[Place,
     found = []
     details = error.errors(include_url=False)
     for detail in details:
-        if detail["type"] == "too_short" and any(_within(other["loc"], detail["loc"]) for other in details):
+        if detail["type"] == "too_short" and any(_is_inside(other["loc"], detail["loc"]) for other in details):
             continue  # only because an entry of it is wrong
         place = _place(detail, document.values)
         if detail["type"] == "invalid_key":
@@ -68,7 +68,7 @@ def mistakes(error: ValidationError, document: Document, options: Mapping[Place,
     return sorted(found, key=lambda mistake: mistake.line)
 
 
-def _within(location: tuple[int | str, ...], around: tuple[int | str, ...]) -> bool:
+def _is_inside(location: tuple[int | str, ...], around: tuple[int | str, ...]) -> bool:
     return len(location) > len(around) and location[: len(around)] == around
 
 
@@ -104,7 +104,7 @@ def _complaint(detail: ErrorDetails, place: Place) -> str:
         known = _keys(detail["loc"][:-1])
         return f"unknown key{_nearest(str(place[-1]), known) or '; known here: ' + ', '.join(known)}"
     if kind == "invalid_key":
-        return f"expected a word as key, got {_shown(found)}"
+        return f"expected a word as key, got {_format_found(found)}"
     if kind == "missing":
         return "this key is required"
     if kind == "refused":
@@ -113,18 +113,18 @@ def _complaint(detail: ErrorDetails, place: Place) -> str:
         tag = context["discriminator"].strip("'")
         return f"expected the key {tag}, one of {', '.join(_choices(detail['loc']))}"
     if kind in ("union_tag_invalid", "literal_error"):
-        choices = [name.strip().strip("'") for name in _named(context).replace(" or ", ", ").split(", ")]
+        choices = [name.strip().strip("'") for name in _expected_text(context).replace(" or ", ", ").split(", ")]
         if kind == "union_tag_invalid":
             found = context["tag"]
-        return f"expected {_listed(choices)}, got {_shown(found)}{_nearest(str(found), choices)}"
+        return f"expected {_listed(choices)}, got {_format_found(found)}{_nearest(str(found), choices)}"
     if kind == "expected":
-        return f"expected {context['expected']}, got {_shown(found)}"
+        return f"expected {context['expected']}, got {_format_found(found)}"
     if kind in _WORDS:
-        return f"expected {_WORDS[kind].format(**context)}, got {_shown(found)}"
-    return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {_shown(found)}"
+        return f"expected {_WORDS[kind].format(**context)}, got {_format_found(found)}"
+    return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {_format_found(found)}"
 
 
-def _named(context: Mapping[str, Any]) -> str:
+def _expected_text(context: Mapping[str, Any]) -> str:
     return str(context.get("expected_tags") or context.get("expected"))
 
 
@@ -132,7 +132,7 @@ def _listed(choices: list[str]) -> str:
     return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
 
 
-def _shown(found: Any) -> str:
+def _format_found(found: Any) -> str:
     if isinstance(found, dict):
         return "keys and values"
     text = repr(found) if not isinstance(found, str) else repr(str(found))

@@ -25,7 +25,7 @@ class AdaptiveClipping(Part):
     )
 
     def deviation(self, noise_multiplier: float, cohort: float) -> float:
-        """σ_b for a cohort of so many clients."""
+        """σ_b for a cohort of this many clients."""
         if self.count_noise is not None:
             return self.count_noise
         return cohort / 20 if noise_multiplier else 0.0

@@ -17,13 +17,13 @@ def shipped() -> dict[str, Path]:
     return {str(file.relative_to(FOLDER).with_suffix("")): file for file in files}
 
 
-def found(source: str | Path) -> Path:
+def find_scenario(source: str | Path) -> Path:
     """The scenario's file: the path itself, or the scenario of that name that ships, where there is no such file."""
     path = Path(source)
     return path if path.exists() or path.suffix else shipped().get(str(source), path)
 
 
-def named(name: str) -> Path:
+def shipped_scenario(name: str) -> Path:
     """The file of a scenario that ships. Raises InputError with the nearest name for any other."""
     known = shipped()
     if name not in known:

@@ -42,7 +42,7 @@ class StrategyPart(Part):
 
     @property
     def keeps_networks(self) -> bool:
-        """Whether each client goes on with the whole network that it has trained, and keeps it."""
+        """Whether each client continues with the whole network that it has trained, and keeps it."""
         return False
 
     @property

@@ -104,7 +104,7 @@ def find_uses(wanted: Iterable[Use]) -> LoadedUses:
 
     Raises InputError where something is missing here, is not the server's, or is named without a SHA-256.
     """
-    return _load_all(_exactly(wanted), _here)
+    return _load_all(_exactly(wanted), _node_file)
 
 
 def sha256_here(use: Use) -> str:
@@ -114,7 +114,7 @@ def sha256_here(use: Use) -> str:
             return _sha256(_installed(use.source).read_bytes())
         if use.sha256 in _TEXTS:
             return str(use.sha256)
-        return _sha256(_here(use).read_bytes())
+        return _sha256(_node_file(use).read_bytes())
     except (InputError, OSError):
         return ""
 
@@ -124,7 +124,7 @@ def named_only(uses: Iterable[Use]) -> tuple[Use, ...]:
     return tuple(use.model_copy(update={"source": use.name}) for use in uses)
 
 
-def kept_in(uses: Iterable[Use], folder: Path) -> tuple[Use, ...]:
+def copy_into(uses: Iterable[Use], folder: Path) -> tuple[Use, ...]:
     """Write the files into `folder`/uses, and name them there, relative to `folder`."""
     kept = []
     for use in uses:
@@ -142,7 +142,7 @@ def find_beside(wanted: Iterable[Use], folder: Path) -> LoadedUses:
 
 def imported(module: str, uses: Sequence[Use], key: str) -> ModuleType:
     """A module by name: a file among what a scenario uses, or an installed one. Raises InputError, with the key."""
-    own = _load_all(tuple(uses), _here).modules.get(module)
+    own = _load_all(tuple(uses), _node_file).modules.get(module)
     if own is not None:
         return own
     try:
@@ -185,7 +185,7 @@ def keep_in_cache(uses: Iterable[Use]) -> None:
             write_whole(folder / f"{use.sha256}.py", _TEXTS[str(use.sha256)])
 
 
-def _here(use: Use) -> Path:
+def _node_file(use: Use) -> Path:
     """Where a node has a file that a server names: in the folder `uses` of its app, else in its cache."""
     if not _FILE_NAME.fullmatch(use.name):
         raise InputError(f"{use.name!r} is not the name of a Python file")

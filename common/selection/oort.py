@@ -98,15 +98,15 @@ class OortRule(SelectionRule):
         first, decay = self.options.exploration, self.options.exploration_decay
         return float(max(self.options.exploration_least, first * decay ** (round_number - 1)))
 
-    def worth(self, round_number: int, clients: Indices) -> NDArray[np.float64]:
+    def utilities(self, round_number: int, clients: Indices) -> NDArray[np.float64]:
         """Util: clipped utility, with the uncertainty of what was seen long ago, less for those that take long."""
         preferred, utility = self.options.preferred_rows, self.state["utility"][clients]
-        worth: NDArray[np.float64] = np.minimum(utility, np.quantile(utility, self.options.clip))
-        worth += np.sqrt(0.1 * np.log(round_number) / self.state["last"][clients])
+        utilities: NDArray[np.float64] = np.minimum(utility, np.quantile(utility, self.options.clip))
+        utilities += np.sqrt(0.1 * np.log(round_number) / self.state["last"][clients])
         if preferred is not None:
             slow = self.examples[clients] > preferred
-            worth[slow] *= (preferred / self.examples[clients][slow]) ** self.options.penalty
-        return worth
+            utilities[slow] *= (preferred / self.examples[clients][slow]) ** self.options.penalty
+        return utilities
 
     def _exploit(self, round_number: int, seen: Indices, count: int, draw: np.random.Generator) -> Indices:
         if not count:
@@ -116,10 +116,10 @@ class OortRule(SelectionRule):
             fresh = seen[~tired]
             # Those that took part too often only fill up.
             seen = fresh if len(fresh) >= count else np.concatenate([fresh, seen[tired][: count - len(fresh)]])
-        worth = self.worth(round_number, seen)
-        last_that_fits = np.sort(worth)[-count]
-        admitted = worth >= self.options.cutoff * last_that_fits
-        exploited: Indices = seen[admitted][weighted(draw, worth[admitted], count)]
+        utilities = self.utilities(round_number, seen)
+        last_that_fits = np.sort(utilities)[-count]
+        admitted = utilities >= self.options.cutoff * last_that_fits
+        exploited: Indices = seen[admitted][weighted(draw, utilities[admitted], count)]
         return exploited
 
     def _explore(self, unseen: Indices, count: int, draw: np.random.Generator) -> Indices:

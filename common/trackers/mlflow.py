@@ -56,7 +56,7 @@ class MlflowTracker(Tracker):
     """
 
     def __init__(self, spec: MlflowTracking, run: TrackedRun) -> None:
-        """Begin or go on. Raises InputError where the store cannot be used."""
+        """Begin or resume. Raises InputError where the store cannot be used."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow.exceptions import MlflowException
 

@@ -36,7 +36,7 @@ A {agreed.task} model trained by {scenario.federation.strategy.name} on {clients
 - In: {_inputs(agreed)}; what the federation agreed on (scaling, categories, words) is part of the model.
 - Out: {outputs}.
 
-{_whose(model)}## How it did
+{_not_global(model)}## How it did
 
 {_table(summary)}
 
@@ -68,7 +68,7 @@ Versions: {", ".join(f"{name} {number}" for name, number in summary["versions"].
 """
 
 
-def _whose(model: Predictor) -> str:
+def _not_global(model: Predictor) -> str:
     """Whose model it is, where it is not all of the final global one."""
     if model.client is not None:
         return f"**This is the own model of client {model.client}**, not the global one.\n\n"

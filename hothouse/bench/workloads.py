@@ -23,7 +23,7 @@ class Workload:
     batch: int
     cohort: int
     rounds: int
-    """After how many rounds every engine is tested; those that are quick go on to be timed for longer."""
+    """After how many rounds every engine is tested; quick ones are then timed for longer."""
     timed: int
     """How many rounds Hothouse is timed for."""
 
@@ -34,8 +34,8 @@ class Workload:
         Two for each weight and row forward, two for its gradient and, behind the first layer, two for its inputs'.
         """
         widths = itertools.pairwise((self.features, *self.hidden, CLASSES))
-        per_row = sum((4 if layer == 0 else 6) * before * after for layer, (before, after) in enumerate(widths))
-        return self.cohort * self.rows * per_row
+        per_example = sum((4 if layer == 0 else 6) * before * after for layer, (before, after) in enumerate(widths))
+        return self.cohort * self.rows * per_example
 
     @property
     def bytes(self) -> int:

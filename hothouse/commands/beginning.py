@@ -22,7 +22,7 @@ def new(
     ] = None,
 ) -> None:
     """Write a commented scenario to start from, a copy of one that ships, or with --part a part of your own."""
-    from common.scenario.shipped import named
+    from common.scenario.shipped import shipped_scenario
     from hothouse.writing import write_file
 
     if part is not None:
@@ -31,7 +31,7 @@ def new(
     path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
     if path.exists():
         raise InputError(f"{path}: exists already; choose another name")
-    model = named(like)
+    model = shipped_scenario(like)
     text = model.read_text(encoding="utf-8")
     # Beside it there is no schema for editors, nor the data that paths lead to.
     text = re.sub(r"^# yaml-language-server.*\n", "", text)

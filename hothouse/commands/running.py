@@ -24,7 +24,7 @@ from hothouse.commands.options import (
     Verbose,
     Workers,
 )
-from hothouse.commands.showing import shown_run, shown_sweep
+from hothouse.commands.showing import display_run, display_sweep
 
 
 def run(
@@ -47,7 +47,7 @@ def run(
     """Run a scenario on this machine, or on a Ray cluster it belongs to."""
     from hothouse.running.launch import run as launch
 
-    with shown_run(quiet, json_lines, live, port) as (observers, show):
+    with display_run(quiet, json_lines, live, port) as (observers, show):
         done = launch(
             scenario,
             overrides=sets or [],
@@ -88,7 +88,7 @@ def sweep(
 
     With --out naming the folder of an interrupted sweep, that sweep is resumed; finished runs are not repeated.
     """
-    shown_sweep(
+    display_sweep(
         scenario,
         quiet,
         json_lines,
@@ -124,9 +124,9 @@ def resume(
         for option, given in (("--rounds", rounds), ("--ray-address", ray_address)):
             if given is not None:
                 raise InputError(f"{run_folder} is a sweep; {option} is for a single run")
-        shown_sweep(run_folder, quiet, json_lines, workers=workers, engine=engine, allow_changes=allow_changes)
+        display_sweep(run_folder, quiet, json_lines, workers=workers, engine=engine, allow_changes=allow_changes)
         return
-    with shown_run(quiet, json_lines, live, port) as (observers, show):
+    with display_run(quiet, json_lines, live, port) as (observers, show):
         done = launch(
             run_folder,
             rounds=rounds,

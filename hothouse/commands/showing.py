@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def shown_run(
+def display_run(
     quiet: bool, json_lines: bool, live: bool, port: int | None
 ) -> Iterator[tuple[list[Observer], Callable[[Run], None]]]:
     """Who watches a run, and what shows its result, for the way in which the user wants to see it."""
@@ -81,8 +81,8 @@ def _progress(quiet: bool, json_lines: bool, after: ExitStack) -> tuple[Observer
     return progress, as_table
 
 
-def shown_sweep(source: Path, quiet: bool, json_lines: bool, **options: Any) -> None:
-    """Begin or go on with a sweep, shown in the way in which the user wants to see it."""
+def display_sweep(source: Path, quiet: bool, json_lines: bool, **options: Any) -> None:
+    """Start or resume a sweep, displayed as the user asked."""
     from hothouse.sweeps.display import JsonSweep, LiveSweep
     from hothouse.sweeps.outputs import PAGE
     from hothouse.sweeps.summary import best_sentence, results_table

@@ -95,21 +95,21 @@ def _reached(comparison: ComparedRuns) -> list[Markup]:
 def _curves(groups: list[Group], metric: str) -> Figure:
     traces: list[dict[str, Any]] = []
     for group, colour in zip(groups, _colours(groups), strict=True):
-        rounds = _thinned(group.rounds(metric))
+        rounds = _thin_out(group.rounds(metric))
         estimates = [estimate(values) for values in np.array(group.values_at(metric, rounds)).T.tolist()]
         traces += _banded(group.label, rounds, estimates, colour)
-    return curves(traces, "round", display_name(metric), yaxis=_seen(traces))
+    return curves(traces, "round", display_name(metric), yaxis=_axis_range(traces))
 
 
 def _against(groups: list[Group], metric: str, what: str, axis: str, scale: float) -> Figure:
     """The mean metric against the mean cost so far."""
     traces: list[dict[str, Any]] = []
     for group, colour in zip(groups, _colours(groups), strict=True):
-        rounds = _thinned(group.rounds(metric))
+        rounds = _thin_out(group.rounds(metric))
         estimates = [estimate(values) for values in np.array(group.values_at(metric, rounds)).T.tolist()]
         costs = np.mean([_so_far(run.metrics, what, rounds) for run in group.runs], axis=0) / scale
         traces += _banded(group.label, [float(f"{cost:.6g}") for cost in costs.tolist()], estimates, colour)
-    return curves(traces, axis, display_name(metric), hovermode="closest", yaxis=_seen(traces))
+    return curves(traces, axis, display_name(metric), hovermode="closest", yaxis=_axis_range(traces))
 
 
 def _banded(label: str, x: list[Any], estimates: list[Any], colour: str) -> list[dict[str, Any]]:
@@ -122,7 +122,7 @@ def _banded(label: str, x: list[Any], estimates: list[Any], colour: str) -> list
     return [band(x, low, high, label, colour, group=label), drawn]
 
 
-def _seen(traces: list[dict[str, Any]]) -> dict[str, Any]:
+def _axis_range(traces: list[dict[str, Any]]) -> dict[str, Any]:
     """An axis that shows the lines: the wide bands of two or three seeds would press them flat."""
     values = [value for trace in traces if "fill" not in trace for value in trace["y"]]
     if not values:
@@ -177,6 +177,6 @@ def _colours(groups: list[Group]) -> list[str]:
     return [COLOURS[place % len(COLOURS)] for place in range(len(groups))]
 
 
-def _thinned(rounds: list[int]) -> list[int]:
+def _thin_out(rounds: list[int]) -> list[int]:
     places = np.unique(np.linspace(0, len(rounds) - 1, min(len(rounds), _MOST_POINTS)).astype(int))
     return [rounds[place] for place in places]

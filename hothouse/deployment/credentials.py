@@ -35,7 +35,7 @@ _CA = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Hothouse private CA")]
 def make_credentials(out: Path, nodes: int, hosts: list[str], days: int) -> list[Path]:
     """Make what is missing in `out`: ca.crt, ca.key, server.pem, server.key, and node-0, node-0.pub, …
 
-    The server's certificate is for `hosts`, names or addresses, for so many days. Returns the files that were made;
+    The server's certificate is for `hosts`, names or addresses, for this many days. Returns the files that were made;
     private keys can be read by their owner only. What is there is checked and never written to. Raises InputError where
     a file is not what it should be, where a private key belongs to or can be read by others, and where `out` cannot be
     written.

@@ -123,7 +123,7 @@ def serve_apps(address: str, supernode: int, workers: int) -> None:
 
 @contextmanager
 def _ray_beside(workers: int) -> Iterator[None]:
-    """A private Ray with so many workers for the ClientApps, which find it and its token in their environment."""
+    """A private Ray with this many workers for the ClientApps, which find it and its token in their environment."""
     if workers == 1:
         yield
         return

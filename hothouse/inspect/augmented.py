@@ -10,7 +10,7 @@ import torch
 
 from clients.augmentation import Pipeline
 from clients.batches import batches
-from clients.training.inputs import row_keys
+from clients.training.inputs import example_keys
 from common import seeds
 from common.data import Prepared
 from common.data.augmentable import needs_spread
@@ -59,8 +59,8 @@ class AugmentedData:
         keys = seeds.streams(seed, "augmentation", number, ids)
         found: dict[int, int] = {}
         for step, batch in enumerate(steps):
-            own = row_keys(keys, step, 1, batch.rows.shape[1])[0, 0]
-            for row, key in zip(batch.rows[0].tolist(), own.tolist(), strict=True):
+            own = example_keys(keys, step, 1, batch.positions.shape[1])[0, 0]
+            for row, key in zip(batch.positions[0].tolist(), own.tolist(), strict=True):
                 # A row that comes again is padding.
                 found.setdefault(row, key)
         chosen = np.array([found[row] for row in rows.tolist()], dtype=np.uint64)

@@ -17,7 +17,7 @@ Hint = Callable[[Scenario, Prepared], Iterator[str]]
 _FEW_ROWS = 4
 _DEEP = 3
 _LOOKED_AT = 50_000_000
-"""In so many numbers, the first ones, gaps are looked for."""
+"""How many of the first numbers are searched for gaps."""
 
 
 def hints(scenario: Scenario, prepared: Prepared) -> list[str]:

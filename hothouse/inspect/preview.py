@@ -153,10 +153,10 @@ class Preview:
             rows = self.prepared.training_examples(client)[:_SEEN]
             answers = [self._answer(row) for row in rows.tolist()]
             seen = augmented.seen(client, rows, _ROUNDS)
-            parts += [part("heading", f"client {names[place]}"), self._beside(seen, answers)]
+            parts += [part("heading", f"client {names[place]}"), self._side_by_side(seen, answers)]
         return parts
 
-    def _beside(self, seen: list[AugmentedExample], answers: list[str]) -> Markup:
+    def _side_by_side(self, seen: list[AugmentedExample], answers: list[str]) -> Markup:
         meta = self.prepared.meta
         if meta.text is not None:
             return side_by_side.texts(seen, answers)

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from hothouse.inspect.augmented import AugmentedExample
 from hothouse.report.images import data_uri
-from hothouse.report.parts import part, shown, table
+from hothouse.report.parts import format_value, part, table
 
 _PIECES = re.compile(r"\s+|\w+|[^\w\s]")
 _MOST_CHARACTERS = 300
@@ -56,7 +56,8 @@ def numbers(
         lines.append([answer, _AS_IT_IS, *before])
         for n, after in enumerate(one.after, 1):
             marked = [
-                new if new == old else part("marked", shown(new)) for old, new in zip(before, cells(after), strict=True)
+                new if new == old else part("marked", format_value(new))
+                for old, new in zip(before, cells(after), strict=True)
             ]
             lines.append(["", f"round\u00a0{n}", *marked])
     return table(["target", "seen", *names], lines)

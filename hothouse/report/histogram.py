@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from hothouse.report.page import Figure
-from hothouse.report.parts import shown, table
+from hothouse.report.parts import format_value, table
 
 Numbers = NDArray[np.floating[Any]]
 
@@ -21,7 +21,7 @@ def histogram(
     """A figure of bars for each name's values, the names over each other, and its numbers as a table."""
     ends = edges(np.concatenate(list(values.values())), most)
     counts = {name: np.histogram(found, ends)[0].tolist() for name, found in values.items()}
-    between = [f"{shown(low)} … {shown(high)}" for low, high in pairwise(ends.tolist())]
+    between = [f"{format_value(low)} … {format_value(high)}" for low, high in pairwise(ends.tolist())]
     traces = [
         {
             "type": "bar",
@@ -38,7 +38,7 @@ def histogram(
     ]
     layout = {
         "xaxis": {"title": {"text": across}},
-        "yaxis": {"title": {"text": up}, **whole(max(map(max, counts.values())))},
+        "yaxis": {"title": {"text": up}, **integer_ticks(max(map(max, counts.values())))},
         "bargap": 0.05,
         "barmode": "overlay",
         "showlegend": len(values) > 1,
@@ -67,6 +67,6 @@ def edges(values: Numbers, most: int) -> Numbers:
         step *= 10
 
 
-def whole(most: int) -> dict[str, Any]:
-    """An axis of so many things has no halves."""
+def integer_ticks(most: int) -> dict[str, Any]:
+    """Integer ticks where an axis counts up to a handful of things."""
     return {"dtick": 1} if most <= 5 else {}

@@ -26,10 +26,10 @@ def numbers_of(figure: dict[str, Any]) -> tuple[Head, Rows]:
         columns = [column for trace in traces for column in _columns(trace, across, up)]
         alone = all(len(set(x)) == len(x) for _, x, _ in columns)
         head, rows = _lines(columns, across) if alone else _points(traces, across, up)
-    return head[:MOST_COLUMNS], [row[:MOST_COLUMNS] for row in thinned(rows)]
+    return head[:MOST_COLUMNS], [row[:MOST_COLUMNS] for row in thin_out(rows)]
 
 
-def thinned(rows: Rows) -> Rows:
+def thin_out(rows: Rows) -> Rows:
     """Evenly spaced rows of a long table, the first and the last among them."""
     if len(rows) <= MOST_ROWS:
         return rows

@@ -40,7 +40,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "")
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> Markup:
     """A few numbers with their names, side by side."""
-    return part("facts", [(name, shown(value)) for name, value in pairs])
+    return part("facts", [(name, format_value(value)) for name, value in pairs])
 
 
 def paragraph(text: str) -> Markup:
@@ -63,7 +63,7 @@ def side_by_side(*parts: str) -> Markup:
     return part("side_by_side", parts)
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as people read it: thousands apart, four digits that count."""
     if value is None:
         return "–"
@@ -87,4 +87,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _cell(value: Any) -> str:
-    return value if isinstance(value, Markup) else shown(value)
+    return value if isinstance(value, Markup) else format_value(value)

@@ -34,10 +34,10 @@ def _rows(run: RunFolder) -> list[dict[str, Any]]:
     ladder = [entry for entry in read_lines(run.folder / "ladder.jsonl") if entry["clients"]]
     if not ladder:
         raise InputError(f"{run.folder}: no networks competed in this run; federation.strategy: competition lets them")
-    rungs = {entry["round"]: entry for entry in ladder}
+    entries = {entry["round"]: entry for entry in ladder}
     rows: list[dict[str, Any]] = []
     for number, client in line_back(ladder):
-        entry = rungs[number]
+        entry = entries[number]
         place = entry["clients"].index(client)
         own = {key: values[place] for key, values in entry.get("settings", {}).items()}
         rows.append(

@@ -58,7 +58,7 @@ def _last(run: RunFolder) -> LoadedCheckpoint:
 
 def _from(shared: Predictor, strategy: StrategyPart, loaded: LoadedCheckpoint, client: int) -> Predictor:
     """The model of the client at a place, from what the global one and the checkpoint have."""
-    for kept in loaded.kept():
+    for kept in loaded.client_states():
         at = np.flatnonzero(kept.places == client)
         if not len(at):
             continue

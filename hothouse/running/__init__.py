@@ -1,1 +1,1 @@
-"""What happens around a run on this machine: its launch, Ray, what is shown while it goes on."""
+"""What happens around a run on this machine: its launch, Ray, what is shown while it runs."""

@@ -24,7 +24,7 @@ from typing import Any
 import psutil
 
 _UNDER_WAY = "the run has not ended"
-"""The reason that the summary of a run gives while it goes on."""
+"""The status reason in the summary of a run that is still running."""
 
 
 class Guardian:

@@ -71,7 +71,7 @@ def run(
     `node_config` has further entries for every node's Flower node config. What Flower, Ray and Python warn of is
     in the folder's logs/run.log; with `verbose` it is written to standard error as well.
 
-    Raises InputError for mistakes in the scenario or the data, RunError where the run cannot go on, and
+    Raises InputError for mistakes in the scenario or the data, RunError where the run cannot continue, and
     KeyboardInterrupt when interrupted; the folder is then marked incomplete and can be resumed.
     """
     changes = [*uses(use), *overrides, *([] if seed is None else [f"seed={seed}"])]
@@ -100,7 +100,7 @@ def resume(
     `allow_changes` goes on although the scenario, the data or the software changed since, and notes it in
     events.jsonl. The other arguments are those of `run`.
 
-    Raises InputError where there is nothing to go on with or where it changed, and what `run` raises.
+    Raises InputError where there is nothing to resume or it changed, and what `run` raises.
     """
     folder = run.folder if isinstance(run, Run) else Path(run)
     summary = load(folder).summary
@@ -109,12 +109,12 @@ def resume(
     if summary.get("status") == "complete" and isinstance(done, int) and done >= chosen.federation.rounds:
         raise InputError(f"{folder} is complete after {done} rounds; --rounds N extends it")
 
-    def going_on(prepared: Prepared) -> Resumed:
+    def find_checkpoint(prepared: Prepared) -> Resumed:
         with naming_folder(folder):
             return find(folder, chosen, prepared, allow_changes)
 
     where = RunPlace(workers, engine, ray_address)
-    return _launch(chosen, where, observers, node_config, verbose, lambda: folder, going_on)
+    return _launch(chosen, where, observers, node_config, verbose, lambda: folder, find_checkpoint)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _launch(
     node_config: Mapping[str, str | int | float | bool] | None,
     verbose: bool,
     folder: Callable[[], Path],
-    going_on: Callable[[Prepared], Resumed] | None = None,
+    find_checkpoint: Callable[[Prepared], Resumed] | None = None,
 ) -> Run:
     """Prepare the data, start a grid and run the ServerApp on it; however that ends, write the report.
 
@@ -161,13 +161,13 @@ def _launch(
         with _grid(scenario, where, place, logs, verbose, importing) as grid:
             prepared = preparing.result()
             place["data-dir"] = str(prepared.folder)
-            resumed = going_on(prepared) if going_on else None
+            resumed = find_checkpoint(prepared) if find_checkpoint else None
             home = folder()
             logs.into(home)
             mark_run(home)
             for observer in watching:
                 observer.on_event(RunOpened(home))
-                for hint in [] if going_on else hints(scenario, prepared):
+                for hint in [] if find_checkpoint else hints(scenario, prepared):
                     observer.on_event(Notice("hint", 0, {"reason": hint}))
             build = importing.result().build
             context = Context(grid.run.run_id, SERVER_NODE, {}, RecordDict(), {"out": str(home)})

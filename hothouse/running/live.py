@@ -1,4 +1,4 @@
-"""A run's report on loopback while the run goes on: a page that takes newer states of itself from the server.
+"""A run's report on loopback during the run: a page that takes newer states of itself from the server.
 
 The server looks at the run's folder and at nothing else, so any run can be watched, from any process of the same
 machine. Its address has a random token, which other users of the machine do not know. Newer states travel as
@@ -162,7 +162,7 @@ class _Feed:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers one request; the events' goes on until the page is closed."""
+    """Answers one request; that for events lasts until the page is closed."""
 
     server: _Server
     timeout = 30

@@ -1,4 +1,4 @@
-"""How a run looks while it goes on: a live display on a terminal, plain lines elsewhere, JSON for scripts."""
+"""How a run looks while it runs: a live display on a terminal, plain lines elsewhere, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class LiveProgress(Observer):
         else:
             self._trained += metrics["clients"]
         text = "  ".join([*numbers(metrics), *self._speed()])
-        left = self._left(number)
+        left = self._time_left(number)
         if self._console.is_terminal:
             self._bar.update(self._task, completed=number, numbers=text, left=left)
         else:
@@ -122,7 +122,7 @@ class LiveProgress(Observer):
         elapsed = time.monotonic() - self._since
         return [f"{self._trained / elapsed:,.0f} clients/s"] if self._trained else []
 
-    def _left(self, number: int) -> str:
+    def _time_left(self, number: int) -> str:
         if self._first is None or not self._first < number < self._rounds:
             return ""
         seconds = (time.monotonic() - self._since) / (number - self._first) * (self._rounds - number)

@@ -64,7 +64,7 @@ def ray_cluster(address: str, workers: int | None, verbose: bool = False) -> Ite
         raise InputError("Ray runs in this process already; leave the address out to use it")
     try:
         if place is not None:
-            # Ray itself would go on trying for most of a minute.
+            # Ray itself would keep trying for most of a minute.
             socket.create_connection(place, timeout=_KNOCK_SECONDS).close()
         with keeping_signals():
             ray.init(

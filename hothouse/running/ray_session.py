@@ -29,7 +29,7 @@ os.environ["RAY_RAYLET_PID"] = str(os.getpid())
 
 _TRIES = 3
 _DIRECT = 1 << 20
-"""Answers of at most so many bytes, where large arrays are not left on buffers, come straight from the actor: Ray's
+"""Answers of at most this many bytes, where large arrays are not left on buffers, come straight from the actor: Ray's
 object store takes longer for them, and ends a process that holds something of it, without a word, when the raylet
 dies."""
 

@@ -1,4 +1,4 @@
-"""How a sweep looks while it goes on: a live table on a terminal, a line per run elsewhere, JSON for scripts."""
+"""How a sweep looks while it runs: a live table on a terminal, a line per run elsewhere, JSON for scripts."""
 
 from __future__ import annotations
 

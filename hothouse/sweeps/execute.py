@@ -85,7 +85,7 @@ class StopObserver(Observer):
 def _resume(job: Job, observers: list[Observer]) -> None:
     status = summary_of(job.folder).get("status")
     if status is None:
-        # Killed before there was anything to go on with.
+        # Killed before there was anything to resume.
         shutil.rmtree(job.folder, ignore_errors=True)
         run(job.scenario, out=job.folder, workers=job.workers, engine=job.engine, observers=observers)
     elif status != "complete":

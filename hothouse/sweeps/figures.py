@@ -10,7 +10,7 @@ from plotly.colors import sample_colorscale
 
 from hothouse.report.page import COLOURS, Figure
 from hothouse.results.records import display_name
-from hothouse.sweeps.names import named_values, short_keys
+from hothouse.sweeps.names import distinct_values, short_keys
 from hothouse.sweeps.result import RUNS, Sweep, history_of
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _axis(sweep: Sweep, key: str, values: Sequence[Any]) -> dict[str, Any]:
         if all(isinstance(value, int | float) for value in every.values()):
             every = dict(sorted(every.items(), key=lambda item: item[1]))
         order = list(every)
-        ticks = {"tickvals": list(range(len(order))), "ticktext": list(named_values(list(every.values())))}
+        ticks = {"tickvals": list(range(len(order))), "ticktext": list(distinct_values(list(every.values())))}
         return {"values": [order.index(repr(value)) for value in values], **ticks, "range": [-0.2, len(order) - 0.8]}
     if not space.log:
         assert space.low is not None

@@ -28,7 +28,7 @@ def short_keys(keys: Iterable[str]) -> dict[str, str]:
     return short
 
 
-def named_values(values: Sequence[Any]) -> dict[str, Any]:
+def distinct_values(values: Sequence[Any]) -> dict[str, Any]:
     """The values by short names that tell them apart."""
     plain = [_plain(value_name(value)) for value in values]
     return {

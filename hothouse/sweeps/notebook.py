@@ -1,4 +1,4 @@
-"""How a sweep shows itself in a Jupyter notebook while it goes on."""
+"""How a sweep shows itself in a Jupyter notebook while it runs."""
 
 from __future__ import annotations
 

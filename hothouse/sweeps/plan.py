@@ -13,7 +13,7 @@ from common.errors import InputError
 from common.scenario import Scenario
 from common.scenario.draft import Draft, DraftChange, copied
 from common.scenario.mistakes import Mistake
-from hothouse.sweeps.names import folder_name, named_values, short_keys, value_name
+from hothouse.sweeps.names import distinct_values, folder_name, short_keys, value_name
 
 _MOST = 10_000
 """Runs of a matrix, at most."""
@@ -80,7 +80,7 @@ class Plan:
 
         Raises InputError with a line for each mistake.
         """
-        named = {key: named_values(values) for key, values in (self.scenario.matrix or {}).items()}
+        named = {key: distinct_values(values) for key, values in (self.scenario.matrix or {}).items()}
         if self.seeds:
             named["seed"] = {str(seed): seed for seed in self.seeds}
         count = math.prod(len(values) for values in named.values())
@@ -101,7 +101,7 @@ class Plan:
                 for mistake in checked:
                     mistakes.setdefault(mistake, []).append(values)
         if mistakes:
-            told = [self._told(mistake, where, count, named) for mistake, where in mistakes.items()]
+            told = [self._message(mistake, where, count, named) for mistake, where in mistakes.items()]
             raise InputError("\n".join(told))
         return list(found.values())
 
@@ -141,7 +141,7 @@ class Plan:
         where = option or (f"{self.draft.document.name}:{lines[place]}" if place else self.draft.document.name)
         return f"{where}: {part}"
 
-    def _told(
+    def _message(
         self, mistake: Mistake, where: list[Mapping[str, Any]], count: int, named: Mapping[str, Mapping[str, Any]]
     ) -> str:
         """A mistake's message, with the run it is in where no single value is to blame."""

@@ -36,7 +36,7 @@ class RunPool(Protocol):
         ...
 
     def wait(self, seconds: float) -> Done:
-        """What has ended, after at most about so many seconds if that is nothing."""
+        """What has ended, after at most about this many seconds if that is nothing."""
         ...
 
     def stop(self) -> None:
@@ -143,7 +143,7 @@ class RayPool:
         self._start(_Task(job))
 
     def wait(self, seconds: float) -> Done:
-        """What has ended by now or within so many seconds."""
+        """What has ended by now or within this many seconds."""
         import ray
 
         ready, _ = ray.wait(list(self._running), num_returns=1, timeout=seconds)
@@ -199,7 +199,7 @@ class RayPool:
         self._ended.append((task.job, outcome))
 
     def _recovered(self) -> bool:
-        """Where Ray itself has died, start it again and go on with the runs that were under way."""
+        """Where Ray itself has died, start it again and continue with the runs that were under way."""
         if self._session is None or self._session.alive():
             return False
         tasks = [task for _, task in self._running.values()]

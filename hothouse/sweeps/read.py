@@ -100,11 +100,13 @@ def _with_paths(plan: Plan) -> Scenario:
     """The plan's scenario, the paths among its values made absolute, so that it can be kept elsewhere."""
     scenario = plan.scenario
     if scenario.matrix:
-        matrix = {key: tuple(_kept(plan, key, value) for value in values) for key, values in scenario.matrix.items()}
+        matrix = {
+            key: tuple(_normalize(plan, key, value) for value in values) for key, values in scenario.matrix.items()
+        }
         return scenario.model_copy(update={"matrix": matrix})
     if scenario.search:
         space = {
-            key: one.model_copy(update={"choices": tuple(_kept(plan, key, value) for value in one.choices)})
+            key: one.model_copy(update={"choices": tuple(_normalize(plan, key, value) for value in one.choices)})
             if one.choices is not None
             else one
             for key, one in scenario.search.space.items()
@@ -113,7 +115,7 @@ def _with_paths(plan: Plan) -> Scenario:
     return scenario
 
 
-def _kept(plan: Plan, key: str, value: Any) -> Any:
+def _normalize(plan: Plan, key: str, value: Any) -> Any:
     if isinstance(value, bool | int | float) or value is None:
         return value
     found: Any = plan.changed({key: value}).check()

@@ -16,7 +16,7 @@ from common.run_files import Metrics
 from common.scenario.sweep import Space
 from hothouse.sweeps.execute import RunOutcome
 from hothouse.sweeps.goal import Goal
-from hothouse.sweeps.names import named_values
+from hothouse.sweeps.names import distinct_values
 from hothouse.sweeps.plan import Plan, Point
 from hothouse.sweeps.pruning import PruningRule, quiet_optuna
 
@@ -119,7 +119,7 @@ def _distributions(optuna: Any, plan: Plan) -> tuple[dict[str, Any], dict[str, d
     found, choices = {}, {}
     for key, space in plan.scenario.search.space.items():
         if space.choices is not None:
-            choices[key] = named_values(space.choices)
+            choices[key] = distinct_values(space.choices)
             found[key] = kinds.CategoricalDistribution(tuple(choices[key]))
         elif _is_whole(plan, key, space):
             found[key] = kinds.IntDistribution(space.low, space.high, log=space.log, step=space.step or 1)

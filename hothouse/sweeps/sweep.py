@@ -152,7 +152,7 @@ class _Start:
         """Begin a run; False where there is nothing to do."""
         name, scenario = trial.point.name, trial.point.scenario
         self._values[name] = trial.point.values
-        outcome = RunOutcome("failed", trial.point.refusal) if scenario is None else self._known(name)
+        outcome = RunOutcome("failed", trial.point.refusal) if scenario is None else self._earlier_outcome(name)
         if outcome is not None or scenario is None:
             assert outcome is not None
             self._end(name, outcome)
@@ -163,7 +163,7 @@ class _Start:
         self._watcher.run_started(name, job.folder, scenario.federation.rounds)
         return True
 
-    def _known(self, name: str) -> RunOutcome | None:
+    def _earlier_outcome(self, name: str) -> RunOutcome | None:
         """How a run ended before this start; None where it is still to be done.
 
         What failed in a matrix is tried again. In a search later trials were chosen by it.
@@ -200,7 +200,7 @@ class _Start:
 
 
 def _at_once(plan: Plan, workers: int, at_once: int | None) -> int:
-    """How many runs go on at the same time: one for each worker, where there are as many."""
+    """How many runs are under way at the same time: one for each worker, where there are as many."""
     if at_once is not None and at_once > workers:
         raise InputError(f"{at_once} runs at once need as many workers, and there are {workers}; see --workers")
     most = min(workers, plan.count)

@@ -49,12 +49,12 @@ class Watcher:
     _rounds_here: int = 0
 
     def started(self, folder: Path, planned: int, rounds: int, goal: Goal | None) -> None:
-        """A sweep of so many runs with so many rounds in all begins, or goes on."""
+        """A sweep of this many runs with this many rounds in all begins, or continues."""
         self.folder, self.planned, self.rounds, self.goal = folder, planned, rounds, goal
         self._begun = time.monotonic()
 
     def run_started(self, name: str, folder: Path, rounds: int) -> None:
-        """A run begins, or goes on."""
+        """A run begins, or continues."""
         first = int(last_line(folder / "metrics.jsonl").get("round", 0))
         self._rounds_before += first
         self.running[name] = ActiveRun(folder, rounds, time.monotonic(), first)

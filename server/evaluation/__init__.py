@@ -1,1 +1,1 @@
-"""How good models are: measured by the server on its rows and by clients on theirs."""
+"""How good models are: measured by the server on its examples and by clients on theirs."""

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from common.data import Prepared
-from common.data.rows import open_rows
+from common.data.examples import open_examples
 from common.models import DTYPES
 from common.models.predictor import Predictor
 from common.tasks import Label
@@ -19,7 +19,7 @@ _MISTAKES = 24
 _CONFUSIONS = 10_000
 _PAIRS = 2000
 _NUMBERS = 1 << 14
-"""Rows of more numbers are too large to be shown."""
+"""Examples of more numbers are too large to be shown."""
 _LETTERS = 500
 
 Found = dict[str, Any]
@@ -29,15 +29,15 @@ Found = dict[str, Any]
 def final(model: Predictor, prepared: Prepared, batch_size: int) -> Found | None:
     """What final.json holds; None where the server has no examples of its own.
 
-    `split` and `rows` say what was looked at: the test examples, without those the validation examples. A
-    classification has `labels`, `label_rows` and `label_right` (how many rows each label has, and how many of them were
-    recognized), and `confusions`, [label, prediction, rows] by codes into `labels`, most frequent first, all of
-    them where there are at most 100 labels. A regression has `targets` and `predictions` of up to 2,000 evenly
-    spaced rows in the target's own unit, (rows, targets), and `residuals`, the percentiles of
-    prediction − target over all rows, (7, targets). `mistakes` are the 24 worst rows, worst first, each as it is
-    in the data: `values` or `text`; `row_shape` and `columns` say what the values are. Of a classification they have
-    the score of the predicted class and that of the true one: `probability` and `label_probability` where the output
-    is a softmax or a sigmoid, else `score` and `label_score`.
+    `split` names what was evaluated: the test examples or, without these, the validation examples; `rows` is their
+    number. A classification has `labels`, `label_rows` and `label_right` (how many examples each label has, and how
+    many of them were recognized), and `confusions`, [label, prediction, examples] by codes into `labels`, most
+    frequent first, all of them where there are at most 100 labels. A regression has `targets` and `predictions` of up
+    to 2,000 evenly spaced examples in the target's own unit, (examples, targets), and `residuals`, the percentiles of
+    prediction − target over all examples, (7, targets). `mistakes` are the 24 worst examples, worst first, each as
+    in the data: `values` or `text`; `row_shape` and `columns` describe the values. In a classification they have the
+    score of the predicted class and that of the true one: `probability` and `label_probability` where the output is
+    a softmax or a sigmoid, else `score` and `label_score`.
     """
     split = "test" if len(prepared.test) else "validation"
     positions = np.array(getattr(prepared, split))
@@ -60,16 +60,18 @@ def final(model: Predictor, prepared: Prepared, batch_size: int) -> Found | None
 def _answers(
     model: Predictor, prepared: Prepared, positions: NDArray[np.int64], batch_size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Outputs and targets of rows: scores and codes, or numbers in the target's own unit."""
+    """Outputs and targets of examples: scores and codes, or numbers in the target's own unit."""
     data_spec, classifies = model.data_spec, model.data_spec.task == "classification"
-    rows = open_rows(prepared, data_spec, DTYPES[model.spec.dtype])
+    examples = open_examples(prepared, data_spec, DTYPES[model.spec.dtype])
     outputs, targets = [], []
     for start in range(0, len(positions), batch_size):
         chosen = torch.from_numpy(positions[start : start + batch_size])
-        raw = model.network(rows.inputs(chosen)).double()
+        raw = model.network(examples.inputs(chosen)).double()
         told = model.network.output.scores(raw) if classifies else raw * model.output_scale + model.output_shift
         outputs.append(told)
-        targets.append(rows.targets(chosen).double() if classifies else torch.from_numpy(prepared.y[chosen.numpy()]))
+        targets.append(
+            examples.targets(chosen).double() if classifies else torch.from_numpy(prepared.y[chosen.numpy()])
+        )
     return torch.cat(outputs).numpy(), torch.cat(targets).numpy().reshape(len(positions), -1)
 
 
@@ -119,7 +121,7 @@ def _regressed(
 
 
 def _row(prepared: Prepared, row: int) -> Found:
-    """A row as it is in the data, where it is not too large to be shown."""
+    """An example as it is in the data, where it is not too large to be shown."""
     if prepared.meta.text is not None:
         return {"text": prepared.texts[row][:_LETTERS]}
     values = prepared.x[row]

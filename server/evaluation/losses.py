@@ -34,15 +34,15 @@ class TrainingLosses:
     def __call__(self, weights: NamedArrays, positions: Indices) -> Losses:
         """The losses of the clients at `positions` of the federation; `weights` are parameters and buffers."""
         one = {name: array[None] for name, array in weights.items()}
-        shared = messages.evaluate_records(self._run.settings_text, self._run.data_spec, one, rows="training")
+        shared = messages.evaluate_records(self._run.settings_text, self._run.data_spec, one, split="training")
         mean, square = np.full((2, len(positions)), np.nan)
-        blocks, rows = (
+        blocks, examples = (
             self._run.federation.cut(positions, self._run.blocks),
             self._run.federation.training_sizes[positions],
         )
-        for answered, (sums,) in ask_scores(self._run.exchange, shared, blocks, 1, rows, self._run.data_spec.task):
+        for answered, (sums,) in ask_scores(self._run.exchange, shared, blocks, 1, examples, self._run.data_spec.task):
             places = np.concatenate([block.places for block in answered])
             with np.errstate(divide="ignore", invalid="ignore"):
                 mean[places] = mean_objective(sums)
-                square[places] = sums["objective_squared"] / sums["rows"]
+                square[places] = sums["objective_squared"] / sums["examples"]
         return Losses(mean, np.sqrt(square))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from common import messages
 from common.arrays import NamedArrays, pack, tensors
+from common.data.examples import open_examples
 from common.data.prepared import Indices
-from common.data.rows import open_rows
 from common.extend.results import Block
 from common.messages import InitialWeights
 from common.metrics import Sums, finish, primary, total
@@ -40,11 +40,11 @@ class RoundEvaluator:
 
     def __init__(self, context: RunContext) -> None:
         self._run, prepared, federation = context, context.prepared, context.federation
-        self._rows = open_rows(prepared, context.data_spec, context.evaluator.dtype)
+        self._examples = open_examples(prepared, context.data_spec, context.evaluator.dtype)
         self._splits = {"test": prepared.test, "validation": prepared.validation}
         self._holding = np.flatnonzero(federation.holdout_sizes)
-        self._rows_held = federation.holdout_sizes[self._holding]
-        costs = evaluation_cost(self._run.evaluator.size, self._rows_held)
+        self._examples_held = federation.holdout_sizes[self._holding]
+        costs = evaluation_cost(self._run.evaluator.size, self._examples_held)
         self._holders = federation.cut(self._holding, context.blocks, costs) if len(self._holding) else []
 
     def __call__(
@@ -64,19 +64,19 @@ class RoundEvaluator:
         alone = len(self._run.settings.strategy.personal(weights)) == len(weights)
         for split, positions in self._splits.items():
             if len(positions) and not alone:
-                measured |= self._named(split, self._central(weights, positions))
+                measured |= self._pooled(split, self._central(weights, positions))
         nobody: tuple[Indices, list[Sums]] = np.empty(0, np.int64), []
         holders, found = self._on_clients(weights, versions, candidates, starts) if self._holders else nobody
         found = found[-1:] * 2 if alone else found
         of_clients: dict[str, Sums] = {}
         for split, sums in zip(("holdout", "personal"), found, strict=False):
             of_clients[split] = finish(sums, self._run.data_spec.task)
-            measured |= self._named(split, total(sums)) | self._spread(split, of_clients[split])
+            measured |= self._pooled(split, total(sums)) | self._fairness(split, of_clients[split])
         return RoundMetrics(measured, holders, **of_clients)
 
     def _central(self, weights: NamedArrays, positions: NDArray[np.int64]) -> Sums:
         one = {name: tensor[None] for name, tensor in tensors(weights).items()}
-        (sums,) = self._run.evaluator.sums(one, self._rows, positions, np.array([len(positions)]))
+        (sums,) = self._run.evaluator.sums(one, self._examples, positions, np.array([len(positions)]))
         return sums
 
     def _on_clients(
@@ -106,7 +106,7 @@ class RoundEvaluator:
             shared,
             self._holders,
             number,
-            self._rows_held,
+            self._examples_held,
             self._run.data_spec.task,
             own,
             kept,
@@ -125,12 +125,12 @@ class RoundEvaluator:
             for model in zip(*(models for _, models in parts), strict=True)
         ]
 
-    def _spread(self, split: str, own: Sums) -> Metrics:
+    def _fairness(self, split: str, own: Sums) -> Metrics:
         """How the clients' own results for the primary metric spread."""
         metric = primary(self._run.data_spec.task)
         spread = fairness(own[metric.name], metric.more_is_better)
         return {f"{split}_{metric.name}_{name}": value for name, value in spread.items()}
 
-    def _named(self, split: str, sums: Sums) -> Metrics:
+    def _pooled(self, split: str, sums: Sums) -> Metrics:
         pooled = finish(sums, self._run.data_spec.task)
         return {f"{split}_{name}": float(value[0]) for name, value in pooled.items()}

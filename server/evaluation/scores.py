@@ -23,7 +23,7 @@ def ask_scores(
     shared: MessageRecords,
     blocks: list[Block],
     models: int,
-    rows: Indices,
+    examples: Indices,
     task: Task,
     own: Callable[[list[Block]], MessageRecords] | None = None,
     kept: int = 0,
@@ -31,7 +31,7 @@ def ask_scores(
 ) -> Iterator[tuple[list[Block], list[Sums]]]:
     """For each reply its blocks, and each of `models` models' sums over each of their clients' examples.
 
-    `rows` are how many of them each client has, in the order of the blocks' places; `own` and `kept` are as in
+    `examples` are how many of them each client has, in the order of the blocks' places; `own` and `kept` are as in
     `Exchange.ask`, `theirs` the arrays of the models that clients keep to themselves. What travels is counted. Where
     there is no reply, or one of wrong shapes, that is told, and nothing is yielded.
     """
@@ -43,7 +43,7 @@ def ask_scores(
         if arrival.content is not None:
             try:
                 found = messages.read_scores(arrival.content)
-                _check(found, models, rows[np.concatenate([block.places for block in arrival.blocks])], task)
+                _check(found, models, examples[np.concatenate([block.places for block in arrival.blocks])], task)
             except Exception as error:  # whatever a stranger's bytes do to a parser
                 reason = f"the reply is refused: {type(error).__name__}: {error}"
             else:
@@ -54,11 +54,11 @@ def ask_scores(
         exchange.events.notice("not measured", clients=clients, reason=reason.partition("\n")[0])
 
 
-def _check(found: list[Sums], models: int, rows: Indices, task: Task) -> None:
-    """Raise ValueError or KeyError where the sums are not those of so many models, and clients with so many rows."""
-    clients = len(rows)
+def _check(found: list[Sums], models: int, examples: Indices, task: Task) -> None:
+    """Raise ValueError or KeyError where the sums are not those of these models and clients with these examples."""
+    clients = len(examples)
     for sums in found:
-        if not np.array_equal(sums["rows"], rows):
+        if not np.array_equal(sums["examples"], examples):
             raise ValueError("it claims other numbers of examples than there are")
         for name, array in sums.items():
             if array.dtype.kind not in "iuf" or array.shape[:1] != (clients,):

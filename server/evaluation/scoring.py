@@ -6,8 +6,8 @@ import numpy as np
 
 from common import messages
 from common.arrays import NamedArrays, tensors
+from common.data.examples import open_examples
 from common.data.prepared import Indices
-from common.data.rows import open_rows
 from common.errors import InputError, RunError
 from common.extend.strategy import Scores
 from common.metrics import METRICS, Sums, finish, primary, total
@@ -23,7 +23,7 @@ class ScenarioScorer:
 
     def __init__(self, context: RunContext) -> None:
         self._run, scenario, spec = context, context.scenario, context.data_spec
-        self._rows = open_rows(context.prepared, spec, context.evaluator.dtype)
+        self._examples = open_examples(context.prepared, spec, context.evaluator.dtype)
         self._validation = context.prepared.validation
         self.metric = scenario.federation.strategy.judged_by or primary(spec.task).name
         self.more_is_better = METRICS[self.metric].more_is_better
@@ -41,14 +41,14 @@ class ScenarioScorer:
             some = {name: array[first : first + _MODELS_AT_ONCE] for name, array in models.items()}
             scores += [
                 self._score(sums)
-                for sums in self._run.evaluator.sums(tensors(some), self._rows, self._validation, size)
+                for sums in self._run.evaluator.sums(tensors(some), self._examples, self._validation, size)
             ]
         return np.array(scores)
 
     def by_clients(self, models: NamedArrays, judges: Indices) -> Scores:
         """Pooled scores on the held-out examples of the clients at the positions `judges`, who tell sums only.
 
-        Raises InputError where none of them holds rows out.
+        Raises InputError where none of them holds examples out.
         """
         holders = judges[self._run.federation.holdout_sizes[judges] > 0]
         if not len(holders):

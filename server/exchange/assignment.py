@@ -45,4 +45,4 @@ class RoundResults:
     losses: NDArray[np.float64]
     """Each one's mean training loss, (clients,)."""
     loss: float
-    """Their mean training loss, by rows; NaN where nobody took part."""
+    """Their mean training loss, by examples; NaN where nobody took part."""

@@ -49,7 +49,7 @@ class ClientStateSync:
         size = max(1, _PART // max(1, numbers(parameters)))
         for start in range(0, len(having), size):
             places = having[start : start + size]
-            for kept in self._kept(places, versions):
+            for kept in self._fetch(places, versions):
                 gone += self._run.federation.clients[np.setdiff1d(places, kept.places)].tolist()
                 yield kept
         if gone:
@@ -61,7 +61,7 @@ class ClientStateSync:
             if isinstance(self._run.exchange.grid, DirectGrid):
                 self._put(self._run.exchange.grid, versions, kept)
             else:
-                self._tell(versions, kept)
+                self._send(versions, kept)
 
     def adopt(self, number: int, versions: Indices, adopters: Indices, givers: Indices) -> None:
         """Give the clients at the places `adopters` a copy of what those at `givers` kept, as of round `number`.
@@ -72,7 +72,7 @@ class ClientStateSync:
         having = np.where(givers >= 0, versions[givers], 0) > 0
         sources, who = np.unique(givers[having], return_inverse=True)
         parts = []
-        for kept in self._kept(sources, versions):
+        for kept in self._fetch(sources, versions):
             at = np.searchsorted(kept.places, sources)
             there = np.isin(sources, kept.places)[who]
             rows = at[who][there]
@@ -91,7 +91,7 @@ class ClientStateSync:
                 missing = self._run.federation.clients[part.places].tolist()
                 self._run.exchange.events.notice("states missing", clients=missing, reason=str(error))
 
-    def _kept(self, places: Indices, versions: Indices) -> Iterator[ClientState]:
+    def _fetch(self, places: Indices, versions: Indices) -> Iterator[ClientState]:
         """What the clients at these places kept, as far as their hosts answer."""
         if not len(places):
             return
@@ -99,20 +99,20 @@ class ClientStateSync:
             states, _ = self._run.exchange.grid.states.get(self._run.federation.clients[places], versions[places])
             yield ClientState(places, states)
         else:
-            yield self._asked(places, versions)
+            yield self._ask_hosts(places, versions)
 
-    def _asked(self, places: Indices, versions: Indices) -> ClientState:
+    def _ask_hosts(self, places: Indices, versions: Indices) -> ClientState:
         """What the hosts of the clients at these places answer."""
 
         def named(group: list[Block]) -> MessageRecords:
-            return {VERSIONS: pack({"committed": versions[places[_within(group)]]})}
+            return {VERSIONS: pack({"committed": versions[places[_places_in_cut(group)]]})}
 
         states: NamedArrays = {}
         there = np.zeros(len(places), dtype=np.bool_)
         for arrival in self._run.exchange.ask(STATES, {}, self._run.federation.cut(places, self._run.blocks), named):
             if arrival.content is None:
                 continue
-            within = _within(arrival.blocks)
+            within = _places_in_cut(arrival.blocks)
             there[within] = True
             for name, rows in unpack(arrival.content.array_records[STATE]).items():
                 states.setdefault(name, np.zeros((len(places), *rows.shape[1:]), rows.dtype))[within] = rows
@@ -126,9 +126,9 @@ class ClientStateSync:
             chosen = theirs == version
             grid.states.put(int(version), clients[chosen], {name: rows[chosen] for name, rows in kept.states.items()})
 
-    def _tell(self, versions: Indices, kept: ClientState) -> None:
+    def _send(self, versions: Indices, kept: ClientState) -> None:
         def theirs(group: list[Block]) -> MessageRecords:
-            within = _within(group)
+            within = _places_in_cut(group)
             own = {name: rows[within] for name, rows in kept.states.items()}
             return {VERSIONS: pack({"committed": versions[kept.places[within]]}), STATE: pack(own)}
 
@@ -139,6 +139,6 @@ class ClientStateSync:
                 raise RunError(f"clients' states could not be restored: {arrival.error}")
 
 
-def _within(blocks: list[Block]) -> Indices:
+def _places_in_cut(blocks: list[Block]) -> Indices:
     """Where the blocks' clients stand among those that were cut."""
     return np.concatenate([block.places for block in blocks])

@@ -24,7 +24,7 @@ from server.exchange.sending import Carrier, replies
 from server.grid.base import DirectGrid
 
 _NUMBERS = 10_000
-"""Multiply-adds for a row where nothing better is known."""
+"""Multiply-adds for an example where nothing better is known."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,20 @@ class Federation:
     owners: NDArray[np.int64] | None
     """The position in `nodes` of each client's node; None where every node has every client."""
     meta: Meta
-    """What the rows are, on every host and on the server."""
+    """What the examples are, on every host and on the server."""
     compiled: Compiled = "none"
     """The compiled trainer that every host has."""
     missing: list[int] = field(default_factory=list)
     """Clients that the data has and that live on no node."""
 
-    def within(self, examples: int) -> tuple[Federation, list[tuple[int, int]]]:
-        """The federation without clients that claim more rows than `examples`; and these, with their rows.
+    def within(self, limit: int) -> tuple[Federation, list[tuple[int, int]]]:
+        """The federation without clients that claim more examples than `limit`; and these clients, with their numbers.
 
         That is more to train on, or more held out.
         """
-        rows = np.maximum(self.training_sizes, self.holdout_sizes)
-        sound = rows <= examples
-        claims = list(zip(self.clients[~sound].tolist(), rows[~sound].tolist(), strict=True))
+        examples = np.maximum(self.training_sizes, self.holdout_sizes)
+        sound = examples <= limit
+        claims = list(zip(self.clients[~sound].tolist(), examples[~sound].tolist(), strict=True))
         kept = {name: getattr(self, name)[sound] for name in ("clients", "training_sizes", "holdout_sizes")}
         owners = None if self.owners is None else self.owners[sound]
         return (replace(self, **kept, owners=owners) if claims else self), claims
@@ -158,7 +158,7 @@ def _check_uses(node: int, hosting: Hosting, uses: Sequence[Use]) -> None:
 
 
 def _check_same_kind(node: int, meta: Meta, own: Prepared) -> None:
-    """Raise RunError where a node's rows are not of a kind with the server's: its word sizes nobody's network."""
+    """Raise RunError where a node's examples are not of a kind with the server's: its word sizes nobody's network."""
     for name in ("task", "row_shape", "targets", "scaling", "filling", "own_fill", "indicators", "text"):
         here, there = getattr(meta, name), getattr(own.meta, name)
         if here != there:

@@ -135,12 +135,12 @@ def _packed(blocks: list[Block], groups: int) -> list[list[Block]]:
         lightest = costs.index(min(costs))
         packed[lightest].append(block)
         costs[lightest] += block.cost
-    while _evened(packed):
+    while _balance_once(packed):
         pass
     return packed
 
 
-def _evened(packed: list[list[Block]]) -> bool:
+def _balance_once(packed: list[list[Block]]) -> bool:
     """Move a block from the heaviest group to the lightest, perhaps for another, if that brings them closer."""
     costs = [sum(block.cost for block in group) for group in packed]
     heavy, light = packed[costs.index(max(costs))], packed[costs.index(min(costs))]

@@ -16,7 +16,7 @@ class Traffic:
     down: int = 0
     up: int = 0
 
-    def taken(self) -> Traffic:
+    def take(self) -> Traffic:
         """What was counted since this was asked last."""
         taken = Traffic(self.down, self.up)
         self.down = self.up = 0

@@ -92,8 +92,8 @@ class Training:
     def _blocks(self, assignment: Assignment, size: int) -> list[Block]:
         """Who trains together a network of `size` parameters, without the blocks that are left out."""
         settings, strategy = self._run.scenario.training, self._run.scenario.federation.strategy
-        pooled, rows = strategy.pooled, self._run.federation.training_sizes[assignment.cohort]
-        costs = training_cost(settings, size, rows, strategy.passes(settings))
+        pooled, examples = strategy.pooled, self._run.federation.training_sizes[assignment.cohort]
+        costs = training_cost(settings, size, examples, strategy.passes(settings))
         blocks = self._run.federation.cut(
             assignment.cohort, 1 if pooled else self._run.scenario.federation.blocks, costs
         )
@@ -133,7 +133,7 @@ class Training:
         for result in checked:
             if isinstance(result, BlockResult):
                 for client, reason in (result.excluded | result.refused).items():
-                    self._tell([client], reason)
+                    self._record_exclusion([client], reason)
                 yield result
             else:
                 self._exclude([result[0]], f"the reply is refused: {result[1]}")
@@ -141,9 +141,9 @@ class Training:
     def _exclude(self, blocks: list[Block], reason: str) -> None:
         clients = [int(client) for block in blocks for client in block.clients]
         indices = [block.index for block in blocks]
-        self._tell(clients, reason, blocks=indices)
+        self._record_exclusion(clients, reason, blocks=indices)
 
-    def _tell(self, clients: list[int], reason: str, **details: Any) -> None:
+    def _record_exclusion(self, clients: list[int], reason: str, **details: Any) -> None:
         told = _split(reason)
         self._reasons.append(told["reason"])
         self._run.exchange.events.notice("excluded", clients=clients, **details, **told)

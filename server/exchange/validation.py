@@ -42,7 +42,7 @@ class Validator:
         limits: Limits,
     ) -> None:
         """`like` are the global weights that were sent, `buffers` the running statistics, both without what clients
-        keep to themselves, `sizes` the rows of each of `clients`, whose ids ascend, `settings` say what was asked
+        keep to themselves, `sizes` the examples of each of `clients`, whose ids ascend, `settings` say what was asked
         for.
         """
         self._round, self._like, self._buffers = round_number, like, buffers
@@ -169,19 +169,21 @@ class Validator:
 
     def _check_weight(self, result: BlockResult) -> None:
         clients = result.block.clients
-        rows = self._sizes[np.searchsorted(self._clients, clients)]
+        examples = self._sizes[np.searchsorted(self._clients, clients)]
         if result.excluded:
-            rows = np.where(np.isin(clients, list(result.excluded)), 0, rows)
-        _expect(np.array_equal(result.metrics["examples"], rows), "it claims other numbers of examples than there are")
-        if not self._weighs(result, rows):
-            raise RefusedReply(f"it claims a weight of {result.weight:g} for {rows.sum()} examples")
+            examples = np.where(np.isin(clients, list(result.excluded)), 0, examples)
+        _expect(
+            np.array_equal(result.metrics["examples"], examples), "it claims other numbers of examples than there are"
+        )
+        if not self._weighs(result, examples):
+            raise RefusedReply(f"it claims a weight of {result.weight:g} for {examples.sum()} examples")
 
-    def _weighs(self, result: BlockResult, rows: Indices) -> bool:
-        """Whether a block's weight is that of its clients, which have so many rows."""
+    def _weighs(self, result: BlockResult, examples: Indices) -> bool:
+        """Whether a block's weight is that of its clients, which have so many examples."""
         if self._weighting == "custom":
-            own = np.where(rows > 0, result.metrics["weight"], 0)
+            own = np.where(examples > 0, result.metrics["weight"], 0)
             return bool((own >= 0).all() and np.isclose(result.weight, own.sum(), rtol=1e-9, atol=0))
-        return bool(result.weight == (rows.sum() if self._weighting == "examples" else (rows > 0).sum()))
+        return bool(result.weight == (examples.sum() if self._weighting == "examples" else (examples > 0).sum()))
 
 
 def _finite(array: NDArray[Any]) -> NDArray[np.bool_]:

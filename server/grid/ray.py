@@ -39,7 +39,7 @@ _LONELY_SECONDS = 60.0
 _CHECK_SECONDS = 1.0
 """How often, while waiting, it is looked whether Ray itself is still there."""
 _SHIP_ONCE = 1 << 15
-"""Records of at least so many bytes that several messages share are sent once."""
+"""Records of at least this many bytes that several messages share are sent once."""
 
 
 class Session(Protocol):

@@ -28,7 +28,7 @@ _LEAST = 1 << 17
 _KEPT = 1 << 26
 """Bytes of memory that an unused buffer may hold on to."""
 _LINE = 64
-"""Arrays begin at multiples of so many bytes."""
+"""Arrays begin at multiples of this many bytes."""
 _numbers = itertools.count()
 
 

@@ -152,7 +152,7 @@ class SocketPool(WorkerPool):
 
 
 def is_local(workers: int) -> bool:
-    """Whether so many workers can be on this machine, at the ends of lines."""
+    """Whether this many workers can be on this machine, at the ends of lines."""
     if sys.platform != "linux" or through_a_client():
         return False
     here = ray.get_runtime_context().get_node_id()

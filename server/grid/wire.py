@@ -16,7 +16,7 @@ Packet = bytes | tuple[bytes, list[NDArray[np.uint8]]]
 """A pickle, and the bytes of the arrays that it leaves out."""
 
 _BESIDE = 1 << 15
-"""Arrays of at least so many bytes travel beside the pickle."""
+"""Arrays of at least this many bytes travel beside the pickle."""
 
 
 def packed(thing: Any) -> Packet:

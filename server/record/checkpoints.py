@@ -49,7 +49,7 @@ class LoadedCheckpoint:
     about: About
     parts: list[Path]
 
-    def kept(self) -> Iterator[ClientState]:
+    def client_states(self) -> Iterator[ClientState]:
         """What clients kept, part by part."""
         for part in self.parts:
             states = load_file(part)
@@ -98,7 +98,7 @@ class Checkpoints:
     def _write_parts(self, state: RunState, kept: Iterable[ClientState]) -> tuple[_Written, int]:
         names, size, versions = [], 0, np.zeros_like(state.versions)
         for some in kept:
-            content = save({_PLACES: some.places} | {name: _whole(rows) for name, rows in some.states.items()})
+            content = save({_PLACES: some.places} | {name: _contiguous(rows) for name, rows in some.states.items()})
             digest = hashlib.blake2b(content, digest_size=16).hexdigest()
             names.append(f"clients-{state.round:06d}-{digest}.safetensors")
             write_whole(self.folder / names[-1], content)
@@ -113,7 +113,7 @@ class Checkpoints:
         for path in [*_newest_first(self.folder), self.folder / BEST] if parts else []:
             try:
                 envelope, _ = _read(path, arrays=False)
-                named |= set(_told(envelope)["clients"])
+                named |= set(_read_envelope(envelope)["clients"])
             except DamagedCheckpoint:
                 continue
         for part in parts:
@@ -143,14 +143,14 @@ def _newest_first(folder: Path) -> list[Path]:
 def _encode(state: RunState, written: _Written, about: About) -> bytes:
     tensors = {"versions": written.versions}
     for field in _FIELDS:
-        tensors |= {f"{field}/{name}": _whole(np.asarray(array)) for name, array in getattr(state, field).items()}
+        tensors |= {f"{field}/{name}": _contiguous(np.asarray(array)) for name, array in getattr(state, field).items()}
     told = json.dumps(
         {"round": state.round, "metrics": state.metrics, "about": about, "clients": written.parts}, sort_keys=True
     )
     return save(tensors, metadata={"hothouse": json.dumps({"told": told, "digest": _digest(tensors, told)})})
 
 
-def _whole(array: NDArray[Any]) -> NDArray[Any]:
+def _contiguous(array: NDArray[Any]) -> NDArray[Any]:
     """The array in one piece, as safetensors writes it, with its shape even where that has no dimensions."""
     return np.ascontiguousarray(array).reshape(array.shape)
 
@@ -159,7 +159,7 @@ def _decode(path: Path) -> LoadedCheckpoint:
     envelope, tensors = _read(path)
     if _digest(tensors, envelope["told"]) != envelope["digest"]:
         raise DamagedCheckpoint("its checksum does not match")
-    told = _told(envelope)
+    told = _read_envelope(envelope)
     arrays = {f: {n[len(f) + 1 :]: a for n, a in tensors.items() if n.startswith(f"{f}/")} for f in _FIELDS}
     if "versions" not in tensors:
         raise DamagedCheckpoint("it has no versions of what clients keep")
@@ -170,7 +170,7 @@ def _decode(path: Path) -> LoadedCheckpoint:
     return LoadedCheckpoint(path, state, told["about"], parts)
 
 
-def _told(envelope: dict[str, str]) -> dict[str, Any]:
+def _read_envelope(envelope: dict[str, str]) -> dict[str, Any]:
     """What a checkpoint says besides its arrays. Raises Damaged where that is not what is written."""
     try:
         told: dict[str, Any] = json.loads(envelope["told"])

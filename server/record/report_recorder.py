@@ -2,7 +2,7 @@
 
 | file | |
 |---|---|
-| `federation.json` | the clients: their names, their rows, their labels |
+| `federation.json` | the clients: their names, their examples, their labels |
 | `clients.jsonl` | a line per round: who trained and with what loss, what each measured on its held-out examples |
 | `workers.jsonl` | a line per round: how long each worker worked, in how many messages |
 | `ladder.jsonl` | a line per round in which networks competed: see `common.extend.leaderboard` |
@@ -42,7 +42,7 @@ _MOST_LABELS = 100
 class ReportRecorder(Observer):
     """Writes the files above into a run's folder as the run goes.
 
-    A resumed run's lines go on after those of the rounds it goes on from, and what is written does not depend on
+    A resumed run's lines continue after those of the rounds it continues from, and what is written does not depend on
     how often the run was resumed or who computed it, workers.jsonl apart.
     """
 
@@ -93,7 +93,7 @@ class ReportRecorder(Observer):
             "shown": self._shown.tolist(),
             "training_rows": federation.training_sizes[places].tolist(),
             "holdout_rows": federation.holdout_sizes[places].tolist(),
-            **self._looked_at(),
+            **self._describe_examples(),
         }
         self._files["federation.json"] = as_json(told).encode()
         with suppress(OSError):  # a disk that is full now may not be in the end
@@ -133,8 +133,8 @@ class ReportRecorder(Observer):
             found = {"round": self._scenario.federation.rounds, **found}
             self._files["final.json"] = as_json(found).encode()
 
-    def _looked_at(self) -> Entry:
-        """What can be said of rows that are here; a server without its clients' examples says nothing."""
+    def _describe_examples(self) -> Entry:
+        """What can be said of examples that are here; a server without its clients' examples says nothing."""
         prepared, meta = self._prepared, self._prepared.meta
         if not np.isin(self._shown, prepared.clients).all():
             return {}

@@ -30,7 +30,7 @@ _MEASURED = ("test_", "validation_", "holdout_", "personal_", "bytes_evaluation"
 
 @dataclass
 class Resumed:
-    """Where a run goes on."""
+    """Where a run resumes."""
 
     state: RunState | None
     """The state after the last saved round; None to begin again at round 0."""
@@ -44,7 +44,7 @@ class Resumed:
     """Events to tell: damaged checkpoints, changes that were allowed."""
     trainer: str | None = None
     """What trained so far, where that must not change."""
-    kept: Callable[[], Iterable[ClientState]] = tuple
+    client_states: Callable[[], Iterable[ClientState]] = tuple
     """What clients kept after that round, part by part."""
 
 
@@ -63,7 +63,7 @@ def about(scenario: Scenario, prepared: Prepared) -> About:
 
 
 def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: bool) -> Resumed:
-    """Where the run in `folder` goes on.
+    """Where the run in `folder` resumes.
 
     Raises InputError where the scenario, the data or the software is no longer what it was, unless
     `allow_changes`; the changes are then noted.
@@ -101,7 +101,7 @@ def resume(folder: Path, scenario: Scenario, prepared: Prepared, allow_changes: 
     history.append(_as_if_it_went_on(now, scenario))
     kept = [event for event in events if event.get("round", 0) <= at]
     left_out, same = _left_out(events, at, _last(lines)), None if allow_changes else trainer
-    return Resumed(loaded.state, history, kept, left_out, notes, same, loaded.kept)
+    return Resumed(loaded.state, history, kept, left_out, notes, same, loaded.client_states)
 
 
 def _last(lines: list[Metrics]) -> int:

@@ -21,7 +21,7 @@ def seen(training: Training) -> list[list[list[int]]]:
     for batch in batches(SHARDS, training, KEYS, torch.float64):
         assert torch.allclose(batch.shares.sum(dim=1), torch.ones(batch.active, dtype=torch.float64))
         for client in range(batch.active):
-            steps[client].append(batch.rows[client][batch.shares[client] > 0].tolist())
+            steps[client].append(batch.positions[client][batch.shares[client] > 0].tolist())
     return steps
 
 

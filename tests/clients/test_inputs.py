@@ -19,8 +19,8 @@ from clients.training import inputs as module
 from clients.training.inputs import Augment, inputs_of
 from common import seeds
 from common.data import Prepared
+from common.data.examples import ExampleReader, open_examples
 from common.data.prepared import META
-from common.data.rows import Rows, open_rows
 from common.scenario.training import Training
 from tests.federations import agreed, federation, named, scenario, starting_weights, train_order
 
@@ -57,8 +57,8 @@ def seen(
     return found
 
 
-def own_rows(prepared: Prepared) -> Rows:
-    return open_rows(prepared, replace(agreed(prepared), own_fill=True, fill=np.zeros(6)), torch.float32)
+def own_rows(prepared: Prepared) -> ExampleReader:
+    return open_examples(prepared, replace(agreed(prepared), own_fill=True, fill=np.zeros(6)), torch.float32)
 
 
 def same(one: list[Tensor], other: list[Tensor]) -> bool:
@@ -72,7 +72,7 @@ def test_without_augmentation_rows_are_as_they_are(prepared: Prepared) -> None:
         batches([prepared.training_examples(0)], training, seeds.streams(0, "b", 1, np.array([0])), torch.float32)
     )
     for batch, x in inputs_of(iter(steps), rows, None, None):
-        assert torch.equal(x, rows.inputs(batch.rows))
+        assert torch.equal(x, rows.inputs(batch.positions))
     nothing = Augment.of(Pipeline((), prepared.meta, np.empty(0)), 0, 1, np.array([0]))
     assert nothing is None
 
@@ -136,7 +136,7 @@ def test_augmented_training_is_training_on_what_is_seen(prepared: Prepared, engi
             batches([shard], chosen.training, keys, torch.float32), seen(prepared, [client])[0], strict=True
         ):
             real = batch.shares[0] > 0
-            y = torch.tensor(prepared.y[batch.rows[0].numpy()])
+            y = torch.tensor(prepared.y[batch.positions[0].numpy()])
             step.zero_grad()
             torch.nn.functional.cross_entropy(network(x[real]), y[real]).backward()  # type: ignore[no-untyped-call]
             step.step()

@@ -89,9 +89,9 @@ def test_an_evaluate_order_and_its_scores(travel: Travel) -> None:
     shared = messages.evaluate_records("{}", AGREEMENT, {"w": np.ones((2, 3))})
     order = EvaluateOrder.read(travel(RecordDict({**shared, "blocks": BLOCKS.write()})))
     assert order.parameters["w"].shape == (2, 3)
-    scores = [{"rows": np.array([1.0, 2.0])}, {"rows": np.array([3.0, 4.0])}]
+    scores = [{"examples": np.array([1.0, 2.0])}, {"examples": np.array([3.0, 4.0])}]
     arrived = messages.read_scores(travel(messages.write_scores(scores)))
-    assert [one["rows"].tolist() for one in arrived] == [[1.0, 2.0], [3.0, 4.0]]
+    assert [one["examples"].tolist() for one in arrived] == [[1.0, 2.0], [3.0, 4.0]]
 
 
 @both_ways

@@ -138,7 +138,7 @@ def test_a_metric_is_one_class() -> None:
             return {"confidence": examples.scores.max(axis=1)}
 
         def finish(self, sums: Sums) -> np.ndarray:
-            return np.asarray(sums["confidence"] / sums["rows"])
+            return np.asarray(sums["confidence"] / sums["examples"])
 
     try:
         sums, z, _, output = classified(4, "softmax")

@@ -19,7 +19,7 @@ from common.data.labels import encode_names
 from common.data.partitions.columns import groups
 from common.data.sources import csv, npz
 from common.data.sources.csv import CsvSource
-from common.data.sources.files import telling_names
+from common.data.sources.files import distinct_names
 from common.data.sources.npz import NpzSource
 from common.data.table import Column, Table, category
 from common.errors import InputError
@@ -193,7 +193,7 @@ import resource, sys
 from common.data.labels import encode_names
 from common.data.partitions.columns import groups
 from common.data.sources import csv, npz
-from common.data.sources.files import telling_names
+from common.data.sources.files import distinct_names
 from common.data.sources.csv import CsvSource
 from common.data.sources.npz import NpzSource
 
@@ -392,15 +392,15 @@ class TestNamesOfClients:
             for suffix in (".csv", ".txt"):
                 (tmp_path / place).with_suffix(suffix).write_text("a,b\n" + "1,x\n" * rows)
         paths = [tmp_path / name for name in ("north/a.csv", "south/a.csv", "west/b.csv")]
-        assert telling_names(paths[:2]) == ["north", "south"]
-        assert telling_names(paths) == ["north/a", "south/a", "west/b"]
-        assert telling_names([paths[0], paths[2]]) == ["a", "b"]
-        assert telling_names([paths[0], paths[0].with_suffix(".txt")]) == ["a.csv", "a.txt"]
+        assert distinct_names(paths[:2]) == ["north", "south"]
+        assert distinct_names(paths) == ["north/a", "south/a", "west/b"]
+        assert distinct_names([paths[0], paths[2]]) == ["a", "b"]
+        assert distinct_names([paths[0], paths[0].with_suffix(".txt")]) == ["a.csv", "a.txt"]
         table = csv.read(CsvSource(path=str(tmp_path / "*" / "a.csv"), target="b"), 0)
         assert table.groups is not None
         assert (table.group_names, np.bincount(table.groups).tolist()) == (["north", "south"], [2, 3])
         with pytest.raises(InputError, match=r"north/a\.csv: named twice"):
-            telling_names([paths[0], tmp_path / "south" / ".." / "north" / "a.csv"])
+            distinct_names([paths[0], tmp_path / "south" / ".." / "north" / "a.csv"])
 
     def test_numbers_are_in_their_own_order_whatever_the_source(self, tmp_path: Path) -> None:
         sites = [2, 10, 1, 10, 2, 1, 11]

@@ -12,7 +12,7 @@ from clients.augmentation import Pipeline
 from clients.batches import batches
 from clients.training.inputs import Augment, inputs_of
 from common import seeds
-from common.data.rows import open_rows
+from common.data.examples import open_examples
 from hothouse.inspect.augmented import AugmentedData
 from hothouse.inspect.check import check
 from hothouse.inspect.side_by_side import changes
@@ -37,11 +37,11 @@ def test_a_preview_shows_what_training_sees(tmp_path: Path) -> None:
     every = np.concatenate([prepared.training_examples(client) for client in range(4)])
     spread = prepared.x[every].std(axis=0)
     augment = Augment.of(Pipeline(training.augmentation, prepared.meta, spread), 9, round_number, ids)
-    rows = open_rows(prepared, replace(data_spec("classification", 20, (0, 1)), row_shape=(5, 4)), torch.float64)
+    rows = open_examples(prepared, replace(data_spec("classification", 20, (0, 1)), row_shape=(5, 4)), torch.float64)
     keys = seeds.streams(9, "batches", round_number, ids)
     trained_on: dict[int, np.ndarray] = {}
     for batch, x in inputs_of(batches([mine], training, keys, torch.float64), rows, None, augment):
-        for row, numbers in zip(batch.rows[0].tolist(), x[0].numpy(), strict=True):
+        for row, numbers in zip(batch.positions[0].tolist(), x[0].numpy(), strict=True):
             trained_on.setdefault(row, numbers)
     for seen in AugmentedData(checked.scenario, prepared).seen(3, mine, rounds=3):
         assert np.array_equal(seen.before, prepared.x[seen.row])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hothouse.sweeps.names import folder_name, named_values, short_keys, value_name
+from hothouse.sweeps.names import distinct_values, folder_name, short_keys, value_name
 
 
 def test_a_key_is_called_by_as_few_words_as_tell_it_apart() -> None:
@@ -29,7 +29,7 @@ def test_a_value_is_called_as_people_would_say_it() -> None:
 
 def test_values_that_differ_have_names_that_differ() -> None:
     values = [1, 1.0, {"name": "a", "mu": 1}, {"name": "a", "mu": 2}, "a", "/x/rows.csv", "/y/rows.csv", "b c", "b/c"]
-    names = named_values(values)
+    names = distinct_values(values)
     assert list(names.values()) == values
     assert len(names) == len(values)
     assert names["1"] == 1
@@ -38,8 +38,8 @@ def test_values_that_differ_have_names_that_differ() -> None:
 
 def test_a_value_keeps_its_name_when_others_join() -> None:
     first = {"name": "fedprox", "mu": 0.1}
-    (alone,) = named_values([first])
-    assert alone in named_values([first, {"name": "fedprox", "mu": 1.0}, "fedprox"])
+    (alone,) = distinct_values([first])
+    assert alone in distinct_values([first, {"name": "fedprox", "mu": 1.0}, "fedprox"])
 
 
 def test_a_folders_name_is_safe_and_short() -> None:

@@ -68,7 +68,7 @@ def assert_same_arrays(mine: NamedArrays, theirs: NamedArrays) -> None:
 
 
 def assert_kept(loaded: LoadedCheckpoint, number: int) -> None:
-    for mine, theirs in zip(loaded.kept(), kept(number), strict=True):
+    for mine, theirs in zip(loaded.client_states(), kept(number), strict=True):
         assert np.array_equal(mine.places, theirs.places)
         assert_same_arrays(mine.states, theirs.states)
 
@@ -169,7 +169,7 @@ def test_states_beyond_memory_are_saved_and_given_back_part_by_part(tmp_path: Pa
     loaded = latest(tmp_path, nobody)
     assert loaded is not None
     states, kept_again = keeping()
-    kept_again.restore(loaded.state.versions, loaded.kept())
+    kept_again.restore(loaded.state.versions, loaded.client_states())
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert size > 200_000_000

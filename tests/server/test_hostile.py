@@ -158,7 +158,7 @@ def no_scores(content: RecordDict) -> None:
 
 
 def scores_of_many(content: RecordDict) -> None:
-    change(content, "scores", rows=np.full((1, 1), 1e12))
+    change(content, "scores", examples=np.full((1, 1), 1e12))
 
 
 def scores_of_other_shape(content: RecordDict) -> None:
@@ -243,7 +243,7 @@ def test_a_lying_reply_is_refused_and_named(
 
 
 @pytest.mark.parametrize("lie", ["no_scores", "scores_of_many", "scores_of_other_shape"])
-def test_lies_about_held_out_rows_are_refused_and_named(lie: str, chosen: Scenario, prepared: Prepared) -> None:
+def test_lies_about_held_out_examples_are_refused_and_named(lie: str, chosen: Scenario, prepared: Prepared) -> None:
     watcher = ran(chosen, LyingGrid(prepared, lie, "evaluate"))
     told = [details for event, details in watcher.events if event == "not measured"]
     assert [details["clients"] for details in told] == [[LIAR], [LIAR]], "before the first round and after it"

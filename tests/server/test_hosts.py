@@ -214,7 +214,7 @@ def test_clients_whose_host_is_away_at_a_checkpoint_begin_anew_from_it(
     going_on = resume(tmp_path, chosen, own, allow_changes=False)
     assert going_on.state is not None
     assert going_on.state.versions.tolist() == [2, 0, 2, 2, 0, 2, 2]
-    assert [kept.places.tolist() for kept in going_on.kept()] == [[0, 2, 3, 5, 6]]
+    assert [kept.places.tolist() for kept in going_on.client_states()] == [[0, 2, 3, 5, 6]]
 
 
 def test_nodes_that_do_not_come_are_not_waited_for_without_end(parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:

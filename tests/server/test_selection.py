@@ -156,12 +156,12 @@ class TestOort:
         known = np.arange(2, 8)
         utility = np.array([27.0, 3, 10, 4, 7, 52])
         uncertainty = np.sqrt(0.1 * np.log(9) / 2)
-        plainly = self.knowing(clip=1.0).worth(9, known)
+        plainly = self.knowing(clip=1.0).utilities(9, known)
         assert plainly == pytest.approx(utility + uncertainty)
-        clipped = self.knowing(clip=0.8).worth(9, known)
+        clipped = self.knowing(clip=0.8).utilities(9, known)
         assert clipped == pytest.approx(np.minimum(utility, np.quantile(utility, 0.8)) + uncertainty)
         rows = 2 * SIZES[known]
-        timely = self.knowing(clip=1.0, preferred_rows=14.0, penalty=2.0).worth(9, known)
+        timely = self.knowing(clip=1.0, preferred_rows=14.0, penalty=2.0).utilities(9, known)
         assert timely == pytest.approx(plainly * np.where(rows > 14, (14 / rows) ** 2, 1))
 
     def test_it_explores_less_and_less_and_exploits_what_is_worth_most(self) -> None:
@@ -181,8 +181,8 @@ class TestOort:
         selection.size = 1
         chosen = Counter(int(selection.cohort(number, {})[0]) for number in range(1, 2001))
         assert set(chosen) == {2, 7}
-        worth = selection.worth(1, np.array([2, 7]))
-        assert chosen[7] / 2000 == pytest.approx(worth[1] / worth.sum(), abs=0.04)
+        utilities = selection.utilities(1, np.array([2, 7]))
+        assert chosen[7] / 2000 == pytest.approx(utilities[1] / utilities.sum(), abs=0.04)
 
     def test_who_took_part_too_often_comes_last(self) -> None:
         selection = self.knowing(exploration=0.0, exploration_least=0.0, most_rounds=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from common.data.partitions.columns import numbers
-from common.data.partitions.flower import shared_out
+from common.data.partitions.flower import partition_with
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.scenario.base import key
@@ -24,4 +24,4 @@ def cut(spec: ContinuousPartition, table: Table, rows: Indices, seed: int) -> Sh
 
     values = numbers(table, rows, spec.by)
     partitioner = ContinuousPartitioner(spec.clients, partition_by="by", strictness=spec.strictness, seed=seed)
-    return shared_out(partitioner, rows, {"by": values})
+    return partition_with(partitioner, rows, {"by": values})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.data.partitions.flower import labels_of, shared_out
+from common.data.partitions.flower import labels_of, partition_with
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.scenario.base import key
@@ -35,4 +35,4 @@ def cut(spec: DirichletPartition, table: Table, rows: Indices, seed: int) -> Sha
         self_balancing=spec.self_balancing,
         seed=seed,
     )
-    return shared_out(partitioner, rows, {"label": labels_of(table, rows, spec.scheme)})
+    return partition_with(partitioner, rows, {"label": labels_of(table, rows, spec.scheme)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from common import seeds
-from common.data.partitions.flower import labels_of, shared_out
+from common.data.partitions.flower import labels_of, partition_with
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
@@ -46,4 +46,4 @@ def cut(spec: DistributionPartition, table: Table, rows: Indices, seed: int) -> 
         preassigned_num_samples_per_label=spec.rows_per_label,
         seed=seed,
     )
-    return shared_out(partitioner, rows, {"label": labels})
+    return partition_with(partitioner, rows, {"label": labels})

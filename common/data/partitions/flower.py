@@ -15,7 +15,7 @@ from common.data.table import Table
 from common.errors import InputError
 
 
-def shared_out(partitioner: Any, rows: Indices, columns: dict[str, NDArray[Any]]) -> Shards:
+def partition_with(partitioner: Any, rows: Indices, columns: dict[str, NDArray[Any]]) -> Shards:
     """The examples of each client, as a partitioner of flwr_datasets cuts them.
 
     `columns` holds what the partitioner looks at, an entry per row. Raises InputError with the partitioner's

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.data.partitions.flower import shared_out
+from common.data.partitions.flower import partition_with
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.scenario.partitions import Clients, PartitionPart, clients_key
@@ -17,7 +17,7 @@ class IidPartition(PartitionPart, name="iid", runs=":cut"):
 
 
 _MOST_FOR_FLOWER = 1000
-"""Flower's partitioner takes about a millisecond per client; beyond so many the same cut is plain arithmetic."""
+"""Flower's partitioner takes about a millisecond per client; beyond this many the same cut is plain arithmetic."""
 
 
 def cut(spec: IidPartition, table: Table, rows: Indices, seed: int) -> Shards:
@@ -26,7 +26,7 @@ def cut(spec: IidPartition, table: Table, rows: Indices, seed: int) -> Shards:
         return even(rows, spec.clients)
     from flwr_datasets.partitioner import IidPartitioner
 
-    return shared_out(IidPartitioner(spec.clients), rows, {})
+    return partition_with(IidPartitioner(spec.clients), rows, {})
 
 
 def even(rows: Indices, clients: int) -> Shards:

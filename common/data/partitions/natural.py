@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from common.data.partitions.columns import groups
-from common.data.partitions.flower import shared_out
+from common.data.partitions.flower import partition_with
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
@@ -36,7 +36,7 @@ class GroupedNaturalPartition(PartitionPart, name="grouped_natural", runs=":grou
 
 
 _MOST_FOR_FLOWER = 10_000
-"""Flower's partitioner takes about a millisecond per client; beyond so many the same cut is a sort."""
+"""Flower's partitioner takes about a millisecond per client; beyond this many the same cut is a sort."""
 
 
 def cut(spec: NaturalPartition, table: Table, rows: Indices, seed: int) -> Shards:
@@ -54,7 +54,7 @@ def cut(spec: NaturalPartition, table: Table, rows: Indices, seed: int) -> Shard
 
     # Flower numbers the groups in the order in which they come; sorted rows give the order of the names.
     order = np.argsort(codes, kind="stable")
-    return shared_out(NaturalIdPartitioner(partition_by="group"), rows[order], {"group": codes[order]})
+    return partition_with(NaturalIdPartitioner(partition_by="group"), rows[order], {"group": codes[order]})
 
 
 def grouped(spec: GroupedNaturalPartition, table: Table, rows: Indices, seed: int) -> Shards:
@@ -64,7 +64,7 @@ def grouped(spec: GroupedNaturalPartition, table: Table, rows: Indices, seed: in
     codes, _ = groups(table, rows, spec.by)
     mode: Literal["allow-smaller", "allow-bigger", "drop-reminder", "strict"] = spec.mode
     partitioner = GroupedNaturalIdPartitioner("group", spec.group_size, mode=mode, sort_unique_ids=True)
-    return shared_out(partitioner, rows, {"group": codes})
+    return partition_with(partitioner, rows, {"group": codes})
 
 
 def client_names(table: Table, rows: Indices, by: str, min_rows: int) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from common.data.partitions.flower import labels_of, shared_out
+from common.data.partitions.flower import labels_of, partition_with
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
@@ -37,4 +37,4 @@ def cut(spec: PathologicalPartition, table: Table, rows: Indices, seed: int) -> 
         class_assignment_mode=spec.assignment,
         seed=seed,
     )
-    return shared_out(partitioner, rows, {"label": labels})
+    return partition_with(partitioner, rows, {"label": labels})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from common.data.partitions.flower import labels_of, shared_out
+from common.data.partitions.flower import labels_of, partition_with
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
@@ -33,4 +33,4 @@ def cut(spec: ShardsPartition, table: Table, rows: Indices, seed: int) -> Shards
     partitioner = ShardPartitioner(
         spec.clients, partition_by="label", num_shards_per_partition=spec.shards_per_client, seed=seed
     )
-    return shared_out(partitioner, rows, {"label": labels_of(table, rows, spec.scheme)})
+    return partition_with(partitioner, rows, {"label": labels_of(table, rows, spec.scheme)})

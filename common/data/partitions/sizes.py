@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from common import seeds
-from common.data.partitions.flower import shared_out
+from common.data.partitions.flower import partition_with
 from common.data.prepared import Indices, Shards
 from common.data.table import Table
 from common.errors import InputError
@@ -74,28 +74,28 @@ def given(options: SizePartition, table: Table, rows: Indices, seed: int) -> Sha
 
     if sum(options.sizes) > len(rows):
         raise InputError(f"{sum(options.sizes)} examples, but only {len(rows)} to train on", "data.partition.sizes")
-    return shared_out(SizePartitioner(list(options.sizes)), rows, {})
+    return partition_with(SizePartitioner(list(options.sizes)), rows, {})
 
 
 def linear(options: LinearPartition, table: Table, rows: Indices, seed: int) -> Shards:
     """Sizes in proportion to 1, 2, 3, …"""
     from flwr_datasets.partitioner import LinearPartitioner
 
-    return shared_out(LinearPartitioner(options.clients), rows, {})
+    return partition_with(LinearPartitioner(options.clients), rows, {})
 
 
 def square(options: SquarePartition, table: Table, rows: Indices, seed: int) -> Shards:
     """Sizes in proportion to 1, 4, 9, …"""
     from flwr_datasets.partitioner import SquarePartitioner
 
-    return shared_out(SquarePartitioner(options.clients), rows, {})
+    return partition_with(SquarePartitioner(options.clients), rows, {})
 
 
 def exponential(options: ExponentialPartition, table: Table, rows: Indices, seed: int) -> Shards:
     """Sizes in proportion to e, e², e³, …"""
     from flwr_datasets.partitioner import ExponentialPartitioner
 
-    return shared_out(ExponentialPartitioner(options.clients), rows, {})
+    return partition_with(ExponentialPartitioner(options.clients), rows, {})
 
 
 def power_law(options: PowerLawPartition, table: Table, rows: Indices, seed: int) -> Shards:

@@ -24,9 +24,9 @@ class ChannelSkew(SkewPart, name="channel_shift", runs=":change"):
     )
 
 
-def change(spec: ChannelSkew, rows: ClientExamples, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+def change(spec: ChannelSkew, examples: ClientExamples, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
     """Add a constant, drawn between −amount and amount, to every channel."""
-    images = rows.images()
-    unit = 255.0 if rows.table.x.dtype == np.uint8 else 1.0
+    images = examples.images()
+    unit = 255.0 if examples.table.x.dtype == np.uint8 else 1.0
     shifts = np.asarray(draw.uniform(-spec.amount, spec.amount, images.shape[1]) * unit, dtype=np.float32)
-    return rows.as_rows(images + shifts[None, :, None, None]), rows.y
+    return examples.flattened(images + shifts[None, :, None, None]), examples.y

@@ -32,18 +32,18 @@ _MANY = 13
 """So many labels have more permutations than there can be clients."""
 
 
-def change(spec: LabelSkew, rows: ClientExamples, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+def change(spec: LabelSkew, examples: ClientExamples, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
     """Labels by the permutation of the client's cluster; the first cluster keeps the true ones."""
-    if rows.table.task != "classification":
+    if examples.table.task != "classification":
         raise InputError("label_permutation needs labels, but the task is a regression", "data.skew")
-    labels = len(rows.table.labels)
+    labels = len(examples.table.labels)
     if labels < _MANY and spec.clusters > math.factorial(labels):
         raise InputError(
             f"label_permutation: expected at most {math.factorial(labels)} clusters, since {labels} labels have no "
             f"more permutations; got {spec.clusters}",
             "data.skew",
         )
-    return rows.x, _permutations(rows.seed, labels, spec.clusters)[rows.client % spec.clusters][rows.y]
+    return examples.x, _permutations(examples.seed, labels, spec.clusters)[examples.client % spec.clusters][examples.y]
 
 
 @lru_cache(maxsize=1)

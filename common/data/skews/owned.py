@@ -22,14 +22,14 @@ class ClientExamples:
     """How many clients there are."""
     seed: int
     x: NDArray[Any]
-    """Raw features, (rows, features)."""
+    """Raw features, (examples, features)."""
     y: NDArray[Any]
     """Label codes or targets."""
     table: Table
     """The table they are from."""
 
     def images(self) -> NDArray[np.float32]:
-        """The rows as images: (rows, channels, height, width). Raises InputError where they are no images."""
+        """The examples as images: (examples, channels, height, width). Raises InputError where they are no images."""
         shape = image_shape(self.table.row_shape)
         if shape is None:
             raise InputError(
@@ -40,17 +40,17 @@ class ClientExamples:
             return x.reshape(-1, shape.height, shape.width, shape.channels).transpose(0, 3, 1, 2)
         return x.reshape(-1, shape.channels, shape.height, shape.width)
 
-    def as_rows(self, images: NDArray[np.float32]) -> NDArray[Any]:
-        """Images as rows again, in the rows' own number type, bytes cut off at 0 and 255."""
+    def flattened(self, images: NDArray[np.float32]) -> NDArray[Any]:
+        """Images as flat examples again, in their own number type, bytes cut off at 0 and 255."""
         shape = image_shape(self.table.row_shape)
         if shape is not None and shape.channels_last:
             images = images.transpose(0, 2, 3, 1)
         return self.cast(images.reshape(len(self.x), -1))
 
-    def cast(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Rows in their own number type; integers are rounded and cut off at their limits."""
+    def cast(self, examples: NDArray[Any]) -> NDArray[Any]:
+        """Examples in their own number type; integers are rounded and cut off at their limits."""
         kind = self.table.x.dtype
         if kind.kind in "iu":
             limits = np.iinfo(kind)
-            rows = np.clip(np.rint(rows), limits.min, limits.max)
-        return rows.astype(kind)
+            examples = np.clip(np.rint(examples), limits.min, limits.max)
+        return examples.astype(kind)

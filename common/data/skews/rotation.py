@@ -19,16 +19,18 @@ class RotationSkew(SkewPart, name="rotation", runs=":change"):
     degrees: float = key("A client's angle is drawn between minus and plus this.", 45.0, unit="degrees", gt=0, le=180)
 
 
-def change(spec: RotationSkew, rows: ClientExamples, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+def change(
+    spec: RotationSkew, examples: ClientExamples, draw: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Turn about the middle, with bilinear interpolation; what comes in from outside is 0."""
     import torch
     import torch.nn.functional as F
 
     angle = math.radians(draw.uniform(-spec.degrees, spec.degrees))
-    images = torch.from_numpy(np.ascontiguousarray(rows.images()))
+    images = torch.from_numpy(np.ascontiguousarray(examples.images()))
     height, width = images.shape[2:]
     cos, sin = math.cos(angle), math.sin(angle)
     turn = torch.tensor([[cos, -sin * height / width, 0.0], [sin * width / height, cos, 0.0]])
     grid = F.affine_grid(turn.expand(len(images), 2, 3), list(images.shape), align_corners=False)
     turned = F.grid_sample(images, grid, align_corners=False)
-    return rows.as_rows(turned.numpy()), rows.y
+    return examples.flattened(turned.numpy()), examples.y

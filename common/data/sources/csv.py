@@ -13,7 +13,7 @@ from pydantic import model_validator
 
 from common.data.labels import encode, encode_names, whole_number
 from common.data.numbers import MARKS, POINT, best_form, describe_form, forms, number
-from common.data.sources.files import digest, telling_names
+from common.data.sources.files import digest, distinct_names
 from common.data.sources.sheets import Sheet, files_of, sheet_of, together
 from common.data.table import Column, Table, category
 from common.errors import InputError
@@ -89,7 +89,7 @@ _NOT_FINITE = re.compile(r"[+-]?(inf|infinity|nan)", re.IGNORECASE)
 _MOST_LABELS = 20
 """A target of more different whole numbers than this is taken for a quantity."""
 _MANY_LABELS = 200
-"""Up to so many whole numbers may well be labels, as letters and countries are."""
+"""Up to this many whole numbers may well be labels, as letters and countries are."""
 _MOST_CATEGORIES = 1000
 _FEW_ODD = 0.1
 """A column with no more than this share of texts among its numbers may well be meant as numbers."""
@@ -98,7 +98,7 @@ _FEW_ODD = 0.1
 def fingerprint(spec: CsvSource) -> str:
     """A hash of the files, and their names where they are clients."""
     files = files_of(spec)
-    return f"{digest(files)} {telling_names(files)}"
+    return f"{digest(files)} {distinct_names(files)}"
 
 
 def read(spec: CsvSource, seed: int) -> Table:
@@ -125,7 +125,7 @@ def read(spec: CsvSource, seed: int) -> Table:
     if not columns:
         raise InputError(f"{files[0]}: no column is left to learn from; it has {', '.join(sheet.names)}")
     if groups is None and len(files) > 1:
-        names = telling_names([file for file, _ in sheet.files])
+        names = distinct_names([file for file, _ in sheet.files])
         groups = pa.array([name for name, (_, rows) in zip(names, sheet.files, strict=True) for _ in range(rows)])
     y, labels, kept = _target(target, spec, missing, sheet, hints)
     codes, group_names = (None, []) if groups is None else encode_names(groups.filter(kept).to_pylist())

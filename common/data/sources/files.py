@@ -52,7 +52,7 @@ def expanded(pattern: str, key: str) -> list[Path]:
     return found
 
 
-def telling_names(paths: Sequence[Path]) -> list[str]:
+def distinct_names(paths: Sequence[Path]) -> list[str]:
     """Short names that tell files apart: their own without the suffix if that does, else with their folders.
 
     `a/data.csv` and `b/data.csv` are a and b. Raises InputError for a file that is given twice.

@@ -40,7 +40,7 @@ class Pictures:
 
         try:
             with Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=formats()) as picture:
-                shown = self._shown(picture, where)
+                shown = self._displayed(picture, where)
         except UnidentifiedImageError:
             raise InputError(f"{where}: not a picture in a format that Pillow reads by itself") from None
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
@@ -56,7 +56,7 @@ class Pictures:
         """What was noticed, a sentence each."""
         return [f"{origin}: {count} pictures {what}" for what, count in sorted(self.noticed.items())]
 
-    def _shown(self, picture: Image, where: str) -> Image:
+    def _displayed(self, picture: Image, where: str) -> Image:
         """The picture of mode L or RGB that a viewer shows. Raises InputError where that is not known."""
         from PIL import Image, ImageOps
 

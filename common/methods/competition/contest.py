@@ -22,7 +22,7 @@ class Contest:
     """The strategy's options, of `common.scenario.strategies.Competition`."""
     positions: Indices
     """The positions of their clients in the federation, CHAMPION for the champion, (networks,)."""
-    rows: Indices
+    examples: Indices
     """The training examples of their clients, (networks,)."""
     models: NamedArrays
     """Their parameters and buffers, (networks, *shape)."""
@@ -65,7 +65,7 @@ class CompetitionResult:
     parents: Indices = field(default_factory=lambda: np.empty(0, np.int64))
     """For lines: the position of the client whose weights each network started from, -1 for the given ones."""
     givers: Indices = field(default_factory=lambda: np.empty(0, np.int64))
-    """For lines: the place of the network whose weights each goes on with."""
+    """For lines: the place of the network whose weights each continues with."""
     settings: NamedArrays = field(default_factory=dict)
     """The settings that were each network's own in the round, (networks,)."""
     mean: bool = False

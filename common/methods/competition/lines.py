@@ -1,4 +1,4 @@
-"""Networks that go on from round to round, each at its client; who goes on with another's is sent it."""
+"""Networks that continue from round to round, each at its client; who continues with another's is sent it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CompetitionLines(ABC):
 
     @property
     def adopted(self) -> InitialWeights:
-        """The networks that clients go on with in place of their own."""
+        """The networks that clients continue with in place of their own."""
         state = self.strategy.state
         return InitialWeights(state[_ADOPTERS], under_prefix(_ADOPTED, state))
 
@@ -61,10 +61,10 @@ class CompetitionLines(ABC):
 
     @abstractmethod
     def givers(self, contest: Contest) -> Indices:
-        """For each network of the contest, the place of the one whose weights it goes on with; its own to keep them."""
+        """For each network of the contest, the place of the one whose weights it takes over; its own to keep them."""
 
     def _adopt(self, contest: Contest, givers: Indices) -> None:
-        """Those who took part have trained what they were sent; some of them are to go on with another's."""
+        """Those who took part have trained what they were sent; some of them are to continue with another's."""
         adopted = self.adopted
         waiting = ~np.isin(adopted.places, contest.positions)
         taking = np.flatnonzero(givers != np.arange(len(givers)))

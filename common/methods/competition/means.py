@@ -17,7 +17,7 @@ def top_k(contest: Contest) -> CompetitionResult:
     """θ ← the mean of the k best, or of all that were judged where those are fewer; equal weights or by examples."""
     chosen = contest.ranking[: min(contest.options.k, int(contest.judged.sum()))]
     shares = np.zeros(len(contest.scores))
-    counting = contest.rows[chosen] if contest.options.average == "rows" else np.ones(len(chosen))
+    counting = contest.examples[chosen] if contest.options.average == "rows" else np.ones(len(chosen))
     shares[chosen] = counting / counting.sum()
     return CompetitionResult(contest.mean(shares), shares, mean=True)
 

@@ -41,7 +41,7 @@ class Population(CompetitionLines):
         return {key: array[cohort] for key, array in self._settings.items()}
 
     def givers(self, contest: Contest) -> Indices:
-        """Each of the worst goes on with one of the best, drawn at random; at least one where there are two."""
+        """Each of the worst continues with one of the best, drawn at random; at least one where there are two."""
         networks = len(contest.scores)
         count = min(max(1, round(self.options.replaced * networks)), networks // 2)
         givers = np.arange(networks)

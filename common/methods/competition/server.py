@@ -39,24 +39,24 @@ OWN: dict[str, type[CompetitionLines]] = {"tournament": Tournament, "population"
 
 
 class Networks(NamedTuple):
-    """Networks that compete: their clients' positions and rows, their weights."""
+    """Networks that compete: their clients' positions and examples, their weights."""
 
     positions: Indices
-    rows: Indices
+    examples: Indices
     models: NamedArrays
 
-    def joined_by(self, champion: NamedArrays, rows: int) -> Networks:
+    def with_champion(self, champion: NamedArrays, examples: int) -> Networks:
         """These, and last the champion."""
         models = {name: np.concatenate([array, champion[name][None]]) for name, array in self.models.items()}
-        return Networks(np.append(self.positions, CHAMPION), np.append(self.rows, rows), models)
+        return Networks(np.append(self.positions, CHAMPION), np.append(self.examples, examples), models)
 
 
 class Competition(Strategy):
     """Judges every network of a round and makes the next weights by the rule of its mode.
 
-    The state is, as `origins`, the client whose network weighs most in what was spread, the one whose network weighs
-    most in the global model, and its rows (−1 for given weights); the global model where that is not what was spread,
-    as `reported.NAME`; and the lines.
+    The state has, as `origins`, the client whose network weighs most in what was spread, the one whose network
+    weighs most in the global model, and how many examples it has (−1 for given weights); the global model where that
+    is not what was spread, as `reported.NAME`; and the leaderboard.
     """
 
     def __init__(self, options: Any, context: StrategyContext) -> None:
@@ -91,7 +91,7 @@ class Competition(Strategy):
 
         champion = self.options.keep_champion and self._champion != -1
         if champion and self._lines is None:
-            networks = networks.joined_by(self.reported(sent), self._champion_rows)
+            networks = networks.with_champion(self.reported(sent), self._champion_examples)
         contest = Contest(start.number, self.options, *networks, judge(networks.models), judge)
         if not contest.judged.any():
             raise RunError(f"round {start.number}: none of {len(contest.scores)} networks could be scored")
@@ -108,7 +108,7 @@ class Competition(Strategy):
         chosen = top if ahead is None else ahead
         reported = {} if ahead is None else contest.model(ahead)
         others = {name: array for name, array in self.state.items() if not name.startswith(_REPORTED)}
-        origins = [leaderboard.clients[top], leaderboard.clients[chosen], contest.rows[chosen]]
+        origins = [leaderboard.clients[top], leaderboard.clients[chosen], contest.examples[chosen]]
         self.state = others | {_ORIGINS: np.array(origins)} | with_prefix(_REPORTED, reported)
         weights = dict(verdict.weights)
         parameters = {name: weights[name] for name in results[0].rows["parameters"]}
@@ -132,7 +132,7 @@ class Competition(Strategy):
         return int(self.state[_ORIGINS][1])
 
     @property
-    def _champion_rows(self) -> int:
+    def _champion_examples(self) -> int:
         return int(self.state[_ORIGINS][2])
 
     def _ahead(self, contest: Contest, verdict: CompetitionResult) -> int | None:
@@ -163,8 +163,8 @@ class Competition(Strategy):
         self, contest: Contest, verdict: CompetitionResult, sent: NamedArrays
     ) -> tuple[Contest, CompetitionResult]:
         """Lines have met; the champion is the global model still where none of them scores better."""
-        networks = Networks(contest.positions, contest.rows, contest.models)
-        networks = networks.joined_by(self.reported(sent), self._champion_rows)
+        networks = Networks(contest.positions, contest.examples, contest.models)
+        networks = networks.with_champion(self.reported(sent), self._champion_examples)
         score = contest.judge({name: array[None] for name, array in sent.items()})
         scores = np.concatenate([contest.scores, score])
         joined = Contest(contest.round, self.options, *networks, scores, contest.judge)
@@ -197,7 +197,7 @@ class Competition(Strategy):
         return np.where(positions < 0, positions, self.context.clients[positions])
 
     def _adoption(self, contest: Contest, verdict: CompetitionResult, top: int) -> Adoption:
-        """Who goes on with weights that are not its own."""
+        """Who continues with weights that are not its own."""
         if self._lines is None:
             everyone = np.arange(len(self.context.clients))
             giver = contest.positions[top]

@@ -17,9 +17,9 @@ class FedNova(Strategy):
 
     def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The server's step."""
-        rows, distances = client_metrics(results, "examples", "distance")
-        effective = np.average(distances, weights=rows)
-        rate = float(effective * sum(result.weight for result in results) / rows.sum())
+        examples, distances = client_metrics(results, "examples", "distance")
+        effective = np.average(distances, weights=examples)
+        rate = float(effective * sum(result.weight for result in results) / examples.sum())
         sent = start.parameters
         parameters = {name: (1 - rate) * sent[name] + rate * array for name, array in mean(results).items()}
         return RoundOutcome(parameters, metrics={"server_lr": rate})

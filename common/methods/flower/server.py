@@ -2,7 +2,7 @@
 
 Flower's strategies expect to sample nodes and to get one reply per client. Here the cohort is chosen by the
 scenario's seed and clients are summed in blocks, so a strategy is given a grid of one node to configure
-itself on, and one clean reply per block: the block's mean and its number of rows, in block order. For a
+itself on, and one clean reply per block: the block's mean and its number of examples, in block order. For a
 strategy that is linear in the clients' weights the outcome is the same. It is made anew for every round, and what it
 carries from round to round is put into it and taken out of it by the names of its attributes.
 """
@@ -65,7 +65,7 @@ class FlowerStrategy(Strategy):
         arrays, _ = strategy.aggregate_train(start.number, replies)
         if arrays is None:
             raise RunError(f"{type(strategy).__name__} returned no weights in round {start.number}")
-        self.state = self._taken_from(strategy)
+        self.state = self._read_state(strategy)
         like = start.parameters | start.buffers
         weights = {name: _numbers(array).astype(like[name].dtype) for name, array in arrays.items()}
         return outcome_of(weights, start.parameters)
@@ -78,7 +78,7 @@ class FlowerStrategy(Strategy):
         """The numbers that go with the weights of the client at `place` of the block."""
         return {name: float(result.metrics[ours][place]) for name, ours in _METRICS.items()}
 
-    def _taken_from(self, strategy: FlwrStrategy) -> NamedArrays:
+    def _read_state(self, strategy: FlwrStrategy) -> NamedArrays:
         """What Flower's strategy carries, as `attribute.name`; of a list the names are places."""
         state: NamedArrays = {}
         for attribute in self.carried:

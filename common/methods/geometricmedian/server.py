@@ -17,9 +17,11 @@ class GeometricMedian(Strategy):
 
     def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The median of what came back."""
-        options, models, (rows,) = self.options, client_weights(results), client_metrics(results, "examples")
-        flat = np.concatenate([array.reshape(len(rows), -1) for array in models.values()], axis=1).astype(np.float64)
-        found = weiszfeld(flat, rows / rows.sum(), options.iterations, options.tolerance, options.smoothing)
+        options, models, (examples,) = self.options, client_weights(results), client_metrics(results, "examples")
+        flat = np.concatenate([array.reshape(len(examples), -1) for array in models.values()], axis=1).astype(
+            np.float64
+        )
+        found = weiszfeld(flat, examples / examples.sum(), options.iterations, options.tolerance, options.smoothing)
         ends = np.cumsum([array[0].size for array in models.values()])
         pieces = np.split(found.median, ends[:-1])
         events: tuple[tuple[str, dict[str, Any]], ...] = ()

@@ -1,4 +1,4 @@
-"""IFCA (Ghosh et al. 2020, algorithm 1): a client trains the one of several global models that fits its rows best."""
+"""IFCA (Ghosh et al. 2020, algorithm 1): a client trains the global model that fits its examples best."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MOON (Li, He, Song 2021, algorithm 1): what a client's network makes of rows is drawn to the global network's."""
+"""MOON (Li, He, Song 2021, algorithm 1): what a client's network makes of examples is drawn to the global network's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PREVIOUS = "previous"
 class Moon(ClientAlgorithm):
     """ℓ = ℓ_sup + μ ℓ_con, ℓ_con = −log(e^{sim(z, z_glob)/τ} / (e^{sim(z, z_glob)/τ} + e^{sim(z, z_prev)/τ})).
 
-    z is what the last hidden layer makes of a row, in place of the paper's projection head; z_glob and z_prev are
+    z is what the last hidden layer makes of an example, in place of the paper's projection head; z_glob and z_prev are
     made by the global network and by the client's of its last round, both as in use, without dropout. A client in
     its first round has the global network for its previous one, so that ℓ_con pulls nowhere.
     """

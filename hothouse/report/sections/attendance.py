@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from hothouse.report.figures import COLOUR_BAR
-from hothouse.report.histogram import whole
+from hothouse.report.histogram import integer_ticks
 from hothouse.report.page import COLOURS, Page
 from hothouse.report.parts import side_by_side, table
 from hothouse.results.records import RunRecords
@@ -24,7 +24,7 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     shown = records.federation.get("shown", [])
     if not rounds or not shown:
         return []
-    there = _there(shown, [line["clients"] for line in rounds])
+    there = _participation(shown, [line["clients"] for line in rounds])
     excluded = [
         (event["round"], client)
         for event in records.events
@@ -45,7 +45,7 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
         ],
         "layout": {
             "xaxis": {"title": {"text": "rounds taken part in"}},
-            "yaxis": {"title": {"text": "clients"}, **whole(max(counts.values()))},
+            "yaxis": {"title": {"text": "clients"}, **integer_ticks(max(counts.values()))},
         },
     }
     note = f"Crosses mark {len(excluded)} exclusions." if excluded else ""
@@ -69,7 +69,7 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     return [side_by_side(*figures)]
 
 
-def _there(shown: list[int], rounds: list[list[int]]) -> NDArray[np.bool_]:
+def _participation(shown: list[int], rounds: list[list[int]]) -> NDArray[np.bool_]:
     """Which clients trained in which rounds, (clients, rounds)."""
     there = np.zeros((len(shown), len(rounds)), dtype=bool)
     for column, clients in enumerate(rounds):

@@ -14,7 +14,7 @@ from hothouse.results.ancestry import line_back as line_of
 from hothouse.results.ancestry import winner
 from hothouse.results.records import RunRecords, display_name
 
-_MOST_POINTS, _MOST_RUNGS = 5000, 30
+_MOST_POINTS, _MOST_ENTRIES = 5000, 30
 
 
 def parts(page: Page, records: RunRecords) -> list[Markup]:
@@ -42,11 +42,11 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
             _lineage(records, ladder, winners, line_back), "Winners, and the final weights' line", 380, "lineage"
         ),
     ]
-    rungs = [
+    ranked = [
         [place, records.name_of(client), score, records.name_of(parent) if parent >= 0 else "the start", f"{share:.0%}"]
-        for place, (client, score, parent, share) in enumerate(_rungs(last)[:_MOST_RUNGS], 1)
+        for place, (client, score, parent, share) in enumerate(_entries(last)[:_MOST_ENTRIES], 1)
     ]
-    ranking = table(["rank", "client", "score", "began from", "share"], rungs)
+    ranking = table(["rank", "client", "score", "began from", "share"], ranked)
     steps = [[number, records.name_of(client)] for number, client in line_back]
     by_clients = last["metric"].startswith("holdout")
     judge = "by the round's clients on their held-out examples" if by_clients else "by the server on its own examples"
@@ -59,7 +59,7 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     ]
 
 
-def _rungs(entry: dict[str, Any]) -> list[tuple[int, float | None, int, float]]:
+def _entries(entry: dict[str, Any]) -> list[tuple[int, float | None, int, float]]:
     return list(zip(entry["clients"], entry["scores"], entry["parents"], entry["shares"], strict=True))
 
 
@@ -67,7 +67,7 @@ def _scores(records: RunRecords, ladder: list[dict[str, Any]]) -> dict[str, Any]
     points = [
         (entry["round"], score, records.name_of(client))
         for entry in ladder
-        for client, score, _, _ in _rungs(entry)
+        for client, score, _, _ in _entries(entry)
         if score is not None
     ]
     points = points[:: -(-len(points) // _MOST_POINTS) or 1]

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from hothouse.report.page import Page
-from hothouse.report.parts import details, facts, paragraph, shown, table
+from hothouse.report.parts import details, facts, format_value, paragraph, table
 from hothouse.results.records import RunRecords
 
 _ORDINARY = ("checkpoint", "resumed")
@@ -37,4 +37,4 @@ def _what(event: dict[str, Any]) -> str:
     if "reason" in event:
         return str(event["reason"])[:_MOST_LETTERS]
     rest = {name: value for name, value in event.items() if name not in ("round", "event", "clients", "detail")}
-    return ", ".join(f"{name}: {shown(value)}" for name, value in rest.items())[:_MOST_LETTERS]
+    return ", ".join(f"{name}: {format_value(value)}" for name, value in rest.items())[:_MOST_LETTERS]

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from hothouse.report.images import data_uri, is_image
 from hothouse.report.page import Page
-from hothouse.report.parts import paragraph, part, shown, table
+from hothouse.report.parts import format_value, paragraph, part, table
 from hothouse.results.records import RunRecords
 
 _MOST_COLUMNS = 12
@@ -47,7 +47,7 @@ def _answer(mistake: dict[str, Any]) -> list[Any]:
         score = f"{mistake['probability']:.1%}" if known else f"{mistake['score']:.4g}"
         return [str(mistake["label"]), str(mistake["prediction"]), score]
     values = [mistake[name] for name in ("target", "prediction")]
-    return [value[0] if len(value) == 1 else ", ".join(map(shown, value)) for value in values]
+    return [value[0] if len(value) == 1 else ", ".join(map(format_value, value)) for value in values]
 
 
 def _pictures(mistakes: list[dict[str, Any]], shape: list[int]) -> Markup:
@@ -56,7 +56,7 @@ def _pictures(mistakes: list[dict[str, Any]], shape: list[int]) -> Markup:
     limits = (min(0.0, float(np.nanmin(every))), float(np.nanmax(every)))
     found = []
     for mistake, picture in zip(mistakes, values, strict=True):
-        label, guess, *more = map(shown, _answer(mistake))
+        label, guess, *more = map(format_value, _answer(mistake))
         sure = f" ({'score ' * ('score' in mistake)}{more[0]})" if more else ""
         source, words = data_uri(picture, shape, limits), f"labelled {label}, taken for {guess}"
         found.append(part("captioned", source, words, part("taken_for", label, guess, sure)))
