@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import stat
 import zipfile
 import zlib
@@ -20,6 +21,8 @@ RECORDS = ("federation.json", "clients.jsonl", "workers.jsonl", "ladder.jsonl", 
 """What the report is made of besides; not every run has all of it."""
 _ONNX = "model.onnx"
 _OPTIONAL = (*RECORDS, "environment.json", "README.md", _ONNX)
+_OWN_PART = re.compile(r"uses/[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}\.py")
+"""The files with parts of its author's own that the scenario uses."""
 _MOST_BYTES = {MANIFEST: 1 << 16, "scenario.yaml": 1 << 20, MODEL: 16 << 30, _ONNX: 16 << 30}
 """What a file may unpack to; others, which are read as text, to `_MOST_TEXT` together."""
 _MOST_TEXT = 1 << 28
@@ -66,7 +69,7 @@ def _entries(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
     entries: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
         name, size = entry.filename, entry.file_size
-        if name not in (MANIFEST, *REQUIRED, *_OPTIONAL):
+        if name not in (MANIFEST, *REQUIRED, *_OPTIONAL) and not _OWN_PART.fullmatch(name):
             raise InputError(f"{path}: {name!r} does not belong in a Hothouse archive")
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
             raise InputError(f"{path}: {name} is not a plain file")

@@ -10,7 +10,7 @@ from torch import Tensor
 from common.data.data_spec import DataSpec
 from common.data.examples import ExampleReader
 from common.losses import loss_for
-from common.metrics import Examples, Sums, compared_sums, group_sums
+from common.metrics import Examples, MeasuredMetrics, Sums
 from common.models import DTYPES, Weights, stateless
 from common.settings import ClientSettings
 
@@ -25,7 +25,8 @@ class Evaluator:
         """How many parameters a model has."""
         self.dtype = DTYPES[settings.model.dtype]
         self._loss = loss_for(settings.training.loss, self._network.output, data_spec, self.dtype)
-        self._compares = data_spec.task == "classification" and settings.evaluation.auc
+        self.metrics = MeasuredMetrics(data_spec.task, settings.evaluation)
+        """What is measured."""
 
     @torch.inference_mode()
     def sums(
@@ -44,7 +45,6 @@ class Evaluator:
         groups = np.repeat(np.arange(len(sizes)), sizes)
         models, size = len(next(iter(weights.values()))), self._settings.evaluation.batch_size
         results: list[Sums] = [{} for _ in range(models)]
-        task = self._agreement.task
         seen: list[tuple[Tensor, Tensor]] = []
         for start in range(0, len(positions), size) or [0]:
             chosen, part = torch.from_numpy(positions[start : start + size]), groups[start : start + size]
@@ -54,15 +54,15 @@ class Evaluator:
             )
             outputs = self._network.forward_stack(weights, x.expand(models, *x.shape))
             for model, sums in enumerate(results):
-                found = group_sums(self._examples(outputs[model], y), part, len(sizes), task)
+                found = self.metrics.group_sums(self._examples(outputs[model], y), part, len(sizes))
                 for name, value in found.items():
                     sums[name] = sums[name] + value if name in sums else value
-            if self._compares:
+            if self.metrics.compares:
                 seen.append((outputs, y))
-        if self._compares:
+        if self.metrics.compares:
             z, y = torch.cat([outputs for outputs, _ in seen], dim=1), torch.cat([targets for _, targets in seen])
             for model, sums in enumerate(results):
-                sums |= compared_sums(self._examples(z[model], y), groups, len(sizes), task)
+                sums |= self.metrics.compared_sums(self._examples(z[model], y), groups, len(sizes))
         return results
 
     def _examples(self, z: Tensor, targets: Tensor) -> Examples:

@@ -27,16 +27,19 @@ from common.extend.client import (
 from common.extend.events import Event, Observer
 from common.extend.results import BlockResult, client_metrics, client_weights, mean, total
 from common.extend.selection import SelectionRule
-from common.extend.source import ArraySource
+from common.extend.source import ArraySource, DatasetSource
 from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strategy, StrategyContext
 from common.extend.tracker import TrackedRun, Tracker
+from common.metrics import Examples, Sums
 from common.models import Weights
 from common.run_files import Metrics
 from common.scenario.activations import ActivationPart
 from common.scenario.augmentation import GeometricAugmentation, ImageAugmentation, TableAugmentation, TextAugmentation
 from common.scenario.base import FilePath, key, refuse
+from common.scenario.callbacks import CallbackPart
 from common.scenario.initializations import InitializationPart
 from common.scenario.losses import LossPart
+from common.scenario.metrics import MetricPart
 from common.scenario.normalizations import NormalizationPart
 from common.scenario.optimizers import OptimizerPart
 from common.scenario.partitions import PartitionPart
@@ -52,11 +55,14 @@ __all__ = [
     "ActivationPart",
     "ArraySource",
     "BlockResult",
+    "CallbackPart",
     "ClientAlgorithm",
     "ClientContext",
     "ClientLoop",
     "ClientUpdate",
+    "DatasetSource",
     "Event",
+    "Examples",
     "FilePath",
     "GeometricAugmentation",
     "ImageAugmentation",
@@ -65,6 +71,7 @@ __all__ = [
     "InputError",
     "Instructions",
     "LossPart",
+    "MetricPart",
     "Metrics",
     "NamedArrays",
     "NormalizationPart",
@@ -86,6 +93,7 @@ __all__ = [
     "Strategy",
     "StrategyContext",
     "StrategyPart",
+    "Sums",
     "Table",
     "TableAugmentation",
     "TextAugmentation",

@@ -43,6 +43,8 @@ _PLACES = {
     "partitions": "data.partition",
     "skews": "data.skew[]",
     "trackers": "tracking[]",
+    "callbacks": "callbacks[]",
+    "metrics": "evaluation.metrics[]",
 }
 """Where a scenario names a part of each family; `[]` for a list of parts."""
 _TIMES = ("seconds", "training_seconds", "aggregation_seconds", "evaluation_seconds", "checkpoint_seconds")
@@ -108,7 +110,7 @@ class _Trial:
         self, file: str, title: str, name: str, part: type[Part], overrides: Sequence[str], folder: Path
     ) -> None:
         self._name, self._part, self._overrides, self._folder = name, part, overrides, folder
-        self._tag, self._place, self._runs = FAMILIES[title].tag, _PLACES[title], 0
+        self._title, self._tag, self._place, self._runs = title, FAMILIES[title].tag, _PLACES[title], 0
         data: dict[str, Any] = {"source": {"kind": "sklearn", "name": "digits"}, "test_fraction": 0.1}
         federation: dict[str, Any] = {"rounds": _ROUNDS, "clients_per_round": 6, "blocks": 2}
         self._scenario = {
@@ -145,6 +147,8 @@ class _Trial:
         yield self._check("trains clients in a stack as it trains each alone", lambda: self._stacked(straight))
         yield self._check("killed after each round and resumed, has the same bits", lambda: self._resumed(straight))
         yield self._check("goes on without a client that fails", self._without_one)
+        if self._title not in ("selections", "partitions", "sources"):
+            yield self._check("continues after a round in which nobody takes part", self._empty_round)
         for option, value in islice(_limits(self._part), _MOST_LIMITS):
             yield self._check(f"{option}: {value}", partial(self._at_limit, option, value))
         if full:
@@ -211,6 +215,14 @@ class _Trial:
         if done.summary["status"] != "complete":
             return f"the run is {done.summary['status']}"
         return "" if watch.excluded <= {0} else f"clients {sorted(watch.excluded - {0})} were left out with it"
+
+    def _empty_round(self) -> str:
+        drawn = "federation.selection={name: poisson, rate: 0.1}"
+        done, watch = self._run({}, "federation.clients_per_round=1.0", drawn)
+        if watch.excluded:
+            return f"clients {sorted(watch.excluded)} were left out"
+        finite = all(np.isfinite(array).all() for array in _arrays(done).values())
+        return "" if finite and 0 in done.metrics["clients"].tolist()[1:] else "the model is not finite after it"
 
     def _at_limit(self, option: str, value: Any) -> str:
         done, watch = self._run({option: value}, "federation.rounds=1")

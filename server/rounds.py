@@ -27,6 +27,7 @@ from common.models.predictor import Predictor
 from common.models.start import starting_weights
 from common.run_files import Metrics
 from common.scenario import Scenario, cohort_size
+from common.scenario.callbacks import CallbackPart
 from common.scenario.registry import implementation, is_built_in
 from common.settings import ClientSettings
 from common.wording import first_few
@@ -65,6 +66,9 @@ class Rounds:
     ) -> None:
         self._scenario, self._observers = scenario, observers
         self._resumed = resumed or Resumed(None, [], [])
+        self._history = [_without_times(line) for line in self._resumed.history]
+        self._stopped = ""
+        """Why a callback ended the run; empty as long as none did."""
         self._notes, self._events = list(self._resumed.notes), Events(self._pass_on)
         if isinstance(grid, DirectGrid):
             grid.events = self._events
@@ -142,7 +146,7 @@ class Rounds:
         state = self._resumed.state
         try:
             state = self._begin() if state is None else self._restored(state)
-            while state.round < rounds:
+            while state.round < rounds and not self._stopped:
                 state = self._next(state)
         except BaseException:
             self._policy.at_the_break(state)
@@ -165,6 +169,8 @@ class Rounds:
         self._report(measured)
         buffers = {name: weights.pop(name) for name, _ in self._network.named_buffers()}
         state = self._state(weights, buffers, versions, {"round": 0, **metrics})
+        self._history.append(state.metrics)
+        self._stopped = self._ask_callbacks(0)
         self._end_round(state.metrics, clock)
         return state
 
@@ -185,6 +191,7 @@ class Rounds:
         self._selection.state = dict(state.selection)
         self._client_states.restore(state.versions, self._resumed.client_states())
         self._events.notice("resumed")
+        self._stopped = self._ask_callbacks(state.round)
         return replace(state, parameters=parameters)
 
     def _next(self, before: RunState) -> RunState:
@@ -236,10 +243,22 @@ class Rounds:
             clock.lap("evaluation")
         self._report(measured, trained, outcome.leaderboard)
         state = self._state(parameters, buffers, versions, metrics)
-        self._policy.after(state)
+        self._history.append(metrics)
+        self._stopped = self._ask_callbacks(number)
+        self._policy.after(state, last=bool(self._stopped) or number == scenario.federation.rounds)
         clock.lap("checkpoint")
         self._end_round(metrics, clock)
         return state
+
+    def _ask_callbacks(self, number: int) -> str:
+        """Why the run ends after this round; empty where it continues."""
+        for callback in self._scenario.callbacks if is_due(self._scenario, number) else ():
+            with self._watching(callback):
+                reason = callback.on_round_end([dict(line) for line in self._history])
+            if reason:
+                self._events.notice("stopped", reason=f"{callback.name}: {reason}")
+                return f"{callback.name}: {reason}"
+        return ""
 
     def _start(self, before: RunState, cohort: Indices) -> RoundStart:
         """What the round starts from."""
@@ -266,7 +285,7 @@ class Rounds:
         without = self._resumed.excluded.get(start.number, {})
         return Assignment(start.number, start.cohort, parameters, instructions, known, initial, versions, without)
 
-    def _watching(self, half: Strategy | SelectionRule) -> AbstractContextManager[None]:
+    def _watching(self, half: Strategy | SelectionRule | CallbackPart) -> AbstractContextManager[None]:
         """Warns where a user's part draws from a global generator."""
         return nullcontext() if is_built_in(type(half)) else unmoved_generators(type(half).__name__)
 
@@ -322,6 +341,10 @@ def _check_like(arrays: NamedArrays, like: NamedArrays, what: str) -> None:
                 f"{what}: {name} is {array.dtype} of shape {array.shape}; "
                 f"expected {like[name].dtype} of shape {like[name].shape}"
             )
+
+
+def _without_times(line: Metrics) -> Metrics:
+    return {name: value for name, value in line.items() if not name.endswith("seconds")}
 
 
 class _Clock:

@@ -23,7 +23,7 @@ from common.data.skews.owned import ClientExamples
 from common.data.sources import SourceModule
 from common.data.table import Table, Texts, load_table, save_table, save_texts
 from common.errors import InputError
-from common.metrics import pooled
+from common.metrics import MeasuredMetrics
 from common.scenario import Scenario
 from common.scenario.base import Part
 from common.scenario.data import Data
@@ -31,7 +31,6 @@ from common.scenario.model import MOST_WEIGHTS, Model
 from common.scenario.objective import check_objective, output_kind
 from common.scenario.partitions import clients_of
 from common.scenario.registry import implementation
-from common.scenario.strategy import StrategyPart
 
 _FORMAT = 10
 
@@ -85,7 +84,7 @@ def check_fits(scenario: Scenario, prepared: Prepared) -> None:
     check_augmentation(scenario.training.augmentation, prepared.meta)
     task = prepared.meta.task
     check_objective(scenario.training.loss, output_kind(scenario.model, task), task, prepared.meta.labels)
-    _check_score(scenario.federation.strategy, prepared)
+    _check_metrics(scenario, prepared)
 
 
 def _read(folder: Path, data: Data, seed: int) -> None:
@@ -109,9 +108,10 @@ def _check_size(model: Model, prepared: Prepared) -> None:
         )
 
 
-def _check_score(strategy: StrategyPart, prepared: Prepared) -> None:
-    """Raises InputError where networks are to be judged by what is not measured."""
-    measured = pooled(prepared.meta.task)
+def _check_metrics(scenario: Scenario, prepared: Prepared) -> None:
+    """Raises InputError for metrics of another task, and where networks are to be judged by what is not measured."""
+    strategy = scenario.federation.strategy
+    measured = MeasuredMetrics(prepared.meta.task, scenario.evaluation).pooled
     if strategy.judged_by is not None and strategy.judged_by not in measured:
         raise InputError(
             f"{strategy.judged_by} is not measured in a {prepared.meta.task}; use one of {', '.join(measured)}",

@@ -66,3 +66,48 @@ class ArraySource:
             if name not in KNOWN:
                 raise InputError(f"{spec.part_name}: {name}: expected one of {', '.join(KNOWN)}", "data.source")
         return arrays
+
+
+class DatasetSource(ArraySource):
+    """Reads examples from map-style datasets, such as those of `torch.utils.data`; else it is an ArraySource."""
+
+    @staticmethod
+    @abstractmethod
+    def datasets(spec: Any, seed: int) -> Mapping[str, Any]:
+        """`train`, a dataset or for each client by name a dataset of its own, and where there is one `test`.
+
+        A dataset has a length, and at each index a pair of x, numbers of one shape or a picture, and y, as in `arrays`.
+        """
+
+    @classmethod
+    def arrays(cls, spec: Any, seed: int) -> dict[str, NDArray[Any]]:
+        """The datasets' pairs as arrays."""
+        found = dict(cls.datasets(spec, seed))
+        if "train" not in found or not found.keys() <= {"train", "test"}:
+            raise InputError(f"{spec.part_name}: expected train and, if you like, test; found {', '.join(found)}")
+        arrays: dict[str, NDArray[Any]] = {}
+        train = found["train"]
+        if isinstance(train, Mapping):
+            parts = [_pairs(own, f"{spec.part_name}: train {client}") for client, own in train.items()]
+            arrays["x_train"], arrays["y_train"] = map(np.concatenate, zip(*parts, strict=True))
+            arrays["client"] = np.repeat([str(client) for client in train], [len(y) for _, y in parts])
+        else:
+            arrays["x_train"], arrays["y_train"] = _pairs(train, f"{spec.part_name}: train")
+        if "test" in found:
+            arrays["x_test"], arrays["y_test"] = _pairs(found["test"], f"{spec.part_name}: test")
+        return arrays
+
+
+def _pairs(dataset: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """x and y of a dataset, stacked. Raises InputError for items that are no pairs, or of several shapes."""
+    try:
+        items = [dataset[index] for index in range(len(dataset))]
+        x, y = ([np.asarray(part) for part in parts] for parts in zip(*items, strict=True))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: expected a map-style dataset of (x, y) pairs ({error})", "data.source") from None
+    for index, array in enumerate(x):
+        if array.shape != x[0].shape:
+            raise InputError(
+                f"{where}: item {index} has x of shape {array.shape}, the first {x[0].shape}", "data.source"
+            )
+    return np.stack(x), np.stack(y)

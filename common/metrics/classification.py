@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from common.metrics.base import Examples, Metric, Numbers, Sums, Term, mean_over
+from common.metric_terms import Examples, Numbers, Sums, Term, mean_over
+from common.scenario.metrics import MetricPart
 
 
 def _hits(examples: Examples) -> Mapping[str, Term]:
@@ -19,7 +20,7 @@ def _support(examples: Examples) -> Mapping[str, Term]:
     return {"support": examples.of_class(examples.true)}
 
 
-class Accuracy(Metric, name="accuracy", tasks=("classification",), more_is_better=True):
+class Accuracy(MetricPart, name="accuracy", tasks=("classification",), more_is_better=True):
     """The share of examples whose class is predicted (sklearn.metrics.accuracy_score)."""
 
     primary: ClassVar[bool] = True
@@ -33,7 +34,7 @@ class Accuracy(Metric, name="accuracy", tasks=("classification",), more_is_bette
         return np.asarray(sums["hits"].sum(axis=1) / sums["examples"])
 
 
-class BalancedAccuracy(Metric, name="balanced_accuracy", tasks=("classification",), more_is_better=True):
+class BalancedAccuracy(MetricPart, name="balanced_accuracy", tasks=("classification",), more_is_better=True):
     """The mean recall over the classes that occur (sklearn.metrics.balanced_accuracy_score)."""
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:
@@ -45,7 +46,7 @@ class BalancedAccuracy(Metric, name="balanced_accuracy", tasks=("classification"
         return mean_over(sums["hits"] / sums["support"], sums["support"] > 0)
 
 
-class MacroF1(Metric, name="macro_f1", tasks=("classification",), more_is_better=True):
+class MacroF1(MetricPart, name="macro_f1", tasks=("classification",), more_is_better=True):
     """The mean F1 score over the classes that occur or are predicted (sklearn.metrics.f1_score, average macro)."""
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:
@@ -59,7 +60,7 @@ class MacroF1(Metric, name="macro_f1", tasks=("classification",), more_is_better
         return mean_over(2 * sums["hits"] / either, either > 0)
 
 
-class AreaUnderCurve(Metric, name="auc", tasks=("classification",), more_is_better=True):
+class AreaUnderCurve(MetricPart, name="auc", tasks=("classification",), more_is_better=True):
     """The area under the ROC curve: of the second class for two, else the mean over classes against the rest.
 
     As sklearn.metrics.roc_auc_score, multi_class ovr.

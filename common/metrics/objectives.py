@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.metrics.base import Examples, Metric, Numbers, Sums, Term
+from common.metric_terms import Examples, Numbers, Sums, Term
+from common.scenario.metrics import MetricPart
 
 
-class LossMetric(Metric, name="loss", tasks=("classification", "regression")):
+class LossMetric(MetricPart, name="loss", tasks=("classification", "regression")):
     """The plain loss, without label smoothing and class weights."""
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:
@@ -22,7 +23,7 @@ class LossMetric(Metric, name="loss", tasks=("classification", "regression")):
         return np.asarray(sums["loss"] / sums["examples"])
 
 
-class ObjectiveMetric(Metric, name="objective", tasks=("classification", "regression")):
+class ObjectiveMetric(MetricPart, name="objective", tasks=("classification", "regression")):
     """The loss with label smoothing and class weights, where training minimizes that."""
 
     needs: ClassVar[str] = "objective"

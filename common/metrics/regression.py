@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.metrics.base import Examples, Metric, Numbers, Sums, Term
+from common.metric_terms import Examples, Numbers, Sums, Term
+from common.scenario.metrics import MetricPart
 
 
-class MeanAbsoluteError(Metric, name="mae", tasks=("regression",)):
+class MeanAbsoluteError(MetricPart, name="mae", tasks=("regression",)):
     """Σ│error│ / n (sklearn.metrics.mean_absolute_error)."""
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:
@@ -22,7 +23,7 @@ class MeanAbsoluteError(Metric, name="mae", tasks=("regression",)):
         return np.asarray((sums["absolute"] / sums["examples"][:, None]).mean(axis=1))
 
 
-class RootMeanSquaredError(Metric, name="rmse", tasks=("regression",)):
+class RootMeanSquaredError(MetricPart, name="rmse", tasks=("regression",)):
     """√(Σ error² / n) (sklearn.metrics.root_mean_squared_error)."""
 
     primary: ClassVar[bool] = True
@@ -36,7 +37,7 @@ class RootMeanSquaredError(Metric, name="rmse", tasks=("regression",)):
         return np.asarray(np.sqrt(sums["squared"] / sums["examples"][:, None]).mean(axis=1))
 
 
-class R2(Metric, name="r2", tasks=("regression",), more_is_better=True):
+class R2(MetricPart, name="r2", tasks=("regression",), more_is_better=True):
     """1 − Σ error² / Σ (y − mean)² (sklearn.metrics.r2_score); NaN where all targets are the same."""
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:

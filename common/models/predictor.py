@@ -20,7 +20,11 @@ from common.data.text import Featurizer
 from common.data.transform import Transform
 from common.errors import InputError
 from common.models import DTYPES, MLP, on_meta
+from common.scenario.activations import ACTIVATIONS
+from common.scenario.initializations import INITIALIZATIONS
 from common.scenario.model import Model
+from common.scenario.normalizations import NORMALIZATIONS
+from common.scenario.registry import Family
 from common.scenario.uses import Use, find_beside, uses_of
 from common.tasks import Label
 
@@ -120,9 +124,7 @@ def read_model(content: bytes, folder: Path | None = None) -> Predictor:
     A user's activation, say, is loaded from the folder `uses` in `folder`; without one such a model is refused.
     """
     try:
-        tensors = load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        about = json.loads(header["__metadata__"]["hothouse"])
+        tensors, about = _parts(content)
         used = [Use.model_validate(use) for use in about.get("uses", [])]
         if used and folder is None:
             raise ValueError(f"it uses {', '.join(use.name for use in used)}, which is not loaded from here")
@@ -134,8 +136,51 @@ def read_model(content: bytes, folder: Path | None = None) -> Predictor:
         raise ValueError(f"not a model of Hothouse's: {error}") from None
 
 
+def check_model(content: bytes) -> list[Use]:
+    """What the model in `content` uses; raises ValueError where that is not what `to_bytes` gave.
+
+    Names, shapes, types and numbers are checked. Nothing is run: built-in parts take the place of its author's own.
+    """
+    try:
+        tensors, about = _parts(content)
+        model, used = about["model"], [Use.model_validate(use) for use in about.get("uses", [])]
+        for key, family, stand_in in _STAND_INS if used else ():
+            if model[key]["name"] not in family.parts:
+                model[key] = stand_in
+                if key == "normalization":
+                    tensors = _without_norms(tensors, model["layers"])
+        _model(about, tensors)
+        return used
+    except _NO_MODEL as error:
+        raise ValueError(f"not a model of Hothouse's: {error}") from None
+
+
+_STAND_INS: tuple[tuple[str, Family[Any], str], ...] = (
+    ("activation", ACTIVATIONS, "relu"),
+    ("initialization", INITIALIZATIONS, "default"),
+    ("normalization", NORMALIZATIONS, "none"),
+)
+"""The parts of a model that can be of its author's own, and what has arrays of the same names and shapes."""
+
+
+def _without_norms(tensors: dict[str, Tensor], layers: list[int]) -> dict[str, Tensor]:
+    """The others, once the arrays of an unknown normalization are what every normalization's are."""
+    prefix, rest = "network.norms.", dict(tensors)
+    for name in [name for name in tensors if name.startswith(prefix)]:
+        layer, tensor = int(name[len(prefix) :].partition(".")[0]), rest.pop(name)
+        if tuple(tensor.shape) != (layers[layer],) or not tensor.isfinite().all():
+            raise ValueError(f"{name} is not {layers[layer]} finite numbers")
+    return rest
+
+
 _NO_MODEL = (SafetensorError, LookupError, TypeError, AttributeError, RuntimeError, RecursionError, ArithmeticError)
 """What reading as a model something that is none may raise, besides ValueError."""
+
+
+def _parts(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a model's file, and what its header says."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return load(content), json.loads(header["__metadata__"]["hothouse"])
 
 
 def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -14,6 +15,7 @@ from common.errors import InputError
 from common.scenario.base import FromHere
 from common.scenario.document import Document, Place, parse_document, read_document
 from common.scenario.mistakes import Mistake, keys_of, mistakes, origin, parts_of, tag_of, tags_of
+from common.scenario.notebook_source import source_of
 from common.scenario.scenario import Scenario
 from common.scenario.shipped import find_scenario
 from common.scenario.uses import LoadedUses, read_uses
@@ -89,16 +91,19 @@ class Draft:
         return InputError(f"{where}: {error}") if where else error
 
 
-def uses(files: Sequence[str | Path]) -> list[str]:
-    """Files, or installed modules, as the overrides that add them to what a scenario uses."""
-    return [f"{_ADD}{file}" for file in files]
+def uses(files: Sequence[str | Path | type]) -> list[str]:
+    """Files, installed modules, or classes of a notebook, as the overrides that add them to what a scenario uses.
+
+    Raises InputError where the source of a class cannot be used.
+    """
+    return [f"{_ADD}{source_of(file) if isinstance(file, type) else file}" for file in files]
 
 
 def read_draft(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Draft:
     """The draft in a YAML file (or in a mapping of the same form), changed by `KEY=VALUE` overrides.
 
-    The override `uses+=FILE` adds a file to what the scenario uses. What it uses is loaded, since other overrides may
-    name parts of it.
+    The override `uses+=FILE`, or `uses+=FILE@SHA256`, adds a file to what the scenario uses. What it uses is loaded,
+    since other overrides may name parts of it.
 
     Raises InputError for what is not YAML, or no keys and values, for files that cannot be loaded, and for overrides
     that fit nowhere.
@@ -117,7 +122,7 @@ def read_draft(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     if added:
         listed = document.values.get("uses") or []
         options.update({("uses", len(listed) + place): f"--use {one}" for place, one in enumerate(added)})
-        document.values["uses"] = [*listed, *map(FromHere, added)]
+        document.values["uses"] = [*listed, *map(_use, added)]
     draft = Draft(document, folder, options)
     try:
         draft = replace(draft, uses=read_uses(document.values.get("uses"), folder))
@@ -126,6 +131,12 @@ def read_draft(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     with draft.uses.active():
         _override(document.values, [one for one in overrides if not one.startswith(_ADD)], options)
     return draft
+
+
+def _use(text: str) -> Any:
+    """An entry of `uses` from `FILE`, `MODULE` or `FILE@SHA256`."""
+    pinned = re.fullmatch(r"(.+)@([0-9a-f]{64})", text)
+    return {"source": FromHere(pinned[1]), "sha256": pinned[2]} if pinned else FromHere(text)
 
 
 def _override(values: Any, overrides: Sequence[str], options: dict[Place, str]) -> None:

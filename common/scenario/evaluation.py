@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from common.scenario.base import Part, key
+from common.scenario.metrics import Metrics
 
 
 class Evaluation(Part):
@@ -15,3 +16,9 @@ class Evaluation(Part):
         "client's own; it takes time to sort.",
         False,
     )
+    metrics: Metrics = key("Metrics of your own to measure, beside the built-in ones.", (), strict=False)
+
+    @property
+    def own_directions(self) -> dict[str, bool]:
+        """Whether more is better, for each metric of the user's own."""
+        return {metric.name: metric.more_is_better for metric in self.metrics if not metric.is_built_in()}

@@ -56,10 +56,11 @@ class Family(Generic[P]):
     def parts(self) -> Mapping[str, type[P]]:
         """The parts by name: the built-in ones, and those of what the scenario at hand uses."""
         own = {name: part for module in _ACTIVE.get() for name, part in self.own_parts(module).items()}
-        return self._built_in | own
+        return {**self.built_in, **own}
 
     @property
-    def _built_in(self) -> dict[str, type[P]]:
+    def built_in(self) -> Mapping[str, type[P]]:
+        """Those of Hothouse's own by name."""
         if self._declared_in:
             _import_all(self._declared_in)
         return self._parts
@@ -75,7 +76,9 @@ class Family(Generic[P]):
     def add(self, name: str, part: type[P]) -> None:
         """Take in a part under a name. Raises ValueError for a name that is taken."""
         built_in = is_built_in(part)
-        known = self._parts if built_in else {**self._built_in, **self.own_parts(part.__module__)}
+        # A notebook's cell or a script may define a class again; it is used by its source, not from here.
+        mine = {} if part.__module__ == "__main__" else self.own_parts(part.__module__)
+        known = self._parts if built_in else {**self.built_in, **mine}
         if name in known:
             raise ValueError(f"{name} is one of the {self.title} already; choose another name")
         if not built_in:

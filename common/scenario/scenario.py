@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from common.scenario.base import Part, key, refuse
+from common.scenario.callbacks import Callback
 from common.scenario.checkpoints import Checkpoints
 from common.scenario.data import Data
 from common.scenario.evaluation import Evaluation
@@ -46,6 +47,7 @@ class Scenario(Part):
     federation: Federation = key("What the server does.", Federation())
     evaluation: Evaluation = key("When and on what the global model is measured.", Evaluation())
     checkpoints: Checkpoints = key("How often the run's state is saved.", Checkpoints())
+    callbacks: tuple[Callback, ...] = key("What can end the run before its last round.", (), strict=False)
     tracking: tuple[Tracker, ...] = key("Where a run's numbers go besides its own folder.", (), strict=False)
     matrix: Matrix | None = key(
         "For each dotted key of the scenario a list of values: a sweep runs every combination of them.", None

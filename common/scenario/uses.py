@@ -13,8 +13,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +36,9 @@ _APP = Path(__file__).resolve().parent.parent.parent
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.py")
 _MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
+UNTRUSTED = "untrusted.txt"
+"""Stands beside files that came with an archive: while it is there, they are loaded only where the user asks for it."""
+_TRUSTING: ContextVar[bool] = ContextVar("trusting", default=False)
 _LOCK = threading.RLock()
 _TEXTS: dict[str, bytes] = {}
 """Every file that this process has read, by its SHA-256."""
@@ -54,6 +59,8 @@ class Use(Part):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = key(
         "The SHA-256 of the file. It is filled in when the file is read, and checked where it is given.", None
     )
+
+    version: str | None = key("The version of the package that an installed module is in, filled in like sha256.", None)
 
     @property
     def is_file(self) -> bool:
@@ -89,13 +96,14 @@ class LoadedUses:
 def read_uses(entries: Any, folder: Path) -> LoadedUses:
     """Load what a scenario lists under `uses`; relative paths are relative to `folder`.
 
-    Raises InputError, with the key, for a file that is missing, changed or cannot be loaded. A list that is not valid
-    is left to the scenario's own validation.
+    Raises InputError, with the key, for a file that is missing, changed, not trusted or cannot be loaded. A list that
+    is not valid is left to the scenario's own validation.
     """
     try:
         wanted = _USES.validate_python(entries or (), context={"folder": folder})
     except ValidationError:
         return LoadedUses()
+    _check_trust(wanted, folder)
     return _load_all(wanted, lambda use: Path(use.source))
 
 
@@ -120,8 +128,8 @@ def sha256_here(use: Use) -> str:
 
 
 def named_only(uses: Iterable[Use]) -> tuple[Use, ...]:
-    """The same without the folders that files lie in, which other machines do not have."""
-    return tuple(use.model_copy(update={"source": use.name}) for use in uses)
+    """Names and SHA-256 alone: other machines do not have the folders that files lie in."""
+    return tuple(use.model_copy(update={"source": use.name, "version": None}) for use in uses)
 
 
 def copy_into(uses: Iterable[Use], folder: Path) -> tuple[Use, ...]:
@@ -136,8 +144,39 @@ def copy_into(uses: Iterable[Use], folder: Path) -> tuple[Use, ...]:
 
 
 def find_beside(wanted: Iterable[Use], folder: Path) -> LoadedUses:
-    """Load what a file in `folder` names, from what this process has read or the folder `uses` beside that file."""
-    return _load_all(_exactly(wanted), lambda use: folder / "uses" / use.name)
+    """Load what a file in `folder` names, from what this process has read or the folder `uses` beside that file.
+
+    Raises InputError for what is missing, changed or not trusted, and for a name without a SHA-256.
+    """
+    named = _exactly(wanted)
+    _check_trust(named, folder)
+    return _load_all(named, lambda use: folder / "uses" / use.name)
+
+
+@contextmanager
+def trusting(trust_code: bool) -> Iterator[None]:
+    """While this lasts, code that came with an archive is loaded where `trust_code` says so."""
+    token = _TRUSTING.set(trust_code)
+    try:
+        yield
+    finally:
+        _TRUSTING.reset(token)
+
+
+def describe(uses: Iterable[Use]) -> str:
+    """Files and modules with their SHA-256, a line each."""
+    return "\n".join(
+        f"  {f'uses/{use.name}' if use.is_file else f'module {use.name}'}  SHA-256 {use.sha256}" for use in uses
+    )
+
+
+def _check_trust(wanted: Sequence[Use], folder: Path) -> None:
+    """Raise InputError where `folder` is an imported run and nobody said to trust its code."""
+    if wanted and not _TRUSTING.get() and (folder / "uses" / UNTRUSTED).exists():
+        raise InputError(
+            f"{folder}: this run was imported and needs code that came with it, or that it names:\n{describe(wanted)}\n"
+            "Read that code, then pass --trust-code (in Python: trust_code=True) to run it"
+        )
 
 
 def imported(module: str, uses: Sequence[Use], key: str) -> ModuleType:
@@ -207,7 +246,8 @@ def _load_all(wanted: Sequence[Use], locate: Callable[[Use], Path]) -> LoadedUse
             if stem in modules:
                 raise InputError(f"two files are named {stem}; rename one", f"uses.{place}")
             modules[stem] = module
-            uses.append(use.model_copy(update={"sha256": sha256}))
+            version = None if use.is_file else _version(use.source)
+            uses.append(use.model_copy(update={"sha256": sha256, "version": version}))
             _LOADED[module.__name__] = tuple(uses)
         _check_names(modules)
     return LoadedUses(tuple(uses), modules)
@@ -263,9 +303,19 @@ def _installed(module: str) -> Path:
     return found
 
 
+def _version(module: str) -> str | None:
+    """The version of the package that an installed module is in; None where none is recorded."""
+    for package in packages_distributions().get(module.partition(".")[0], []):
+        return version(package)
+    return None
+
+
 def _check_sha256(use: Use, found: str) -> None:
     if use.sha256 not in (None, found):
-        raise InputError(f"{use.source}: has changed: its SHA-256 is {found[:12]}…, expected {str(use.sha256)[:12]}…")
+        told = f"{use.source}: has changed: its SHA-256 is {found[:12]}…, expected {str(use.sha256)[:12]}…"
+        if not use.is_file and use.version:
+            told += f"; its version is {_version(use.source) or 'unknown'}, expected {use.version}"
+        raise InputError(told)
 
 
 def _check_names(modules: Mapping[str, ModuleType]) -> None:

@@ -9,14 +9,16 @@ import secrets
 import shutil
 import tempfile
 import zipfile
+from hashlib import sha256
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 from common.archives import FORMAT, MANIFEST, MODEL, RECORDS, REQUIRED, check_contents, digest, read_archive
 from common.errors import InputError
-from common.models.predictor import Predictor, read_model, to_bytes
-from common.run_files import is_taken
+from common.models.predictor import Predictor, check_model, to_bytes
+from common.run_files import check_plain, is_taken
+from common.scenario.uses import UNTRUSTED, Use, describe, named_only
 from hothouse.archives.card import model_card
 from hothouse.report.page import write_page
 from hothouse.report.run import run_page
@@ -29,27 +31,31 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def export_run(
-    folder: str | Path, out: str | Path | None = None, onnx: bool = False, client: int | None = None
+    folder: str | Path,
+    out: str | Path | None = None,
+    onnx: bool = False,
+    client: int | None = None,
+    trust_code: bool = False,
 ) -> Path:
     """Write the run in `folder` into one file, by default `<folder>.hothouse`; returns its path.
 
     With a `client` its own model takes the global one's place, where the strategy leaves clients one.
 
-    It holds the weights, the resolved scenario, metrics and events, what the report is made of, the environment,
-    a model card and checksums, and with `onnx` the model in that format too. The same run gives the same bytes.
+    It holds the weights, the resolved scenario with the files that it uses, metrics and events, what the report is
+    made of, the environment, a model card and checksums, and with `onnx` the model in that format too. The same run
+    gives the same bytes. `trust_code` is as in `load`.
 
-    Raises InputError for a folder without a finished model, for `onnx` without the package, and where the file cannot
-    be written.
+    Raises InputError for a folder without a finished model, for `onnx` without the package, for files that changed
+    since the run, and where the archive cannot be written.
     """
-    run = load(folder)
+    run = load(folder, trust_code)
     path = Path(out) if out is not None else run.folder.with_name(f"{run.folder.name}.hothouse")
     missing = [name for name in REQUIRED if not (run.folder / name).is_file()]
     if missing:
         raise InputError(f"{run.folder}: nothing to export yet, there is no {missing[0]}")
-    if used := RunRecords(run.folder).scenario.get("uses"):
-        raise InputError(f"{run.folder}: its scenario uses {used[0]['source']}, and archives hold no code")
     kept = [name for name in (*REQUIRED, *RECORDS) if (run.folder / name).is_file()]
     contents = {name: (run.folder / name).read_bytes() for name in kept}
+    contents |= {f"uses/{use.name}": _source(run.folder, use) for use in _uses(RunRecords(run.folder)) if use.is_file}
     contents["environment.json"] = json.dumps(_environment(run), indent=1).encode()
     model = run.stored_model if client is None else run.own_model(client)
     if client is not None:
@@ -70,9 +76,9 @@ def export_run(
 def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
     """Unpack an archive into a new run folder, by default `runs/<archive's name>`, if everything in it checks.
 
-    Its report is written anew. Raises InputError, and leaves nothing behind, for what is no archive of ours: damaged
-    files, paths that lead elsewhere, links, unexpected files, sizes that are not what was promised, content that is
-    no run.
+    Its report is written anew. Code in it is not run, now or later, without `trust_code`; see `load`. Raises
+    InputError, and leaves nothing behind, for what is no archive of ours: damaged files, paths that lead elsewhere,
+    links, unexpected files, sizes that are not what was promised, content that is no run.
     """
     archive = Path(archive)
     folder = Path(out) if out is not None else Path("runs") / archive.name.removesuffix(".hothouse")
@@ -84,6 +90,7 @@ def import_run(archive: str | Path, out: str | Path | None = None) -> Run:
         building.mkdir(parents=True)
         try:
             for name, content in contents.items():
+                (building / name).parent.mkdir(exist_ok=True)
                 (building / name).write_bytes(content)
             _check(RunFolder(building), archive, folder)
             building.replace(folder)
@@ -100,23 +107,54 @@ def _check(run: RunFolder, archive: Path, folder: Path) -> None:
     Raises InputError where it is no run.
     """
     try:
-        if used := RunRecords(run.folder, folder).scenario.get("uses"):
-            raise ValueError(f"its scenario uses {used}, and an import runs no code of others")
-        page = write_page(run_page(RunRecords(run.folder, folder)), run.folder / "report.html")
-        parts = [run.scenario, _model_without_code(run.folder / MODEL), run.summary["versions"], page]
-        if run.metrics.empty or not all(parts):
+        records = RunRecords(run.folder, folder)
+        page = write_page(run_page(records), run.folder / "report.html")
+        uses, model_uses = _uses(records), check_model((run.folder / MODEL).read_bytes())
+        if not set(named_only(model_uses)) <= set(uses):
+            raise ValueError(f"its model uses {', '.join(use.name for use in model_uses)}, its scenario does not")
+        _check_uses(run.folder, uses, archive)
+        # A scenario with parts of its author's own can only be read once these are loaded.
+        if not records.scenario.get("uses"):
+            _ = run.scenario
+        if run.metrics.empty or not (run.summary["versions"] and page):
             raise ValueError("it has no rounds")
     except (InputError, MemoryError, *NO_RUN) as error:
         told = str(error).replace(f"{run.folder}/", "").replace(f"{run.folder}: ", "")
         raise InputError(f"{archive}: it does not contain a Hothouse run ({told})") from None
 
 
-def _model_without_code(path: Path) -> Predictor:
-    """The model in a file of somebody else's: one that names files or modules to be loaded is refused."""
-    try:
-        return read_model(path.read_bytes())
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from None
+def _uses(records: RunRecords) -> list[Use]:
+    """The files and modules that the recorded scenario uses. Raises ValueError for what no run records."""
+    listed = records.scenario.get("uses") or ()
+    found = named_only(map(Use.model_validate, listed))
+    for use, written in zip(found, listed, strict=True):
+        if use.sha256 is None or written["source"] != (f"uses/{use.name}" if use.is_file else use.name):
+            raise ValueError(f"uses: {written['source']}: expected uses/NAME.py or a module, with its SHA-256")
+    return list(found)
+
+
+def _source(folder: Path, use: Use) -> bytes:
+    """A file that a run used, as the run recorded it."""
+    path = folder / "uses" / use.name
+    check_plain(path)
+    content = path.read_bytes() if path.exists() else b""
+    if sha256(content).hexdigest() != use.sha256:
+        raise InputError(f"{path}: missing, or changed since the run: expected SHA-256 {str(use.sha256)[:12]}…")
+    return content
+
+
+def _check_uses(folder: Path, uses: list[Use], archive: Path) -> None:
+    """Compare the files in `uses` with those that the scenario names, and mark them as not trusted; runs nothing."""
+    inside = {path.name for path in (folder / "uses").glob("*")}
+    for use in uses:
+        if use.is_file:
+            _source(folder, use)
+    if more := sorted(inside - {use.name for use in uses}):
+        raise ValueError(f"uses/{more[0]} is not among the files that its scenario uses")
+    if uses:
+        (folder / "uses").mkdir(exist_ok=True)
+        told = f"Came with {archive.name}. Delete this file to let Hothouse load it without --trust-code:\n"
+        (folder / "uses" / UNTRUSTED).write_text(f"{told}{describe(uses)}\n")
 
 
 def _environment(run: RunFolder) -> dict[str, Any]:

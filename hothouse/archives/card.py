@@ -6,33 +6,34 @@ from typing import Any
 
 from common.data.data_spec import DataSpec
 from common.models.predictor import Predictor
-from common.scenario import dump_scenario
 from common.wording import first_few
+from hothouse.results.records import RunRecords
 from hothouse.results.run_folder import RunFolder
 from hothouse.results.table import result_rows
 
 
 def model_card(run: RunFolder, model: Predictor) -> str:
     """A card for the run's final model, or a client's own, from what the run recorded."""
-    scenario, summary = run.scenario, run.summary
+    records, summary = RunRecords(run.folder), run.summary
+    scenario = records.scenario
+    own, data = scenario["model"], scenario["data"]
     clients, agreed = summary["clients"], model.data_spec
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
-    source = scenario.data.source.model_dump()
-    what = " ".join(str(source[name]) for name in ("kind", "name") if name in source)
+    what = " ".join(str(data["source"][name]) for name in ("kind", "name") if name in data["source"])
     outputs = (
         f"logits of {agreed.outputs} classes, in this order: {first_few(agreed.labels, 20)}"
         if agreed.task == "classification"
         else f"{agreed.outputs} number(s), in the target's own unit"
     )
-    return f"""# {scenario.name}
+    return f"""# {scenario["name"]}
 
-A {agreed.task} model trained by {scenario.federation.strategy.name} on {clients} clients in
+A {agreed.task} model trained by {scenario["federation"]["strategy"]["name"]} on {clients} clients in
 {summary["rounds"]} rounds, with Hothouse {summary["versions"]["hothouse"]}. The run is {summary["status"]}.
 
 ## The model
 
-- A multilayer perceptron with {parameters:,} parameters, hidden layers {list(scenario.model.layers) or "none"},
-  {scenario.model.activation.name}, {scenario.model.dtype}.
+- A multilayer perceptron with {parameters:,} parameters, hidden layers {own["layers"] or "none"},
+  {own["activation"]["name"]}, {own["dtype"]}.
 - In: {_inputs(agreed)}; what the federation agreed on (scaling, categories, words) is part of the model.
 - Out: {outputs}.
 
@@ -45,7 +46,7 @@ clients kept to themselves, and so is `personal`, but of the clients' own models
 
 ## The data
 
-{what}, cut by {scenario.data.partition.scheme}; seed {scenario.seed}. The rows are not in this archive.
+{what}, cut by {data["partition"]["scheme"]}; seed {scenario["seed"]}. The rows are not in this archive.
 
 ## How to use it
 
@@ -61,7 +62,7 @@ model.predict(rows)
 ## How it was made
 
 ```yaml
-{dump_scenario(scenario).rstrip()}
+{records.scenario_text.rstrip()}
 ```
 
 Versions: {", ".join(f"{name} {number}" for name, number in summary["versions"].items())}.

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from hothouse.commands.options import Client, RunFolder
+from hothouse.commands.options import Client, RunFolder, TrustCode
+from hothouse.commands.showing import show_trusted, show_untrusted
 
 
 def export(
@@ -16,11 +17,13 @@ def export(
     out: Annotated[Path | None, typer.Option(help="The archive; RUN.hothouse if left out.", metavar="FILE")] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Put the model in as ONNX too.")] = False,
     client: Client = None,
+    trust_code: TrustCode = False,
 ) -> None:
     """Write a finished run into one compressed file: weights, scenario, metrics, environment, model card."""
     from hothouse.archives.archive import export_run
 
-    print(export_run(run_folder, out, onnx, client))
+    show_trusted(run_folder, trust_code)
+    print(export_run(run_folder, out, onnx, client, trust_code))
 
 
 def import_archive(
@@ -32,7 +35,9 @@ def import_archive(
     """Check an archive and restore the run in it."""
     from hothouse.archives.archive import import_run
 
-    print(import_run(archive, out).folder)
+    folder = import_run(archive, out).folder
+    print(folder)
+    show_untrusted(folder)
 
 
 def predict(
@@ -46,13 +51,15 @@ def predict(
         bool,
         typer.Option("--safe-csv", help="Write an apostrophe before labels that a spreadsheet would run as formulas."),
     ] = False,
+    trust_code: TrustCode = False,
 ) -> None:
     """Predict with a run's final model, or with a client's own."""
     from hothouse.results.predict import predict as predictions
     from hothouse.running.finished import load
     from hothouse.writing import write_file
 
-    run = load(run_folder)
+    show_trusted(run_folder, trust_code)
+    run = load(run_folder, trust_code)
     text, rows = predictions(run.model if client is None else run.own_model(client), data, safe_csv)
     if out is None:
         sys.stdout.write(text)

@@ -29,6 +29,10 @@ AllowChanges = Annotated[
     bool,
     typer.Option("--allow-changes", help="Continue although the scenario, data or software changed; events record it."),
 ]
+TrustCode = Annotated[
+    bool,
+    typer.Option("--trust-code", help="Run code that came with an imported run; lists the files and their SHA-256."),
+]
 Client = Annotated[
     int | None,
     typer.Option(help="Use this client's own model, where the strategy keeps one.", metavar="ID", min=0),

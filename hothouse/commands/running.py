@@ -20,11 +20,12 @@ from hothouse.commands.options import (
     ScenarioFile,
     Seed,
     Set,
+    TrustCode,
     UseFiles,
     Verbose,
     Workers,
 )
-from hothouse.commands.showing import display_run, display_sweep
+from hothouse.commands.showing import display_run, display_sweep, show_trusted
 
 
 def run(
@@ -110,6 +111,7 @@ def resume(
     engine: Engine = "ray",
     ray_address: RayAddress = None,
     allow_changes: AllowChanges = False,
+    trust_code: TrustCode = False,
     live: Live = False,
     port: Port = None,
     quiet: Quiet = False,
@@ -126,6 +128,7 @@ def resume(
                 raise InputError(f"{run_folder} is a sweep; {option} is for a single run")
         display_sweep(run_folder, quiet, json_lines, workers=workers, engine=engine, allow_changes=allow_changes)
         return
+    show_trusted(run_folder, trust_code)
     with display_run(quiet, json_lines, live, port) as (observers, show):
         done = launch(
             run_folder,
@@ -134,6 +137,7 @@ def resume(
             engine=engine,
             ray_address=ray_address,
             allow_changes=allow_changes,
+            trust_code=trust_code,
             observers=observers,
             verbose=verbose,
         )

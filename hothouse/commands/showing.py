@@ -81,6 +81,26 @@ def _progress(quiet: bool, json_lines: bool, after: ExitStack) -> tuple[Observer
     return progress, as_table
 
 
+def show_trusted(folder: Path, trust_code: bool) -> None:
+    """Say which code of an imported run is about to be run."""
+    if trust_code and (code := _untrusted(folder)):
+        print(f"{folder}: running code that came with an archive:\n{code}", file=sys.stderr)
+
+
+def show_untrusted(folder: Path) -> None:
+    """Say which code of an imported run was not run."""
+    if code := _untrusted(folder):
+        print(f"This run needs code that was not run:\n{code}\nRead it before you pass --trust-code.", file=sys.stderr)
+
+
+def _untrusted(folder: Path) -> str:
+    """The code of an imported run, a file or module per line."""
+    from common.scenario.uses import UNTRUSTED
+
+    marker = folder / "uses" / UNTRUSTED
+    return "\n".join(marker.read_text().splitlines()[1:]) if marker.is_file() else ""
+
+
 def display_sweep(source: Path, quiet: bool, json_lines: bool, **options: Any) -> None:
     """Start or resume a sweep, displayed as the user asked."""
     from hothouse.sweeps.display import JsonSweep, LiveSweep

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.errors import InputError
-from common.metrics import more_is_better
 from hothouse.comparison.compared import ComparedRuns, Target, last_value
 from hothouse.comparison.groups import Group, find_runs, grouped
 from hothouse.comparison.page import comparison_page
@@ -68,13 +67,14 @@ def compare(
     if not found.groups:
         raise InputError("none of these runs has a measured round yet")
     name = _column(found.groups, metric or _default(found.groups))
+    better = found.more_is_better(name)
     if target is None:
         means = [(group, estimate([last_value(run, name) for run in group.runs]).mean) for group in found.groups]
         finite = [(group, mean) for group, mean in means if math.isfinite(mean)]
         finals = [mean for group, mean in finite if group.complete] or [mean for _, mean in finite]
         if not finals:
             raise InputError(f"{name}: no scenario has a finite value after the last round in all of its runs")
-        return Comparison(found, name, Target(name, _near(finals, name), given=False))
+        return Comparison(found, name, Target(name, _near(finals, better), False, better))
     wanted, equals, text = target.partition("=")
     try:
         value = float(text)
@@ -82,12 +82,13 @@ def compare(
         equals = ""
     if not equals:
         raise InputError(f"--target {target}: expected METRIC=VALUE, such as --target accuracy=0.95")
-    return Comparison(found, name, Target(_column(found.groups, wanted.strip()), value, given=True))
+    column = _column(found.groups, wanted.strip())
+    return Comparison(found, name, Target(column, value, True, found.more_is_better(column)))
 
 
-def _near(finals: Sequence[float], metric: str) -> float:
+def _near(finals: Sequence[float], more_is_better: bool) -> float:
     """A little less than the best."""
-    if more_is_better(metric):
+    if more_is_better:
         best = max(finals)
         return best * 0.95 if best > 0 else best
     best = min(finals)

@@ -8,7 +8,6 @@ from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from common.metrics import more_is_better
 from hothouse.comparison.groups import Group, Groups, differing
 from hothouse.comparison.statistics import Estimate, PairedTest, estimate, paired
 from hothouse.results.records import RunRecords
@@ -28,14 +27,15 @@ class Target:
     value: float
     given: bool
     """Whether the user named it."""
+    more_is_better: bool
 
     def reached(self, value: float) -> bool:
         """Whether a value is as good."""
-        return value >= self.value if more_is_better(self.metric) else value <= self.value
+        return value >= self.value if self.more_is_better else value <= self.value
 
     def text(self) -> str:
         """Such as accuracy ≥ 0.95."""
-        return f"{self.metric.replace('_', ' ')} {'≥' if more_is_better(self.metric) else '≤'} {self.value:.4g}"
+        return f"{self.metric.replace('_', ' ')} {'≥' if self.more_is_better else '≤'} {self.value:.4g}"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
+from common.metrics import more_is_better
 from common.run_files import Entry
 from common.scenario.flat import flat
 from hothouse.results.records import RunRecords, naming_folder
@@ -58,6 +59,11 @@ class Groups:
     groups: list[Group]
     left_out: list[tuple[Path, str]] = field(default_factory=list)
     """Folders, and why they do not count."""
+
+    def more_is_better(self, column: str) -> bool:
+        """Whether more of a column of metrics.jsonl is better, as the runs recorded it of metrics of their own."""
+        own = {name: better for group in self.groups for run in group.runs for name, better in run.own_metrics.items()}
+        return more_is_better(column, own)
 
 
 def find_runs(given: Iterable[str | Path]) -> list[RunRecords]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.table import Table
 
-from common.metrics import more_is_better
 from hothouse.comparison.compared import ComparedRuns, Row
 from hothouse.comparison.statistics import Estimate
 from hothouse.results.records import display_name
@@ -182,7 +181,7 @@ def _numbers(name: str, value: Estimate | None) -> dict[str, float | None]:
 
 def _best(comparison: ComparedRuns) -> int | None:
     """The place of the complete scenario with the best final value."""
-    sign = -1 if more_is_better(comparison.metric) else 1
+    sign = -1 if comparison.found.more_is_better(comparison.metric) else 1
     finals = [
         (sign * row.final.mean, place)
         for place, (row, group) in enumerate(zip(comparison.rows, comparison.groups, strict=True))

@@ -46,5 +46,5 @@ def _lead(records: RunRecords) -> Markup:
         f"{strategy} over {clients} with {what} data, cut by {data['partition']['scheme']}; "
         f"{summary.get('rounds', 0)} of {federation['rounds']} rounds, seed {scenario['seed']}."
     )
-    reason = summary.get("reason", "") if status == "incomplete" else ""
+    reason = summary.get("reason", "") if status == "incomplete" else summary.get("stopped", "")
     return part("lead", _PILLS.get(status, "soft"), status, told, reason)

@@ -131,6 +131,12 @@ class RunRecords:
         return None
 
     @cached_property
+    def own_metrics(self) -> dict[str, bool]:
+        """The metrics of the scenario's own, and whether more of each is better."""
+        found = self.summary.get("more_is_better", {})
+        return {str(name): bool(value) for name, value in found.items()}
+
+    @cached_property
     def judged(self) -> str | None:
         """The name of the best-founded column with that metric, such as test_accuracy."""
         if self.primary is None:

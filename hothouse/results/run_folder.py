@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from common.errors import InputError
 from common.run_files import check_plain, read_lines, read_metrics, read_object
 from common.scenario import Scenario, load_scenario
+from common.scenario.uses import trusting
 from common.wording import first_few
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class RunFolder:
     """What a run left in its folder; each part is read when it is asked for."""
 
     folder: Path
+    trust_code: bool = False
+    """Whether code that came with an imported run is run where it is needed."""
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -45,7 +48,8 @@ class RunFolder:
     @cached_property
     def scenario(self) -> Scenario:
         """The scenario with every default filled in."""
-        return recorded_scenario(self.folder / "scenario.yaml")
+        with trusting(self.trust_code):
+            return recorded_scenario(self.folder / "scenario.yaml")
 
     @property
     def model(self) -> Predictor:
@@ -72,7 +76,8 @@ class RunFolder:
             status = self.summary.get("status", "of unknown status")
             raise InputError(f"{self.folder}: no model there yet; the run is {status}")
         try:
-            return load_model(path)
+            with trusting(self.trust_code):
+                return load_model(path)
         except ValueError as error:
             raise InputError(f"{path}: {error}") from None
 

@@ -32,6 +32,9 @@ class Run(RunFolder):
         return run_html(self)
 
 
-def load(folder: str | Path) -> Run:
-    """The run in a folder. Raises InputError where there is none."""
-    return Run(run_folder(folder).folder)
+def load(folder: str | Path, trust_code: bool = False) -> Run:
+    """The run in a folder. Raises InputError where there is none.
+
+    Code that came with an imported run is run, where its model or scenario needs it, only with `trust_code`.
+    """
+    return Run(run_folder(folder).folder, trust_code)

@@ -25,7 +25,7 @@ from common.run_files import is_taken
 from common.scenario import Scenario, load_scenario, located, single_run
 from common.scenario.draft import uses
 from common.scenario.user_file import errors_with_lines
-from common.scenario.uses import texts_of
+from common.scenario.uses import texts_of, trusting
 from hothouse.inspect.hints import hints
 from hothouse.report.run import write_report
 from hothouse.results.records import naming_folder
@@ -50,7 +50,7 @@ def run(
     scenario: str | Path | Mapping[str, Any] | Scenario,
     *,
     overrides: Sequence[str] = (),
-    use: Sequence[str | Path] = (),
+    use: Sequence[str | Path | type] = (),
     seed: int | None = None,
     workers: int | None = None,
     engine: Engine = "ray",
@@ -63,7 +63,7 @@ def run(
     """Run a scenario and return what it left behind.
 
     `scenario` is a YAML file, a mapping of the same form or a Scenario; `overrides` are `key=value` texts, `use`
-    Python files or installed modules with parts of your own that join those of the scenario;
+    Python files, installed modules or classes of a notebook with parts of your own that join those of the scenario;
     `workers` is the number of Ray actors (by default one for each processor); the engine `local` runs
     everything in this process, with the same bits. `ray_address` is that of a Ray cluster this machine belongs to:
     its machines train then, each with the data in its own cache or in a shared one. `out` is the run's folder,
@@ -91,21 +91,25 @@ def resume(
     engine: Engine = "ray",
     ray_address: str | None = None,
     allow_changes: bool = False,
+    trust_code: bool = False,
     observers: Sequence[Observer] = (),
     node_config: Mapping[str, str | int | float | bool] | None = None,
     verbose: bool = False,
 ) -> Run:
     """Resume an interrupted or killed run, or extend one to `rounds`; bit-identical to an uninterrupted run.
 
-    `allow_changes` goes on although the scenario, the data or the software changed since, and notes it in
-    events.jsonl. The other arguments are those of `run`.
+    `allow_changes` continues although the scenario, the data or the software changed since, and notes it in
+    events.jsonl. `trust_code` runs code that came with an imported run. The other arguments are those of `run`.
 
     Raises InputError where there is nothing to resume or it changed, and what `run` raises.
     """
     folder = run.folder if isinstance(run, Run) else Path(run)
     summary = load(folder).summary
-    chosen = recorded_scenario(folder / "scenario.yaml", [] if rounds is None else [f"federation.rounds={rounds}"])
+    with trusting(trust_code):
+        chosen = recorded_scenario(folder / "scenario.yaml", [] if rounds is None else [f"federation.rounds={rounds}"])
     done = summary.get("rounds", 0)
+    if stopped := summary.get("stopped"):
+        raise InputError(f"{folder} is complete: it stopped after {done} rounds ({stopped})")
     if summary.get("status") == "complete" and isinstance(done, int) and done >= chosen.federation.rounds:
         raise InputError(f"{folder} is complete after {done} rounds; --rounds N extends it")
 

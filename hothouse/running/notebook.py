@@ -91,6 +91,8 @@ def run_html(run: RunFolder) -> str:
     told = f"{summary['status']}, {summary['rounds']} rounds, seed {summary['seed']}"
     if summary["status"] != "complete":
         told += f" ({summary.get('reason', '')})"
+    if stopped := summary.get("stopped"):
+        told += f" (stopped by {stopped})"
     heads, rows = result_rows(summary)
     return part("run_in_notebook", summary["name"], told, run.folder, heads, rows, _curve(run))
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from common.errors import InputError
-from common.metrics import more_is_better, pooled, primary
+from common.metrics import MeasuredMetrics, more_is_better, primary
 from common.scenario import Scenario
 from common.tasks import Task
 
@@ -40,9 +40,10 @@ def goal_of(scenario: Scenario, task: Task) -> Goal | None:
     splits = {"validation": data.validation_fraction, "holdout": data.client_holdout}
     if scenario.federation.strategy.outcome == "own":
         splits = {"personal": data.client_holdout, **splits}
-    known = [f"{split}_{name}" for split, share in splits.items() if share for name in pooled(task)]
-    if scenario.evaluation.auc and task == "classification" and splits["validation"]:
-        known.append("validation_auc")
+    metrics = MeasuredMetrics(task, scenario.evaluation)
+    known = [f"{split}_{name}" for split, share in splits.items() if share for name in metrics.pooled]
+    if splits["validation"]:
+        known += [f"validation_{metric.name}" for metric in metrics.metrics if metric.compares]
     if not known:
         return None
     metric = next(f"{split}_{primary(task).name}" for split, share in splits.items() if share)
@@ -52,7 +53,7 @@ def goal_of(scenario: Scenario, task: Task) -> Goal | None:
             near = get_close_matches(metric, known, 1)
             told = f"expected one of {', '.join(known)}, got {metric!r}"
             raise InputError(told + (f"; did you mean {near[0]}?" if near else ""), "search.metric")
-    maximize = more_is_better(metric)
+    maximize = more_is_better(metric, scenario.evaluation.own_directions)
     if search and search.direction != "auto":
         maximize = search.direction == "maximize"
     return Goal(metric, maximize)

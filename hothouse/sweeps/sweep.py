@@ -55,7 +55,7 @@ def sweep(
     scenario: str | Path | Mapping[str, Any],
     *,
     overrides: Sequence[str] = (),
-    use: Sequence[str | Path] = (),
+    use: Sequence[str | Path | type] = (),
     seed: int | None = None,
     workers: int | None = None,
     at_once: int | None = None,

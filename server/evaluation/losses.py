@@ -40,7 +40,9 @@ class TrainingLosses:
             self._run.federation.cut(positions, self._run.blocks),
             self._run.federation.training_sizes[positions],
         )
-        for answered, (sums,) in ask_scores(self._run.exchange, shared, blocks, 1, examples, self._run.data_spec.task):
+        for answered, (sums,) in ask_scores(
+            self._run.exchange, shared, blocks, 1, examples, self._run.evaluator.metrics
+        ):
             places = np.concatenate([block.places for block in answered])
             with np.errstate(divide="ignore", invalid="ignore"):
                 mean[places] = mean_objective(sums)

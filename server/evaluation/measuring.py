@@ -13,7 +13,7 @@ from common.data.examples import open_examples
 from common.data.prepared import Indices
 from common.extend.results import Block
 from common.messages import InitialWeights
-from common.metrics import Sums, finish, primary, total
+from common.metrics import Sums, primary
 from common.metrics.fairness import fairness
 from common.run_files import Metrics
 from server.evaluation.scores import ask_scores
@@ -40,6 +40,7 @@ class RoundEvaluator:
 
     def __init__(self, context: RunContext) -> None:
         self._run, prepared, federation = context, context.prepared, context.federation
+        self._metrics = context.evaluator.metrics
         self._examples = open_examples(prepared, context.data_spec, context.evaluator.dtype)
         self._splits = {"test": prepared.test, "validation": prepared.validation}
         self._holding = np.flatnonzero(federation.holdout_sizes)
@@ -70,8 +71,8 @@ class RoundEvaluator:
         found = found[-1:] * 2 if alone else found
         of_clients: dict[str, Sums] = {}
         for split, sums in zip(("holdout", "personal"), found, strict=False):
-            of_clients[split] = finish(sums, self._run.data_spec.task)
-            measured |= self._pooled(split, total(sums)) | self._fairness(split, of_clients[split])
+            of_clients[split] = self._metrics.finish(sums)
+            measured |= self._pooled(split, self._metrics.total(sums)) | self._fairness(split, of_clients[split])
         return RoundMetrics(measured, holders, **of_clients)
 
     def _central(self, weights: NamedArrays, positions: NDArray[np.int64]) -> Sums:
@@ -107,7 +108,7 @@ class RoundEvaluator:
             self._holders,
             number,
             self._examples_held,
-            self._run.data_spec.task,
+            self._metrics,
             own,
             kept,
             own_arrays,
@@ -132,5 +133,5 @@ class RoundEvaluator:
         return {f"{split}_{metric.name}_{name}": value for name, value in spread.items()}
 
     def _pooled(self, split: str, sums: Sums) -> Metrics:
-        pooled = finish(sums, self._run.data_spec.task)
+        pooled = self._metrics.finish(sums)
         return {f"{split}_{name}": float(value[0]) for name, value in pooled.items()}

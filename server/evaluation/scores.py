@@ -13,8 +13,7 @@ from common.arrays import numbers, unpack
 from common.data.prepared import Indices
 from common.extend.results import Block
 from common.messages import MessageRecords
-from common.metrics import Sums, finish
-from common.tasks import Task
+from common.metrics import MeasuredMetrics, Sums
 from server.exchange.sending import Exchange
 
 
@@ -24,7 +23,7 @@ def ask_scores(
     blocks: list[Block],
     models: int,
     examples: Indices,
-    task: Task,
+    metrics: MeasuredMetrics,
     own: Callable[[list[Block]], MessageRecords] | None = None,
     kept: int = 0,
     theirs: Collection[str] = (),
@@ -43,7 +42,7 @@ def ask_scores(
         if arrival.content is not None:
             try:
                 found = messages.read_scores(arrival.content)
-                _check(found, models, examples[np.concatenate([block.places for block in arrival.blocks])], task)
+                _check(found, models, examples[np.concatenate([block.places for block in arrival.blocks])], metrics)
             except Exception as error:  # whatever a stranger's bytes do to a parser
                 reason = f"the reply is refused: {type(error).__name__}: {error}"
             else:
@@ -54,7 +53,7 @@ def ask_scores(
         exchange.events.notice("not measured", clients=clients, reason=reason.partition("\n")[0])
 
 
-def _check(found: list[Sums], models: int, examples: Indices, task: Task) -> None:
+def _check(found: list[Sums], models: int, examples: Indices, metrics: MeasuredMetrics) -> None:
     """Raise ValueError or KeyError where the sums are not those of these models and clients with these examples."""
     clients = len(examples)
     for sums in found:
@@ -63,7 +62,7 @@ def _check(found: list[Sums], models: int, examples: Indices, task: Task) -> Non
         for name, array in sums.items():
             if array.dtype.kind not in "iuf" or array.shape[:1] != (clients,):
                 raise ValueError(f"its {name} is {array.dtype} of shape {array.shape}, for {clients} clients")
-        for name, metric in finish(sums, task).items():
+        for name, metric in metrics.finish(sums).items():
             if np.shape(metric) != (clients,):
                 raise ValueError(f"its {name} has the shape {np.shape(metric)}, for {clients} clients")
     if len(found) != models:

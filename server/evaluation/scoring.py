@@ -10,7 +10,7 @@ from common.data.examples import open_examples
 from common.data.prepared import Indices
 from common.errors import InputError, RunError
 from common.extend.strategy import Scores
-from common.metrics import METRICS, Sums, finish, primary, total
+from common.metrics import Sums, primary
 from server.evaluation.scores import ask_scores
 from server.exchange.costs import evaluation_cost
 from server.exchange.run_context import RunContext
@@ -26,7 +26,8 @@ class ScenarioScorer:
         self._examples = open_examples(context.prepared, spec, context.evaluator.dtype)
         self._validation = context.prepared.validation
         self.metric = scenario.federation.strategy.judged_by or primary(spec.task).name
-        self.more_is_better = METRICS[self.metric].more_is_better
+        self._metrics = context.evaluator.metrics
+        self.more_is_better = self._metrics[self.metric].more_is_better
 
     def by_server(self, models: NamedArrays) -> Scores:
         """Scores on the validation examples: models (models, *shape).
@@ -62,12 +63,14 @@ class ScenarioScorer:
         shared = messages.evaluate_records(self._run.settings_text, self._run.data_spec, models)
         found: dict[int, list[Sums]] = {}
         number, held = len(next(iter(models.values()))), self._run.federation.holdout_sizes[holders]
-        for answered, scores in ask_scores(self._run.exchange, shared, blocks, number, held, self._run.data_spec.task):
+        for answered, scores in ask_scores(self._run.exchange, shared, blocks, number, held, self._metrics):
             start = 0
             # Block by block: which blocks came in one message must change no bit.
             for block in answered:
                 part = slice(start, start := start + len(block.clients))
-                found[block.index] = [total({name: array[part] for name, array in sums.items()}) for sums in scores]
+                found[block.index] = [
+                    self._metrics.total({name: array[part] for name, array in sums.items()}) for sums in scores
+                ]
         if not found:
             raise RunError("no client judged the round's networks; see events.jsonl")
         parts = [found[index] for index in sorted(found)]
@@ -80,5 +83,5 @@ class ScenarioScorer:
     def _score(self, sums: Sums) -> float:
         if not np.isfinite(sums["loss"]).all():
             return float("nan")
-        score = float(finish(sums, self._run.data_spec.task)[self.metric][0])
+        score = float(self._metrics.finish(sums)[self.metric][0])
         return score if self.more_is_better else -score

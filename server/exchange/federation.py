@@ -153,7 +153,9 @@ def _check_uses(node: int, hosting: Hosting, uses: Sequence[Use]) -> None:
         here = hosting.uses.get(use.name, "")
         if here != use.sha256:
             what = f"has another {use.name} than the server: SHA-256 {here[:12]}…" if here else f"has no {use.name}"
-            way = "put it into the folder uses/ of the node's app" if use.is_file else "install the same version there"
+            way = f"install {use.version or 'the same version'} there"
+            if use.is_file:
+                way = "put it into the folder uses/ of the node's app"
             raise RunError(f"node {node} {what}; the scenario uses the one with SHA-256 {str(use.sha256)[:12]}…: {way}")
 
 

@@ -32,7 +32,7 @@ class CheckpointPolicy:
             checkpoints = None
             reason = f"{strategy.name} does not declare its state: the run cannot be resumed"
             events.notice("no checkpoints", reason=reason)
-        self._spec, self._rounds = scenario.checkpoints, scenario.federation.rounds
+        self._spec = scenario.checkpoints
         self._checkpoints, self._client_states, self._events = checkpoints, client_states, events
         metric = primary(task)
         personal = scenario.federation.strategy.outcome == "own" and scenario.data.client_holdout
@@ -41,12 +41,12 @@ class CheckpointPolicy:
         self._best = max((self._score(entry) for entry in history), default=float("-inf"))
         self._saved = -1
 
-    def after(self, state: RunState) -> None:
-        """Save the state after a round where that is due, and where the round is the best so far."""
+    def after(self, state: RunState, last: bool) -> None:
+        """Save the state after a round where that is due or it is the `last`, and where it is the best so far."""
         score = self._score(state.metrics)
         better = self._spec.best and score > self._best
         self._best = max(self._best, score)
-        if state.round % self._spec.every == 0 or state.round == self._rounds:
+        if last or state.round % self._spec.every == 0:
             self._save(state, name_of(state.round))
             self._saved = state.round
         if better:

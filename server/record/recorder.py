@@ -65,6 +65,8 @@ class Recorder(Observer):
             case RunStarted():
                 self._facts |= {"clients": len(event.clients), "parameters": event.parameters, **event.facts}
             case Notice():
+                if event.name == "stopped":
+                    self._facts["stopped"] = event.details["reason"]
                 self._events.append({"round": event.round, "event": event.name, **event.details})
 
     def on_round_end(self, metrics: Metrics) -> None:

@@ -27,6 +27,8 @@ def summarize(scenario: Scenario, history: list[Metrics], status: str, reason: s
         "seconds": round(seconds, 3),
         "client_updates_per_second": round(trained / seconds, 3) if seconds else 0.0,
         "seed": scenario.seed,
+        # A comparison of runs loads no code to know it.
+        **({"more_is_better": own} if (own := scenario.evaluation.own_directions) else {}),
         "versions": _versions(),
     }
 

@@ -91,7 +91,7 @@ MISTAKES = {
     ),
     "metric of another task": (
         "search:\n  metric: validation_rmse\n  space: {training.epochs: {low: 1, high: 2}}",
-        "FILE:6: search.metric: expected one of validation_loss, validation_accuracy, validation_balanced_accuracy, "
+        "FILE:6: search.metric: expected one of validation_accuracy, validation_balanced_accuracy, validation_loss, "
         "validation_macro_f1, got 'validation_rmse'; did you mean validation_loss?",
     ),
     "range upside down": (

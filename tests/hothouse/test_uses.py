@@ -12,17 +12,21 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import hothouse
 from common.archives import MANIFEST, digest
+from common.data import prepare
 from common.errors import InputError
 from common.scenario import Scenario, load_scenario
 from common.scenario import uses as uses_module
 from common.scenario.registry import FAMILIES
 from common.settings import ClientSettings
+from hothouse.archives.archive import export_run, import_run
 from hothouse.inspect.reference import reference_text, schema_text
+from hothouse.sweeps.goal import goal_of
 from tests.command import command
 from tests.conftest import REPOSITORY
 from tests.resuming import assert_resumes, assert_same
@@ -45,11 +49,13 @@ CHOSEN = {
     "plain_loop.py": ["federation.strategy=plain_loop"],
     "lion.py": ["training.optimizer={name: lion, lr: 0.003}", "training.optimizer_state=client"],
     "focal.py": ["training.loss={name: focal, gamma: 1.0}"],
+    "calibration_error.py": ["evaluation.metrics=[{name: calibration_error, bins: 10}]", "data.client_holdout=0.2"],
     "softsign.py": ["model={layers: [12], activation: softsign}"],
     "rings.py": ["data={source: {kind: rings, noise: 0.2}, partition: natural, test_fraction: 0.2}"],
     "every_nth.py": ["data.partition={scheme: every_nth, clients: 6}"],
     "stragglers.py": ["federation.selection={name: without_smallest, left_out: 0.3}"],
     "invert.py": ["training.augmentation=[{kind: invert, probability: 0.2}]"],
+    "few_bytes.py": ["callbacks=[{name: few_bytes, megabytes: 0.1}]"],
     "log_lines.py": ["tracking=[{kind: log_lines, path: rounds.txt}]"],
 }
 
@@ -280,7 +286,7 @@ class TestTravelling:
     def test_messages_bring_a_name_and_a_sum_and_no_code(self, folder: Path) -> None:
         chosen = load_scenario(using("drag.py"), CHOSEN["drag.py"])
         text = ClientSettings.of(chosen).model_dump_json()
-        assert json.loads(text)["uses"] == [{"source": "drag.py", "sha256": chosen.uses[0].sha256}]
+        assert json.loads(text)["uses"] == [{"source": "drag.py", "sha256": chosen.uses[0].sha256, "version": None}]
         assert str(folder) not in text
         assert "proximal" not in text
 
@@ -303,10 +309,55 @@ class TestTravelling:
         for name in ("../../outside.py", str(folder / "outside.py")):
             assert uses_module.sha256_here(wanted.model_copy(update={"source": name, "sha256": "0" * 64})) == ""
 
-    def test_an_archive_holds_no_code(self, run: hothouse.Run) -> None:
-        assert "archives hold no code" in command("export", "run").stderr
+    def test_an_archive_holds_the_files_and_only_trust_runs_them(self, folder: Path) -> None:
+        """Files that leave a trace when they are run, one of them needed to build the network."""
+        trace = "from pathlib import Path\nPath('touched').touch()\n"
+        for name in ("drag.py", "softsign.py"):
+            (folder / name).write_text(EXAMPLES[name] + trace)
+        chosen = [*CHOSEN["drag.py"], *CHOSEN["softsign.py"]]
+        made = hothouse.run(using("drag.py", "softsign.py"), overrides=chosen, engine="local", out="run")
+        sums = [str(use.sha256) for use in made.scenario.uses]
+        x = torch.rand(4, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        np.save("x.npy", x.numpy())
+        export_run("run", "run.hothouse")
+        (folder / "touched").unlink()
+        imported = command("import", "run.hothouse", "--out", "back")
+        assert (imported.returncode, imported.stdout) == (0, "back\n")
+        assert all(text in imported.stderr for text in (*sums, "uses/drag.py", "--trust-code"))
+        assert (folder / "back" / "uses" / "drag.py").read_text() == (folder / "drag.py").read_text()
+        refused = command("predict", "back", "--data", "x.npy")
+        assert (refused.returncode, all(text in refused.stderr for text in (*sums, "--trust-code"))) == (2, True)
+        for attempt in (
+            lambda: hothouse.load("back").model,
+            lambda: hothouse.resume("back", rounds=4, engine="local"),
+            lambda: hothouse.run("back/scenario.yaml", engine="local"),
+            lambda: export_run("back", "again.hothouse", onnx=True),
+        ):
+            with pytest.raises(InputError, match=r"trust_code=True"):
+                attempt()
+        trusted = command("predict", "back", "--data", "x.npy", "--trust-code")
+        assert all(text in trusted.stderr for text in (*sums, "uses/drag.py"))
+        assert trusted.stdout.splitlines()[1:] == [
+            f"{label},{score}" for label, score in zip(made.model.predict(x), _probabilities(made, x), strict=True)
+        ]
+        assert hothouse.load("back", trust_code=True).scenario.federation == made.scenario.federation
+        # In a process of its own, which has loaded neither file.
+        script = (
+            "import hothouse; from pathlib import Path; from hothouse.archives.archive import import_run\n"
+            "run = import_run('run.hothouse', 'other'); run.report()\n"
+            "print(hothouse.compare(['other', 'run']).markdown())\n"
+            "try:\n    run.model\nexcept hothouse.InputError:\n    print(Path('touched').exists())\n"
+            "hothouse.load('other', trust_code=True).model; print(Path('touched').exists())\n"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-2:] == ["False", "True"]
 
-    @pytest.mark.parametrize("place", ["scenario.yaml", "model.safetensors"])
+    def test_a_file_changed_since_the_run_is_not_archived(self, run: hothouse.Run) -> None:
+        (run.folder / "uses" / "drag.py").write_text("")
+        with pytest.raises(InputError, match=r"run/uses/drag\.py: missing, or changed since the run: expected SHA-256"):
+            export_run(run.folder)
+
+    @pytest.mark.parametrize("place", ["scenario.yaml", "model.safetensors", "uses/evil.py"])
     def test_an_import_loads_nothing_that_an_archive_names(
         self, place: str, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -315,11 +366,13 @@ class TestTravelling:
         (folder / "evil.py").write_text("from pathlib import Path\nPath('touched').touch()\n")
         monkeypatch.syspath_prepend(folder)
         used = [{"source": "evil", "sha256": hashlib.sha256((folder / "evil.py").read_bytes()).hexdigest()}]
-        assert command("export", "plain", "--out", "plain.hothouse").returncode == 0
+        export_run("plain", "plain.hothouse")
         with zipfile.ZipFile("plain.hothouse") as archive:
             contents = {name: archive.read(name) for name in archive.namelist()}
         if place == "scenario.yaml":
             contents[place] = f"uses: {json.dumps(used)}\n".encode() + contents[place]
+        elif place == "uses/evil.py":
+            contents[place] = (folder / "evil.py").read_bytes()
         else:
             contents[place] = naming(contents[place], used)
         manifest = json.loads(contents[MANIFEST])
@@ -328,11 +381,18 @@ class TestTravelling:
         with zipfile.ZipFile("evil.hothouse", "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in contents.items():
                 archive.writestr(name, content)
-        told = command("import", "evil.hothouse", "--out", "imported")
-        assert told.returncode == 2
-        assert "runs no code of others" in told.stderr or "it uses evil, which is not loaded from here" in told.stderr
+        if place == "scenario.yaml":
+            imported = import_run("evil.hothouse", "imported")
+            with pytest.raises(InputError, match=f"module evil  SHA-256 {used[0]['sha256']}"):
+                _ = imported.model
+        else:
+            reason = "its model uses evil, its scenario does not"
+            if place == "uses/evil.py":
+                reason = r"uses/evil\.py is not among the files that its scenario uses"
+            with pytest.raises(InputError, match=reason):
+                import_run("evil.hothouse", "imported")
+            assert not (folder / "imported").exists()
         assert not (folder / "touched").exists()
-        assert not (folder / "imported").exists()
 
     def test_a_name_without_its_sum_is_not_loaded_for_others(self) -> None:
         with pytest.raises(InputError, match="json: expected its SHA-256 beside it"):
@@ -342,6 +402,154 @@ class TestTravelling:
         (run.folder / "uses" / "drag.py").write_text("raise SystemExit(3)")
         assert command("report", "run").returncode == 0
         assert command("compare", "run").returncode == 0
+
+
+class TestMetrics:
+    OWN = "evaluation.metrics=[{name: calibration_error, bins: 5}]"
+
+    def test_an_own_metric_is_pooled_from_clients_and_judges(self, folder: Path) -> None:
+        """On held-out examples of many clients it is what a single computation on all of them gives."""
+        overrides = [self.OWN, "data.client_holdout=0.25", "data.validation_fraction=0.1"]
+        competition = "federation.strategy={name: competition, mode: best, judge: server, score: calibration_error}"
+        done = hothouse.run(
+            using("calibration_error.py"), overrides=[*overrides, competition], engine="local", out="run"
+        )
+        prepared, last = prepare(done.scenario), done.metrics.iloc[-1]
+        for column, rows in (
+            ("test", prepared.test),
+            ("holdout", np.concatenate([prepared.holdout_examples(client) for client in range(8)])),
+        ):
+            with torch.inference_mode():
+                scores = done.model(torch.from_numpy(np.array(prepared.x[rows], dtype=float))).softmax(dim=1).numpy()
+            confidence, hits = scores.max(axis=1), scores.argmax(axis=1) == prepared.y[rows]
+            bins = np.ceil(confidence * 5) - 1
+            parts = [abs(hits[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean() for b in set(bins)]
+            assert last[f"{column}_calibration_error"] == pytest.approx(sum(parts), abs=1e-6)
+        assert done.summary["more_is_better"] == {"calibration_error": False}
+        ladder = [json.loads(line) for line in (done.folder / "ladder.jsonl").read_text().splitlines()]
+        assert (ladder[0]["metric"], ladder[0]["more_is_better"]) == ("validation_calibration_error", False)
+        assert "Calibration error after each round" in (done.folder / "report.html").read_text()
+
+    def test_a_comparison_knows_its_direction_without_its_code(self, folder: Path) -> None:
+        text = EXAMPLES["calibration_error.py"].replace(
+            'tasks=("classification",)', 'tasks=("classification",), more_is_better=True'
+        )
+        (folder / "mine.py").write_text(text)
+        done = hothouse.run(using("mine.py"), overrides=[self.OWN], engine="local", out="run")
+        (done.folder / "uses" / "mine.py").write_text("raise SystemExit(3)")
+        assert "≥" in hothouse.compare("run", metric="calibration_error", target="calibration_error=0.5").target.text()
+
+    def test_a_search_minimizes_it(self, folder: Path) -> None:
+        chosen = load_scenario(
+            using("calibration_error.py"),
+            [
+                self.OWN,
+                "data.validation_fraction=0.1",
+                "search.metric=validation_calibration_error",
+                "search.trials=2",
+                "search.space={training.batch_size: {choices: [8, 16]}}",
+            ],
+        )
+        goal = goal_of(chosen, "classification")
+        assert goal is not None
+        assert (goal.metric, goal.direction) == ("validation_calibration_error", "minimize")
+
+    def test_what_it_cannot_measure_is_refused(self, folder: Path) -> None:
+        twice = "evaluation.metrics=[calibration_error, calibration_error]"
+        assert "evaluation.metrics.1: expected each metric once" in refusal("calibration_error.py", overrides=[twice])
+        near = refusal("calibration_error.py", overrides=["evaluation.metrics=[calibration]"])
+        assert "did you mean calibration_error?" in near
+        regression = ["data.source.name=diabetes", self.OWN]
+        with pytest.raises(InputError, match="calibration_error measures a classification, this is a regression"):
+            hothouse.run(using("calibration_error.py"), overrides=regression, engine="local", out="run")
+
+
+class TestNotebooks:
+    """Cells in a real IPython, with what is printed in the end."""
+
+    @staticmethod
+    def cells(*texts: str) -> str:
+        script = (
+            "import json, sys\nfrom IPython.core.interactiveshell import InteractiveShell\n"
+            "shell = InteractiveShell.instance()\n"
+            "for text in json.loads(sys.argv[1]):\n    shell.run_cell(text, store_history=True).raise_error()\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, json.dumps(texts)], capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()[-1]
+
+    def test_a_class_of_a_cell_is_used_as_it_stands_in_the_newest(self, folder: Path) -> None:
+        """Twice with the same bits as by a file; then edited, with another limit."""
+        arguments = f"{using()!r}, use=[Drag], overrides={CHOSEN['drag.py']!r}, engine='local'"
+        run = f"for name in ('one', 'two'):\n    hothouse.run({arguments}, out=name)"
+        edited = EXAMPLES["drag.py"].replace("0.1, ge=0", "0.1, ge=5")
+        attempt = f"try:\n    hothouse.run({arguments})\nexcept hothouse.InputError as error:\n    print(error)"
+        told = self.cells("import hothouse", EXAMPLES["drag.py"], run, edited, attempt)
+        assert "greater than or equal to 5" in told or "at least 5" in told, told
+        assert (folder / "one" / "uses" / "drag.py").read_text() == EXAMPLES["drag.py"]
+        by_file = hothouse.run(using("drag.py"), overrides=CHOSEN["drag.py"], engine="local", out="by_file")
+        assert_same(hothouse.load("two"), by_file)
+
+    @pytest.mark.parametrize(
+        ("cell", "reason"),
+        [
+            ("print('hello')\n", "Own: its cell or script also runs `print('hello')` (line 1)"),
+            ("x = open('x')\n", "Own: its cell or script also runs `x = open('x')` (line 1)"),
+            ("def f():\n    return helper()\n", "Own: needs helper, which its cell does not define"),
+        ],
+    )
+    def test_a_cell_that_does_more_is_refused(self, cell: str, reason: str, folder: Path) -> None:
+        own = "from hothouse.extend import LossPart\nclass Own(LossPart, name='own'):\n    'A loss.'\n"
+        (folder / "x").touch()
+        attempt = "try:\n    hothouse.run({}, use=[Own])\nexcept hothouse.InputError as error:\n    print(error)"
+        assert reason in self.cells("import hothouse\nhelper = print", cell + own, attempt)
+
+
+class TestDatasets:
+    """Rings of docs/extending.md once more, as datasets of each client's own."""
+
+    TEXT = """
+import torch
+from torch.utils.data import Subset, TensorDataset
+from hothouse.extend import DatasetSource, SourcePart
+import rings
+
+class Sets(SourcePart, name="sets", runs=":SetsSource"):
+    '''As datasets.'''
+
+class SetsSource(DatasetSource):
+    seeded = True
+
+    @staticmethod
+    def datasets(spec, seed):
+        found = rings.RingsSource.arrays(rings.Rings(noise=0.2), seed)
+        whole = TensorDataset(torch.from_numpy(found["x_train"]), torch.from_numpy(found["y_train"]))
+        mine = [(found["client"] == client).nonzero()[0].tolist() for client in range(8)]
+        return {"train": {client: Subset(whole, mine[client]) for client in range(8)}}
+"""
+
+    def test_they_give_what_arrays_give(self, folder: Path) -> None:
+        (folder / "sets.py").write_text(self.TEXT)
+        natural = {"federation": {"rounds": 2, "clients_per_round": 4}}
+        one = hothouse.run(using("rings.py", **natural), overrides=CHOSEN["rings.py"], engine="local", out="one")
+        data = ["data={source: sets, partition: natural, test_fraction: 0.2}"]
+        other = hothouse.run(using("rings.py", "sets.py", **natural), overrides=data, engine="local", out="other")
+        assert_same(one, other)
+
+    @pytest.mark.parametrize(
+        ("train", "reason"),
+        [
+            ("[1, 2]", "sets: train: expected a map-style dataset of (x, y) pairs"),
+            ("[([1.0], 0), ([1.0, 2.0], 1)]", "sets: train: item 1 has x of shape (2,), the first (1,)"),
+        ],
+    )
+    def test_what_is_none_is_refused(self, train: str, reason: str, folder: Path) -> None:
+        text = self.TEXT.partition("        found =")[0] + f'        return {{"train": {train}}}\n'
+        (folder / "sets.py").write_text(text)
+        with pytest.raises(InputError) as caught:
+            hothouse.run(using("rings.py", "sets.py"), overrides=["data={source: sets}"], engine="local", out="run")
+        assert reason in str(caught.value)
 
 
 class TestFaults:
@@ -427,6 +635,12 @@ class TestTestPart:
         (folder / "empty.py").write_text("x = 1\n")
         done = command("test-part", "empty.py")
         assert (done.returncode, "declares no part" in done.stderr) == (2, True)
+
+
+def _probabilities(run: hothouse.Run, x: torch.Tensor) -> list[str]:
+    """As `predict` writes them."""
+    scores = run.model.network.output.scores(run.model(x))
+    return [str(line.max()) for line in scores.detach().numpy()]
 
 
 def naming(model: bytes, used: list[dict[str, str]]) -> bytes:

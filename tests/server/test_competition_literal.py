@@ -221,7 +221,7 @@ class TestWhatNetworksKeep:
     ) -> None:
         states: list[RunState] = []
         monkeypatch.setattr(
-            "server.record.checkpoint_policy.CheckpointPolicy.after", lambda keeper, state: states.append(state)
+            "server.record.checkpoint_policy.CheckpointPolicy.after", lambda keeper, state, last: states.append(state)
         )
         prepared = clients(tmp_path)
         options = {"name": "competition", "judge": "clients", "mode": "tournament", "adopted_state": adopted_state}

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from common.scenario.base import key, refuse
 from common.scenario.data import Data
-from common.scenario.metric_name import MetricName
+from common.scenario.metrics import MetricName
 from common.scenario.model import Model
 from common.scenario.strategy import StrategyPart
 from common.scenario.training import Training

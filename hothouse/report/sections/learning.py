@@ -17,10 +17,10 @@ COLOUR = dict(zip(("test", "validation", "holdout", "train", "personal"), COLOUR
 
 
 def parts(page: Page, records: RunRecords) -> list[Markup]:
-    """A figure of the losses, one of the metric, and the numbers of both."""
+    """A figure of the losses, one of the task's metric and one of each of the scenario's own, with their numbers."""
     if not records.metrics:
         return []
-    names = ["loss"] + ([records.primary[0]] if records.primary else [])
+    names = ["loss", *([records.primary[0]] if records.primary else []), *records.own_metrics]
     figures = []
     note = (
         "The band holds the middle 80% of the clients, each on its own held-out examples." if records.evaluated else ""

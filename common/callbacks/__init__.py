@@ -1,0 +1,1 @@
+"""Callbacks on rounds: each is a class in a file of this package."""
