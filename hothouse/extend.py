@@ -40,6 +40,7 @@ from common.scenario.callbacks import CallbackPart
 from common.scenario.initializations import InitializationPart
 from common.scenario.losses import LossPart
 from common.scenario.metrics import MetricPart
+from common.scenario.model import ModelPart, NetworkData
 from common.scenario.normalizations import NormalizationPart
 from common.scenario.optimizers import OptimizerPart
 from common.scenario.partitions import PartitionPart
@@ -73,7 +74,9 @@ __all__ = [
     "LossPart",
     "MetricPart",
     "Metrics",
+    "ModelPart",
     "NamedArrays",
+    "NetworkData",
     "NormalizationPart",
     "Number",
     "Observer",

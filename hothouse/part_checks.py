@@ -36,6 +36,7 @@ _PLACES = {
     "losses": "training.loss",
     "schedules": "training.schedule[]",
     "augmentations": "training.augmentation[]",
+    "models": "model",
     "activations": "model.activation",
     "normalizations": "model.normalization",
     "initializations": "model.initialization",
@@ -236,7 +237,7 @@ class _Trial:
 
 
 def _arrays(run: Run) -> dict[str, Any]:
-    return {name: np.asarray(tensor) for name, tensor in run.stored_model.network.state_dict().items()}
+    return {name: tensor.numpy() for name, tensor in run.stored_model.network.arrays().items()}
 
 
 def _difference(one: Run, other: Run) -> str:

@@ -90,7 +90,12 @@ class Rounds:
         self._facts = {**trainer.facts, "data": prepared.meta.content}
         settings = ClientSettings.of(scenario).trained_by(trainer.name, trainer.fused)
         self._run = run = RunContext(scenario, prepared, federation, exchange, data_spec, settings)
-        self._network = build(scenario.model, data_spec, scenario.seed)
+        self._network = build(scenario.model, data_spec, scenario.seed, scenario.training.stacked)
+        if scenario.federation.privacy is not None and (buffers := [name for name, _ in self._network.named_buffers()]):
+            told = f"a network without running statistics, for privacy; {buffers[0]} leaves clients without noise"
+            raise InputError(f"expected {told}", "model")
+        if why := getattr(self._network, "why_alone", ""):
+            self._facts["one_by_one"] = why
         self._training, self._evaluate = Training(run), RoundEvaluator(run)
         self._losses, self._statistics = TrainingLosses(run), RunningStatistics(run, self._network)
         self._client_states = ClientStateSync(run)
@@ -157,7 +162,7 @@ class Rounds:
     def _begin(self) -> RunState:
         """Round 0: the untrained model, measured."""
         clock = _Clock()
-        fresh = {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
+        fresh = {name: tensor.numpy() for name, tensor in self._network.arrays().items()}
         weights, new = starting_weights(self._scenario, fresh, self._run.data_spec) or (fresh, [])
         for reason in new:
             self._events.notice("partly new", reason=reason)
@@ -314,7 +319,7 @@ class Rounds:
         """Weights drawn as those of round 0 are."""
         network = deepcopy(self._network)
         network.initialize(seeds.torch_generator(self._scenario.seed, "init", number))
-        return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+        return {name: tensor.numpy() for name, tensor in network.arrays().items()}
 
     def _end_round(self, metrics: Metrics, clock: _Clock) -> None:
         timed = {**metrics, "seconds": clock.total(), **clock.laps}
@@ -326,8 +331,8 @@ class Rounds:
             observer.on_event(event)
 
     def _model(self, state: RunState) -> Predictor:
-        self._network.load_state_dict(tensors(self._strategy.reported(state.parameters | state.buffers)))
-        untrained = self._scenario.federation.strategy.personal(self._network.state_dict())
+        self._network.assign(tensors(self._strategy.reported(state.parameters | state.buffers)))
+        untrained = self._scenario.federation.strategy.personal(self._network.arrays())
         return Predictor(self._network, self._scenario.model, self._run.data_spec, untrained).eval()
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.scenario import Scenario
-from common.scenario.model import Model
+from common.scenario.model import MLPModel
 from tests.draws import Draws
 
 ACTIVATIONS: dict[str, Callable[[Any], nn.Module]] = {
@@ -39,7 +39,7 @@ class OneRowNorm(nn.BatchNorm1d):
 class Plain(nn.Module):
     """The network of a scenario in torch.nn's own modules."""
 
-    def __init__(self, spec: Model, features: int, outputs: int) -> None:
+    def __init__(self, spec: MLPModel, features: int, outputs: int) -> None:
         super().__init__()
         dtype = {"float32": torch.float32, "float64": torch.float64}[spec.dtype]
         widths = [features, *spec.layers, outputs]

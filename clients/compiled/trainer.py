@@ -18,7 +18,7 @@ from clients.training.job import TrainedClients, TrainJob
 from clients.training.schedules import LearningRates
 from common import seeds
 from common.data.prepared import Indices, Shards
-from common.models import Weights
+from common.models import MLP, Weights
 from common.scenario.training import Training
 
 _NUMBERS = 1 << 24
@@ -32,8 +32,10 @@ class CompiledTrainer:
 
     def __init__(self, job: TrainJob, library: Library) -> None:
         self._job, self._order, self._basis, self._library = job, job.order, job.basis, library
-        network = network_members(job.basis.network, job.order.data_spec.features)
-        self._common = network | loss_members(job.settings, job.basis.network, job.basis.loss)
+        mlp = job.basis.network
+        assert isinstance(mlp, MLP), "the compiled trainer trains MLPs"
+        network = network_members(mlp, job.order.data_spec.features)
+        self._common = network | loss_members(job.settings, mlp, job.basis.loss)
         one_for_all = not len(job.order.starts.places) and not job.basis.kept
         self._shared_start = job.starting_weights(np.zeros(1, np.int64)) if one_for_all else None
         raw = job.basis.examples.raw()

@@ -10,7 +10,7 @@ from common.data.examples import open_examples
 from common.data.moments import Moments
 from common.data.prepared import Prepared
 from common.messages import EvaluateOrder
-from common.models import DTYPES, stateless
+from common.models import DTYPES, MLP, stateless
 from common.settings import read_settings
 
 
@@ -19,6 +19,7 @@ def block_statistics(prepared: Prepared, order: EvaluateOrder, layer: int) -> li
     """For each block, the moments over its training examples of the units that hidden layer `layer` normalizes."""
     settings = read_settings(order.settings)
     network, weights = stateless(settings.model, order.data_spec), tensors(order.parameters)
+    assert isinstance(network, MLP), "only an MLP's statistics are recomputed"
     examples = open_examples(prepared, order.data_spec, DTYPES[settings.model.dtype])
     found = []
     for part in order.blocks.slices():

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from common import seeds
 from common.data.prepared import Indices
-from common.scenario.model import Model
+from common.scenario.model import MLPModel, ModelPart
 
 
 class Noise:
@@ -19,9 +19,12 @@ class Noise:
     every client's masks are its own, whoever it is stacked with.
     """
 
-    def __init__(self, model: Model, seed: int, round_number: int, clients: Indices) -> None:
-        self._rates = (model.input_dropout, *model.dropouts)
-        self._weights = model.drop_connect
+    def __init__(self, model: ModelPart, seed: int, round_number: int, clients: Indices) -> None:
+        # An own network's random layers draw from `streams` in ways of their own.
+        self._rates: tuple[float, ...] = ()
+        self._weights = 0.0
+        if isinstance(model, MLPModel):
+            self._rates, self._weights = (model.input_dropout, *model.dropouts), model.drop_connect
         self._units = seeds.streams(seed, "dropout", round_number, clients)
         self._connections = seeds.streams(seed, "drop connect", round_number, clients)
         self._step = 0
@@ -46,6 +49,10 @@ class Noise:
             return weight
         keys = self._at(self._connections[: len(weight)], layer)
         return weight * self._mask(keys, weight.shape[1], weight.shape[2], self._weights, weight.dtype)
+
+    def streams(self) -> seeds.Streams:
+        """What each network draws from in this step, (active,)."""
+        return seeds.fork(self._units[: len(self.shares)], self._step)
 
     def _at(self, keys: seeds.Streams, layer: int) -> seeds.Streams:
         return seeds.fork(seeds.fork(keys, layer), self._step)

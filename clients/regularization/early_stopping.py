@@ -10,7 +10,7 @@ from torch import Tensor
 from common.data.examples import ExampleReader
 from common.data.prepared import Indices
 from common.losses import Loss
-from common.models import MLP, Weights
+from common.models import Network, Weights
 from common.scenario.regularization import EarlyStopping as Spec
 
 
@@ -20,7 +20,7 @@ class EarlyStopping:
     def __init__(
         self,
         spec: Spec,
-        network: MLP,
+        network: Network,
         loss: Loss,
         examples: ExampleReader,
         holdout: list[Indices],

@@ -31,6 +31,9 @@ class _NoDropout:
         """All weights."""
         return weight
 
+    def streams(self) -> None:
+        """Nothing is drawn."""
+
 
 def objective_gradients(stack: Stack, batches: Iterable[Batch], training: Training) -> Weights:
     """∇ of each client's mean loss over the examples of `batches` and of its penalties, at its weights.

@@ -44,12 +44,12 @@ class StackTraining:
         for place, key in enumerate(keys):
             model = deepcopy(stack.network).train()
             arrays = stack.parameters | stack.fixed | stack.buffers
-            model.load_state_dict({name: tensor[place].clone() for name, tensor in arrays.items()}, assign=True)
+            model.assign({name: tensor[place].clone() for name, tensor in arrays.items()})
             for name, parameter in model.named_parameters():
                 parameter.requires_grad_(name in stack.parameters)
             with global_generators(key):
                 losses[place] = float(loop.train(model, self._batches_of(stack, place)))
-            for name, tensor in model.state_dict().items():
+            for name, tensor in model.arrays().items():
                 arrays[name][place] = tensor.detach()
         return losses, self.counts
 

@@ -29,6 +29,7 @@ from common.determinism import unmoved_generators
 from common.evaluation import Evaluator
 from common.extend.client import ClientAlgorithm, ClientContext, ClientLoop, client_algorithm
 from common.models import Weights
+from common.scenario.model import MLPModel
 from common.scenario.training import Training
 
 _NUMBERS = 1 << 20
@@ -47,6 +48,8 @@ class TorchTrainer:
     def cut(self, blocks: list[slice]) -> Iterator[Indices]:
         """The places of the clients to train at once, in stacks within each block."""
         width = self._job.training.stack or stack_width(self._job.layout.size)
+        if not self._basis.network.stacks:
+            width = 1
         for block in blocks:
             for first in range(block.start, block.stop, width):
                 yield np.arange(first, min(first + width, block.stop))
@@ -76,7 +79,7 @@ class TorchTrainer:
         used = ", ".join(use.name for use in self._job.settings.uses)
         with unmoved_generators(used) if used else nullcontext():
             algorithm = self._algorithm(chosen, sizes[order], course)
-            stack = course.ready(weights, algorithm.moving(list(self._basis.parameters)))
+            stack = course.ready(weights, algorithm.moving(list(self._basis.trained)))
             self._job.carry_on(stack.optimizer_state, chosen)
             algorithm.begin(stack)
             if isinstance(algorithm, ClientLoop):
@@ -132,7 +135,8 @@ class TorchTrainer:
     def _once(self, training: Training) -> Training:
         """One pass, in large batches where what a batch is changes nothing but rounding."""
         size = training.batch_size
-        if size != "full" and self._job.settings.model.normalization.name != "batch":
+        model = self._job.settings.model
+        if size != "full" and isinstance(model, MLPModel) and model.normalization.name != "batch":
             size = max(size, _AT_ONCE)
         return training.model_copy(update={"epochs": 1, "steps": None, "batch_size": size})
 

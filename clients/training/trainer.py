@@ -17,7 +17,7 @@ from clients.training.schedules import LearningRates
 from common.data.examples import ExampleReader
 from common.extend.client import LossTerm, StepHook
 from common.losses import Loss
-from common.models import MLP, Weights
+from common.models import Network, Weights
 from common.scenario.optimizers import OptimizerPart
 
 
@@ -25,7 +25,7 @@ from common.scenario.optimizers import OptimizerPart
 class Stack:
     """A stack of clients ready to be trained, in descending order of their steps."""
 
-    network: MLP
+    network: Network
     parameters: Weights
     """The clients' weights, (stack, *shape); training moves them in place."""
     buffers: Weights
@@ -112,8 +112,7 @@ def _losses(stack: Stack, weights: Weights, batch: Batch, x: Tensor) -> tuple[Te
         share, partners = stack.mixup(batch)
         client, by = torch.arange(batch.active).unsqueeze(1), share.view(-1, 1, 1)
         x = by * x + (1 - by) * x[client, partners]
-    hidden = network.hidden_stack(weights, x, step)
-    outputs = network.output_stack(weights, hidden, step)
+    outputs, hidden = network.pass_stack(weights, x, step)
     if share is None:
         losses = stack.loss.mean(outputs, y, batch.shares)
     else:

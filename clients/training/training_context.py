@@ -12,7 +12,7 @@ from common.data.data_spec import DataSpec
 from common.data.examples import ExampleReader, open_examples
 from common.data.prepared import Prepared
 from common.losses import Loss, loss_for
-from common.models import DTYPES, MLP, Layout, stateless
+from common.models import DTYPES, Layout, Network, is_within, stateless
 from common.settings import ClientSettings, read_settings
 
 
@@ -21,11 +21,13 @@ class TrainingContext:
     """What training rests on, whatever the round and whoever the clients."""
 
     settings: ClientSettings
-    network: MLP
-    """Without weights of its own."""
+    network: Network
+    """Its own weights are not used."""
     layout: Layout
     parameters: tuple[str, ...]
     """The names of the network's parameters."""
+    trained: tuple[str, ...]
+    """Those of them that are not frozen."""
     buffers: tuple[str, ...]
     """And of its buffers."""
     personal: tuple[str, ...]
@@ -42,14 +44,16 @@ class TrainingContext:
 def training_context(prepared: Prepared, data_spec: DataSpec, settings: str) -> TrainingContext:
     """The basis of orders with these settings, in JSON. Raises RunError where the host's examples do not fit."""
     read = read_settings(settings)
-    network, dtype = stateless(read.model, data_spec), DTYPES[read.model.dtype]
+    network, dtype = stateless(read.model, data_spec, read.training.stacked), DTYPES[read.model.dtype]
     layout = Layout.of(network)
+    parameters = tuple(name for name, _ in network.named_parameters())
     personal = tuple(read.strategy.personal(layout.shapes))
     return TrainingContext(
         settings=read,
         network=network,
         layout=layout,
-        parameters=tuple(name for name, _ in network.named_parameters()),
+        parameters=parameters,
+        trained=tuple(name for name in parameters if not is_within(name, read.model.frozen)),
         buffers=tuple(name for name, _ in network.named_buffers()),
         personal=personal,
         kept=tuple(layout.shapes) if read.strategy.keeps_networks else personal,

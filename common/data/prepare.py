@@ -27,7 +27,7 @@ from common.metrics import MeasuredMetrics
 from common.scenario import Scenario
 from common.scenario.base import Part
 from common.scenario.data import Data
-from common.scenario.model import MOST_WEIGHTS, Model
+from common.scenario.model import MOST_WEIGHTS, MLPModel, ModelPart
 from common.scenario.objective import check_objective, output_kind
 from common.scenario.partitions import clients_of
 from common.scenario.registry import implementation
@@ -95,8 +95,10 @@ def _read(folder: Path, data: Data, seed: int) -> None:
         raise InputError("the data does not fit into this machine's memory", "data.source") from None
 
 
-def _check_size(model: Model, prepared: Prepared) -> None:
+def _check_size(model: ModelPart, prepared: Prepared) -> None:
     """Raises InputError for a network that no memory holds, before any is taken."""
+    if not isinstance(model, MLPModel):
+        return
     text, columns = prepared.meta.text, prepared.meta.columns
     features = prepared.x.shape[1] if text is None else text.width
     features += sum(len(column.categories) - 1 for column in columns if column.categories is not None)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from common.arrays import NamedArrays
 from common.data.prepared import Indices
-from common.models import MLP, Weights
+from common.models import Network, Weights
 from common.scenario.registry import implementation
 from common.scenario.strategy import StrategyPart
 from common.scenario.training import Training
@@ -39,14 +39,14 @@ class Batch(Protocol):
         """Each example's share of its client's mean loss, (active, batch size); 0 where a batch is padded."""
 
 
-LossTerm = Callable[[Any, Tensor, Tensor], Tensor]
+LossTerm = Callable[[Any, Tensor, Tensor | None], Tensor]
 """(batch, inputs, what the last hidden layer makes of them) → what each client's loss has added, (active,)."""
 
 
 class Stack(Protocol):
     """A stack of clients ready to be trained, in descending order of their steps."""
 
-    network: MLP
+    network: Network
     parameters: Weights
     """The clients' weights, (stack, *shape); training moves them in place."""
     buffers: Weights

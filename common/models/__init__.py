@@ -1,43 +1,82 @@
-"""Models: a registry of `torch.nn.Module` builders, and their stacked form for training many at once."""
+"""Models: networks by their options, and their stacked form for training many at once."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 
 import torch
 
 from common import seeds
 from common.data.data_spec import DataSpec
+from common.errors import InputError
 from common.models.layout import Layout, Weights
-from common.models.mlp import DTYPES, MLP, Step
+from common.models.mlp import MLP
+from common.models.network import DTYPES, Network, Step
 from common.models.outputs import Output
-from common.scenario.model import Model
+from common.scenario.model import MLPModel, ModelPart
 
-__all__ = ["DTYPES", "MLP", "Layout", "Output", "Step", "Weights", "bare", "blank", "build"]
+__all__ = [
+    "DTYPES",
+    "MLP",
+    "Layout",
+    "Network",
+    "Output",
+    "Step",
+    "Weights",
+    "array_shapes",
+    "build",
+    "is_within",
+    "on_meta",
+    "stateless",
+]
 
 
-def build(spec: Model, data_spec: DataSpec, seed: int) -> MLP:
-    """The scenario's network for examples as they were agreed, its weights drawn from `seed`."""
-    network = on_meta(spec, data_spec)
-    # Not to_empty(), which takes seconds to import what it needs.
-    room = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in network.state_dict().items()}
-    network.load_state_dict(room, assign=True)
+def build(spec: ModelPart, data_spec: DataSpec, seed: int, stacked: str = "auto") -> Network:
+    """The scenario's network for examples as they were agreed, its weights drawn from `seed`.
+
+    Raises InputError for a network that does not fit the data.
+    """
+    network = on_meta(spec, data_spec, stacked)
+    if isinstance(network, MLP):
+        # Not to_empty(), which takes seconds to import what it needs.
+        room = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in network.arrays().items()}
+        network.assign(room)
     network.initialize(seeds.torch_generator(seed, "init"))
+    for child in spec.frozen:
+        if not any(is_within(name, [child]) for name, _ in network.named_parameters()):
+            known = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name, _ in network.named_parameters()))
+            raise InputError(f"no child {child} with weights; there are {known}", "model.frozen")
     return network
 
 
-def on_meta(spec: Model, data_spec: DataSpec) -> MLP:
-    """A new network without memory for its weights, which are to be assigned (PyTorch's device `meta`)."""
+def is_within(array: str, children: Collection[str]) -> bool:
+    """Whether an array, by its name, is in one of the children of a network."""
+    return any(f"{array}.".startswith(f"{child}.") for child in children)
+
+
+def on_meta(spec: ModelPart, data_spec: DataSpec, stacked: str = "auto") -> Network:
+    """A new network whose weights are to be assigned; an MLP has no memory for them (PyTorch's device `meta`)."""
+    output = Output.of(spec, data_spec)
+    if not isinstance(spec, MLPModel):
+        # torch.func takes a while to import.
+        from common.models.own import OwnNetwork
+
+        return OwnNetwork(spec, data_spec, output, 0, stacked)
     with torch.device("meta"):
-        return MLP(spec, data_spec.features, Output.of(spec, data_spec))
+        return MLP(spec, data_spec.features, output)
 
 
-def stateless(spec: Model, data_spec: DataSpec) -> MLP:
-    """The same network without weights of its own, for `forward_stack`; one for all who ask."""
-    return _blank(spec, data_spec.features, Output.of(spec, data_spec))
+def array_shapes(spec: ModelPart, data_spec: DataSpec) -> dict[str, tuple[int, ...]]:
+    """The shapes of a network's arrays by name, found without memory for them."""
+    if isinstance(spec, MLPModel):
+        return {name: tuple(tensor.shape) for name, tensor in on_meta(spec, data_spec).arrays().items()}
+    from common.models.own import shapes_of
+
+    return shapes_of(spec, data_spec, Output.of(spec, data_spec))
 
 
 @lru_cache(maxsize=8)
-def _blank(spec: Model, features: int, output: Output) -> MLP:
-    with torch.device("meta"):
-        return MLP(spec, features, output)
+def stateless(spec: ModelPart, data_spec: DataSpec, stacked: str = "auto") -> Network:
+    """The same network for `forward_stack`, which does not use weights of its own; one for all who ask."""
+    return on_meta(spec, data_spec, stacked)

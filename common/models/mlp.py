@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.models.layout import Weights
+from common.models.network import DTYPES, Network, Step
 from common.models.outputs import Output
 from common.scenario.initializations import Initialization
-from common.scenario.model import Model
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+from common.scenario.model import MLPModel
 
 
-class Step(Protocol):
-    """What makes a forward pass in training differ from one in use."""
-
-    shares: Tensor
-    """Each example's share of its network's batch, (stack, examples); 0 for padding."""
-
-    def dropped(self, layer: int, x: Tensor) -> Tensor:
-        """The units (stack, examples, units) behind layer `layer` with some dropped; layer −1 are the inputs."""
-        ...
-
-    def disconnected(self, layer: int, weight: Tensor) -> Tensor:
-        """A dense layer's weights (stack, units, inputs) with some dropped."""
-        ...
-
-
-class MLP(nn.Module):
+class MLP(Network):
     """Dense layers; after each hidden one its normalization, an activation and dropout; then the output.
 
     The output holds logits for a classification and numbers for a regression.
     """
 
-    def __init__(self, spec: Model, features: int, output: Output) -> None:
+    def __init__(self, spec: MLPModel, features: int, output: Output) -> None:
         super().__init__()
+        self.spec: MLPModel
         dtype = DTYPES[spec.dtype]
         widths = [features, *spec.layers, output.width]
         self.spec, self.output = spec, output
@@ -74,13 +58,14 @@ class MLP(nn.Module):
             x = F.dropout(self.activation(x), self.spec.dropouts[index], self.training)
         return self._read(self._dense(output, x))
 
-    def forward_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> Tensor:
-        """`forward` for many networks at once: weights (stack, …), x (stack, examples, features).
+    def assign(self, weights: Weights) -> None:
+        """Take over the tensors themselves."""
+        self.load_state_dict(weights, assign=True)
 
-        Network s sees examples x[s] only; this module's own weights are not used. With a `step` this is training:
-        units are dropped, and batch normalization uses the batch and moves its statistics in `weights`.
-        """
-        return self.output_stack(weights, self.hidden_stack(weights, x, step), step)
+    def pass_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> tuple[Tensor, Tensor | None]:
+        """As in Network."""
+        hidden = self.hidden_stack(weights, x, step)
+        return self.output_stack(weights, hidden, step), hidden
 
     def hidden_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> Tensor:
         """The last hidden layer's units, (stack, examples, units); without a hidden layer the examples themselves."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -19,10 +20,10 @@ from common.data.data_spec import DataSpec
 from common.data.text import Featurizer
 from common.data.transform import Transform
 from common.errors import InputError
-from common.models import DTYPES, MLP, on_meta
+from common.models import DTYPES, Network, array_shapes, on_meta
 from common.scenario.activations import ACTIVATIONS
 from common.scenario.initializations import INITIALIZATIONS
-from common.scenario.model import Model
+from common.scenario.model import MODELS, MLPModel, Model, ModelPart
 from common.scenario.normalizations import NORMALIZATIONS
 from common.scenario.registry import Family
 from common.scenario.uses import Use, find_beside, uses_of
@@ -36,7 +37,7 @@ class Predictor(nn.Module):
     gives for a regression is multiplied by output_scale and moved by output_shift.
     """
 
-    network: MLP
+    network: Network
     data_spec: DataSpec
     inputs: Transform
     output_shift: Tensor
@@ -44,8 +45,8 @@ class Predictor(nn.Module):
 
     def __init__(
         self,
-        network: MLP,
-        spec: Model,
+        network: Network,
+        spec: ModelPart,
         data_spec: DataSpec,
         untrained: Iterable[str] = (),
         client: int | None = None,
@@ -98,9 +99,10 @@ def to_bytes(model: Predictor) -> bytes:
         "client": model.client,
     }
     spec = model.spec
-    if uses := uses_of(spec.activation, spec.normalization, spec.initialization):
+    own = (spec.activation, spec.normalization, spec.initialization) if isinstance(spec, MLPModel) else (spec,)
+    if uses := uses_of(*own):
         about["uses"] = [use.model_dump() for use in uses]
-    tensors = {f"network.{name}": tensor.contiguous() for name, tensor in model.network.state_dict().items()}
+    tensors = {f"network.{name}": tensor.contiguous() for name, tensor in model.network.arrays().items()}
     # In float64, so that the agreement is the same to the last bit when it is read.
     agreed = {f"agreement.{name}": torch.from_numpy(np.array(a)) for name, a in model.data_spec.arrays().items()}
     # A single entry: safetensors writes several in no fixed order.
@@ -144,7 +146,12 @@ def check_model(content: bytes) -> list[Use]:
     try:
         tensors, about = _parts(content)
         model, used = about["model"], [Use.model_validate(use) for use in about.get("uses", [])]
-        for key, family, stand_in in _STAND_INS if used else ():
+        if used and model.get("name", "mlp") not in MODELS.parts:
+            odd = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+            if odd:
+                raise ValueError(f"{odd[0]} has numbers that are infinite or not a number (NaN)")
+            return used
+        for key, family, stand_in in _STAND_INS if used and "layers" in model else ():
             if model[key]["name"] not in family.parts:
                 model[key] = stand_in
                 if key == "normalization":
@@ -155,6 +162,7 @@ def check_model(content: bytes) -> list[Use]:
         raise ValueError(f"not a model of Hothouse's: {error}") from None
 
 
+_MODEL: TypeAdapter[ModelPart] = TypeAdapter(Model)
 _STAND_INS: tuple[tuple[str, Family[Any], str], ...] = (
     ("activation", ACTIVATIONS, "relu"),
     ("initialization", INITIALIZATIONS, "default"),
@@ -184,17 +192,17 @@ def _parts(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:
-    spec = Model.model_validate(about["model"])
+    spec = _MODEL.validate_python(about["model"])
     agreed, weights = (
         {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
         for prefix in ("agreement.", "network.")
     )
     data_spec = DataSpec.of(about["agreement"], {name: tensor.numpy() for name, tensor in agreed.items()})
     # A header of a few bytes can claim a network of any size: nothing is made before the shapes are compared.
-    if len(spec.layers) >= len(weights):
-        raise ValueError(f"{len(spec.layers)} layers, but only {len(weights)} arrays of weights")
-    network = on_meta(spec, data_spec)
-    expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}
+    for name, value in spec:
+        if isinstance(value, tuple) and len(value) > len(weights):
+            raise ValueError(f"{len(value)} {name}, but only {len(weights)} arrays of weights")
+    expected = {name: (shape, DTYPES[spec.dtype]) for name, shape in array_shapes(spec, data_spec).items()}
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
@@ -203,7 +211,8 @@ def _model(about: dict[str, Any], tensors: dict[str, Tensor]) -> Predictor:
             )
         if not weights[name].isfinite().all():
             raise ValueError(f"{name} has numbers that are infinite or not a number (NaN)")
-    network.load_state_dict(weights, assign=True)
+    network = on_meta(spec, data_spec)
+    network.assign(weights)
     untrained, client = tuple(map(str, about.get("untrained", ()))), about.get("client")
     return Predictor(network, spec, data_spec, untrained, client if isinstance(client, int) else None).eval()
 

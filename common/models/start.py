@@ -15,11 +15,14 @@ from common.errors import InputError
 from common.models.predictor import Predictor, load_model, read_model
 from common.scenario import Scenario
 from common.scenario.base import Part
+from common.scenario.model import MLPModel
 from common.wording import first_few
 
 _KEY = "model.from"
 _OWN = ("layers", "activation", "output", "normalization", "dtype")
-"""What a model is made of; the rest of `model:` is about its training."""
+"""What an MLP is made of; the rest of `model:` is about its training."""
+_ABOUT_TRAINING = ("name", "from_", "frozen")
+"""What an own network is not made of."""
 
 
 def with_earlier_shape(scenario: Scenario, path: str) -> Scenario:
@@ -28,15 +31,20 @@ def with_earlier_shape(scenario: Scenario, path: str) -> Scenario:
     Raises InputError where it gives another shape, or where there is no such file.
     """
     earlier = _earlier(path).spec
+    if type(earlier) is not type(scenario.model):
+        raise InputError(f"expected {earlier.name}, which the model to start from is", "model.name")
     own = scenario.model.model_fields_set
-    for name in _OWN:
+    names: tuple[str, ...] = _OWN
+    if not isinstance(earlier, MLPModel):
+        names = tuple(name for name in type(earlier).model_fields if name not in _ABOUT_TRAINING)
+    for name in names:
         mine, theirs = getattr(scenario.model, name), getattr(earlier, name)
         if name in own and mine != theirs:
             raise InputError(
                 f"expected {_format_value(theirs)}, as the model to start from has, not {_format_value(mine)}",
                 f"model.{name}",
             )
-    model = scenario.model.model_copy(update={name: getattr(earlier, name) for name in _OWN})
+    model = scenario.model.model_copy(update={name: getattr(earlier, name) for name in names})
     return scenario.model_copy(update={"model": model})
 
 
@@ -53,12 +61,14 @@ def starting_weights(
     if scenario.model.from_ is None:
         return None
     earlier = _earlier(scenario.model.from_)
+    if not isinstance(earlier.spec, MLPModel):
+        return _same_arrays(earlier, fresh, data_spec), []
     inputs, new_inputs = _matched(_inputs(earlier.data_spec), _inputs(data_spec), "inputs")
     width = earlier.network.output.width
     outputs, new_outputs = _matched(_outputs(earlier.data_spec, width), _outputs(data_spec, width), "classes")
     last = f"layers.{len(earlier.spec.layers)}"
     weights = {}
-    for name, tensor in earlier.network.state_dict().items():
+    for name, tensor in earlier.network.arrays().items():
         array = tensor.numpy()
         rows = outputs if name in (f"{last}.weight", f"{last}.bias") else None
         columns = inputs if name == "layers.0.weight" else None
@@ -66,6 +76,23 @@ def starting_weights(
     never = earlier.untrained
     began = [f"{len(never)} arrays were never trained in the run to start from, such as {never[0]}"] if never else []
     return weights, [*new_inputs, *new_outputs, *began]
+
+
+def _same_arrays(earlier: Predictor, fresh: NamedArrays, data_spec: DataSpec) -> NamedArrays:
+    """The weights of an own network, which knows nothing of what its inputs and outputs stand for."""
+    width = earlier.network.output.width
+    for what, old, new in (
+        ("inputs", _inputs(earlier.data_spec), _inputs(data_spec)),
+        ("outputs", _outputs(earlier.data_spec, width), _outputs(data_spec, width)),
+    ):
+        if old != new:
+            raise InputError(
+                f"the model to start from was trained on other {what}: {_names_of(old)}, not {_names_of(new)}", _KEY
+            )
+    weights = {name: tensor.numpy() for name, tensor in earlier.network.arrays().items()}
+    for name in sorted(weights.keys() ^ fresh.keys()):
+        raise InputError(f"{name} is in one of the two networks only", _KEY)
+    return weights
 
 
 Unit = tuple[str, ...]

@@ -1,9 +1,10 @@
-"""`model:` the network that every client trains."""
+"""`model:` the network that every client trains: one class for each `model.name`."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +12,12 @@ from common.scenario.activations import Activation, Relu
 from common.scenario.base import FilePath, Part, expecting, key, refuse
 from common.scenario.initializations import Default, Initialization
 from common.scenario.normalizations import NoNormalization, Normalization
+from common.scenario.registry import Family
+from common.tasks import Task
+
+if TYPE_CHECKING:
+    # Reading options does without PyTorch; a network imports it when it is built.
+    from torch import nn
 
 MOST_WEIGHTS = 1 << 30
 """In all layers together: in float32 4 GiB, and as much again for gradients."""
@@ -22,9 +29,51 @@ Rates = Annotated[
     expecting("a number of at least 0 and below 1, or a list of one for each hidden layer"),
 ]
 
+MODELS: Family[ModelPart] = Family("models", in_steps=True, default="mlp", declared_in="common.networks.*")
 
-class Model(
-    Part,
+
+@dataclass(frozen=True)
+class NetworkData:
+    """What a network is built for."""
+
+    shape: tuple[int, ...]
+    """Of one example: (channels, height, width) of an image, else (features,)."""
+    outputs: int
+    """How many numbers the network gives for an example."""
+    task: Task
+
+
+class ModelPart(Part):
+    """A network. One of your own is made by `build`; the others train as well as the built-in one."""
+
+    family: ClassVar[Family[ModelPart]] = MODELS
+
+    name: str = ""
+    from_: FilePath | None = key(
+        "Start from the weights of an earlier run: its folder, an archive of it or a model.safetensors. "
+        "What the network is made of is then its own.",
+        None,
+        alias="from",
+    )
+    output: Literal["auto", "softmax", "sigmoid", "linear"] = key(
+        "What the last layer's numbers mean: auto takes softmax for classification and linear for regression.", "auto"
+    )
+    frozen: tuple[str, ...] = key(
+        "The children of the network, by name, whose weights are not trained.", (), strict=False
+    )
+    dtype: Literal["float32", "float64"] = key("Number format of weights and arithmetic.", "float32")
+
+    def build(self, data: NetworkData) -> nn.Module:
+        """The module: examples (n, *data.shape) → (n, data.outputs), logits for a classification.
+
+        PyTorch's, NumPy's and Python's global generators are set from the run's seed meanwhile.
+        """
+        raise NotImplementedError
+
+
+class MLPModel(
+    ModelPart,
+    name="mlp",
     compiled=("from_", "layers", "activation", "output", "initialization", "normalization", "dropout", "input_dropout"),
 ):
     """A multilayer perceptron; its input and output widths follow from the data.
@@ -32,19 +81,10 @@ class Model(
     A hidden layer is a dense layer, its normalization, its activation and its dropout.
     """
 
-    from_: FilePath | None = key(
-        "Start from the weights of an earlier run: its folder, an archive of it or a model.safetensors. "
-        "What the network is made of is then its own.",
-        None,
-        alias="from",
-    )
     layers: tuple[Width, ...] = key(
         "Widths of the hidden layers, in order; an empty list is a linear model.", (64, 32), unit="units", strict=False
     )
     activation: Activation = key("What follows each hidden layer.", Relu())
-    output: Literal["auto", "softmax", "sigmoid", "linear"] = key(
-        "What the last layer's numbers mean: auto takes softmax for classification and linear for regression.", "auto"
-    )
     initialization: Initialization = key("How weights are drawn before round 1.", Default())
     normalization: Normalization = key("What normalizes hidden layers.", NoNormalization())
     dropout: Rates = key(
@@ -59,7 +99,6 @@ class Model(
         0.0,
         unit="fraction",
     )
-    dtype: Literal["float32", "float64"] = key("Number format of weights and arithmetic.", "float32")
 
     @property
     def dropouts(self) -> tuple[float, ...]:
@@ -67,14 +106,17 @@ class Model(
         return self.dropout if isinstance(self.dropout, tuple) else (self.dropout,) * len(self.layers)
 
     @model_validator(mode="after")
-    def _bearable(self) -> Model:
+    def _bearable(self) -> MLPModel:
         weights = sum(before * after for before, after in itertools.pairwise(self.layers))
         if weights > MOST_WEIGHTS:
             raise refuse("layers", f"at most {MOST_WEIGHTS:,} weights, not {weights:,} between hidden layers")
         return self
 
     @model_validator(mode="after")
-    def _a_rate_for_each_layer(self) -> Model:
+    def _a_rate_for_each_layer(self) -> MLPModel:
         if len(self.dropouts) != len(self.layers):
             raise refuse("dropout", f"one number, or a list of {len(self.layers)}: one for each hidden layer")
         return self
+
+
+Model = Annotated[ModelPart, MODELS]

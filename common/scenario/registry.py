@@ -37,16 +37,19 @@ class Family(Generic[P]):
     A part without options that are required may be given by its bare name: `fedavg` for `{name: fedavg}`.
     """
 
-    def __init__(self, title: str, tag: str = "name", *, in_steps: bool = False, declared_in: str = "") -> None:
+    def __init__(
+        self, title: str, tag: str = "name", *, in_steps: bool = False, declared_in: str = "", default: str = ""
+    ) -> None:
         """`title` is what `hothouse list` calls it, `tag` the key that names the part.
 
         `in_steps` says that its parts are at work within training steps, so that the compiled trainer must know them.
         `declared_in` says which modules declare the parts, where that is not the module of the family: all of a
         package (`common.data.skews.*`), or one of each of its packages (`common.methods.*.options`). They are imported
-        when parts are asked for, which are then in the order of their names.
+        when parts are asked for, which are then in the order of their names. `default` is the part that keys without
+        a name are of.
         """
         self.title, self.tag, self.in_steps = title, tag, in_steps
-        self._declared_in = declared_in
+        self._declared_in, self._default = declared_in, default
         self._parts: dict[str, type[P]] = {}
         self._own: dict[str, dict[str, type[P]]] = {}
         """Users' parts by module: they count only while a scenario that uses the module is read."""
@@ -104,6 +107,8 @@ class Family(Generic[P]):
             value = {self.tag: value}
         if not isinstance(value, Mapping):
             raise PydanticKnownError("dict_type")
+        if self.tag not in value and self._default:
+            value = {self.tag: self._default, **value}
         if self.tag not in value:
             raise PydanticKnownError("union_tag_not_found", {"discriminator": repr(self.tag)})
         name = value[self.tag]

@@ -13,7 +13,8 @@ from common.scenario.checkpoints import Checkpoints
 from common.scenario.data import Data
 from common.scenario.evaluation import Evaluation
 from common.scenario.federation import Federation
-from common.scenario.model import Model
+from common.scenario.model import MLPModel, Model
+from common.scenario.normalizations import NormalizationPart
 from common.scenario.partitions import clients_of
 from common.scenario.strategy import STRATEGIES
 from common.scenario.sweep import Matrix, Search, Seeds
@@ -42,7 +43,7 @@ class Scenario(Part):
         strict=False,
     )
     data: Data = key("Where the examples come from, what is held out and how they are partitioned.")
-    model: Model = key("The network that every client trains.", Model())
+    model: Model = key("The network that every client trains.", MLPModel())
     training: Training = key("What each client does with its shard.", Training())
     federation: Federation = key("What the server does.", Federation())
     evaluation: Evaluation = key("When and on what the global model is measured.", Evaluation())
@@ -73,7 +74,7 @@ class Scenario(Part):
         misfit = strategy.misfit(self.data, self.model, self.training)
         if misfit is not None:
             raise refuse(*misfit)
-        if strategy.robust and getattr(self.model.normalization, "statistics", "") == "recomputed":
+        if strategy.robust and getattr(self._normalization, "statistics", "") == "recomputed":
             raise refuse(
                 "model.normalization.statistics",
                 f"averaged with {strategy.name}: what is recomputed comes as sums, which a single client can falsify",
@@ -109,6 +110,11 @@ class Scenario(Part):
             )
         return self
 
+    @property
+    def _normalization(self) -> NormalizationPart | None:
+        """What normalizes the layers of an MLP."""
+        return self.model.normalization if isinstance(self.model, MLPModel) else None
+
     def _has_cohorts_of_any_size(self) -> None:
         name = self.federation.selection.name
         if self.federation.clients_per_round != 1.0:
@@ -139,7 +145,7 @@ class Scenario(Part):
             )
         if self.federation.privacy.accounting == "without-replacement" and not rule.uniform:
             raise refuse("federation.privacy.accounting", f"no-amplification: {rule.name} is no uniform draw")
-        if self.model.normalization.name == "batch":
+        if self._normalization is not None and self._normalization.name == "batch":
             raise refuse(
                 "model.normalization",
                 "none or layer, for privacy: running statistics leave clients without noise",

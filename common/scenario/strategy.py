@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal, Self
 
-from common.scenario.base import Part
+from common.scenario.base import Part, key
 from common.scenario.data import Data
-from common.scenario.model import Model
+from common.scenario.model import MLPModel, Model
 from common.scenario.registry import Family
 from common.scenario.training import Training
 
@@ -100,18 +100,35 @@ class PersonalPart(StrategyPart):
     keeps_state: ClassVar[bool] = True
     outcome: ClassVar[Literal["global", "own"]] = "own"
 
+
+class PersonalLayersPart(PersonalPart):
+    """What strategies have in common in which some layers are each client's own."""
+
+    personal_layers: int = 1
+    children: tuple[str, ...] = key(
+        "The children of an own network, by name, that are each client's own, in place of personal_layers.",
+        (),
+        strict=False,
+    )
+
+    def personal(self, arrays: Iterable[str]) -> list[str]:
+        """Those of the last layers, or of the children that are named."""
+        if self.children:
+            return [name for name in arrays if any(f"{name}.".startswith(f"{child}.") for child in self.children)]
+        layer = {name: int(name.split(".")[1]) for name in arrays}
+        return [name for name, index in layer.items() if index > max(layer.values()) - self.personal_layers]
+
     def misfit(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
         """Some layer must be left to have in common."""
-        dense, own = len(model.layers) + 1, getattr(self, "personal_layers", 0)
-        if own < dense:
+        if not isinstance(model, MLPModel):
+            told = f"the children of {model.name}, by name, that are each client's own"
+            return None if self.children else ("federation.strategy.children", told)
+        if self.children:
+            return "federation.strategy.children", "personal_layers in its place: an mlp has no children by name"
+        dense = len(model.layers) + 1
+        if self.personal_layers < dense:
             return None
         return "federation.strategy.personal_layers", f"fewer than the model's {dense} dense layers"
-
-
-def last_layers(arrays: Iterable[str], count: int) -> list[str]:
-    """The arrays of the last `count` dense layers, and of what normalizes them."""
-    layer = {name: int(name.split(".")[1]) for name in arrays}
-    return [name for name, index in layer.items() if index > max(layer.values()) - count]
 
 
 Strategy = Annotated[StrategyPart, STRATEGIES]

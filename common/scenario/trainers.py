@@ -25,7 +25,7 @@ def uncovered(model: Model, training: Training, strategy: StrategyPart) -> str |
     """
     if "client" in strategy.halves:
         return f"federation.strategy {strategy.name}"
-    return _beyond(model, "model") or _beyond(training, "training")
+    return _beyond_choice(model, "model") or _beyond(training, "training")
 
 
 def _beyond(part: Part, path: str) -> str | None:

@@ -32,7 +32,7 @@ class Training(
     Part,
     compiled=(
         *("epochs", "steps", "batch_size", "optimizer", "optimizer_state", "schedule", "clip_norm", "clip_value"),
-        *("loss", "regularization", "augmentation", "trainer", "stack"),
+        *("loss", "regularization", "augmentation", "trainer", "stack", "stacked"),
     ),
 ):
     """Local training: the same for every client unless the server's strategy says otherwise."""
@@ -87,6 +87,11 @@ class Training(
         unit="clients",
         ge=1,
         le=4096,
+    )
+
+    stacked: Literal["auto", "yes", "no"] = key(
+        "Whether an own network's stacks are one operation (torch.func); auto does so where that is right and faster.",
+        "auto",
     )
 
     def own_settings(self) -> list[str]:

@@ -32,8 +32,7 @@ A {agreed.task} model trained by {scenario["federation"]["strategy"]["name"]} on
 
 ## The model
 
-- A multilayer perceptron with {parameters:,} parameters, hidden layers {own["layers"] or "none"},
-  {own["activation"]["name"]}, {own["dtype"]}.
+- {_network(own, parameters)}
 - In: {_inputs(agreed)}; what the federation agreed on (scaling, categories, words) is part of the model.
 - Out: {outputs}.
 
@@ -77,6 +76,15 @@ def _not_global(model: Predictor) -> str:
         names = ", ".join(f"`{name}`" for name in model.untrained)
         return f"**Not for use as it is**: clients keep {names} to themselves; here these were never trained.\n\n"
     return ""
+
+
+def _network(own: dict[str, Any], parameters: int) -> str:
+    """What the network is."""
+    if own.get("name", "mlp") == "mlp":
+        hidden = f"hidden layers {own['layers'] or 'none'},\n  {own['activation']['name']}, {own['dtype']}"
+        return f"A multilayer perceptron with {parameters:,} parameters, {hidden}."
+    options = [f"{name} {value}" for name, value in own.items() if name not in ("name", "from", "output", "frozen")]
+    return f"The network `{own['name']}` with {parameters:,} parameters, {', '.join(options)}."
 
 
 def _inputs(agreed: DataSpec) -> str:

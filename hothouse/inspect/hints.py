@@ -9,6 +9,7 @@ import numpy as np
 from common.data import Prepared
 from common.data.augmentable import needs_spread
 from common.scenario import Scenario
+from common.scenario.model import MLPModel
 from common.scenario.objective import output_kind
 from common.scenario.optimizers import Sgd
 
@@ -22,7 +23,10 @@ _LOOKED_AT = 50_000_000
 
 def hints(scenario: Scenario, prepared: Prepared) -> list[str]:
     """What a user should know of a scenario and its data."""
-    return [*prepared.meta.hints, *(told for hint in HINTS for told in hint(scenario, prepared))]
+    found = [told for hint in HINTS for told in hint(scenario, prepared)]
+    if isinstance(scenario.model, MLPModel):
+        found += [told for hint in MLP_HINTS for told in hint(scenario.model, scenario, prepared)]
+    return [*prepared.meta.hints, *found]
 
 
 def _output(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
@@ -39,29 +43,29 @@ def _output(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
         )
 
 
-def _missing_values(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
-    name, x = scenario.model.activation.name, prepared.x
+def _missing_values(model: MLPModel, scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    name, x = model.activation.name, prepared.x
     # To look through every pixel of many images would take long.
     if not np.issubdtype(x.dtype, np.floating) or not np.isnan(x[: _LOOKED_AT // max(1, x.shape[1])]).any():
         return
-    if name in ("relu", "leaky_relu") and scenario.model.layers:
+    if name in ("relu", "leaky_relu") and model.layers:
         yield (
             f"model.activation: {name} with missing values: what fills a gap is a guess, and its error grows with the "
             "weights; tanh bounds it"
         )
 
 
-def _zeros(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
-    if scenario.model.initialization.name == "zeros" and scenario.model.layers and scenario.model.from_ is None:
+def _zeros(model: MLPModel, scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    if model.initialization.name == "zeros" and model.layers and model.from_ is None:
         yield (
             "model.initialization: zeros with hidden layers: all units of a layer get the same gradient, so that they "
             "stay alike for ever; he_uniform or xavier_uniform breaks the symmetry"
         )
 
 
-def _spread(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
-    start, activation = scenario.model.initialization.name, scenario.model.activation.name
-    if not scenario.model.layers or scenario.model.normalization.name != "none":
+def _spread(model: MLPModel, scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    start, activation = model.initialization.name, model.activation.name
+    if not model.layers or model.normalization.name != "none":
         return
     if start.startswith("he_") and activation in ("tanh", "sigmoid"):
         yield (
@@ -75,8 +79,8 @@ def _spread(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
         )
 
 
-def _batch_statistics(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
-    if scenario.model.normalization.name != "batch" or not scenario.model.layers:
+def _batch_statistics(model: MLPModel, scenario: Scenario, prepared: Prepared) -> Iterator[str]:
+    if model.normalization.name != "batch" or not model.layers:
         return
     if scenario.training.batch_size == 1:
         yield (
@@ -92,8 +96,7 @@ def _batch_statistics(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
         )
 
 
-def _deep_sigmoid(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
-    model = scenario.model
+def _deep_sigmoid(model: MLPModel, scenario: Scenario, prepared: Prepared) -> Iterator[str]:
     if model.activation.name == "sigmoid" and len(model.layers) >= _DEEP and model.normalization.name == "none":
         yield (
             f"model.activation: sigmoid in {len(model.layers)} hidden layers: its slope is at most ¼, so that "
@@ -108,8 +111,12 @@ def _nothing_kept(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
 
 
 def _nothing_personal(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
-    strategy = scenario.federation.strategy
-    if strategy.name == "fedbn" and (scenario.model.normalization.name != "batch" or not scenario.model.layers):
+    strategy, model = scenario.federation.strategy, scenario.model
+    if (
+        strategy.name == "fedbn"
+        and isinstance(model, MLPModel)
+        and (model.normalization.name != "batch" or not model.layers)
+    ):
         yield "federation.strategy: fedbn without batch normalization keeps nothing local, and is FedAvg"
     if strategy.outcome == "own" and not scenario.data.client_holdout:
         yield (
@@ -147,13 +154,9 @@ def _nothing_held_out(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
         )
 
 
+MLP_HINTS = (_missing_values, _zeros, _spread, _batch_statistics, _deep_sigmoid)
 HINTS: tuple[Hint, ...] = (
     _output,
-    _missing_values,
-    _zeros,
-    _spread,
-    _batch_statistics,
-    _deep_sigmoid,
     _nothing_kept,
     _nothing_personal,
     _not_robust,

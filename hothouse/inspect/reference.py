@@ -42,6 +42,11 @@ def _describe(part: type[BaseModel], path: str, lines: list[str]) -> None:
     if path:
         lines += [f"## `{path}`", "", doc, ""]
     lines += _table(part)
+    _describe_below(part, path, lines)
+
+
+def _describe_below(part: type[BaseModel], path: str, lines: list[str]) -> None:
+    """The parts that a part's keys are of, or choose from."""
     for name, field in part.model_fields.items():
         below = parts_of(field)
         here = f"{path}.{field.alias or name}".lstrip(".")
@@ -54,6 +59,7 @@ def _describe(part: type[BaseModel], path: str, lines: list[str]) -> None:
                 tag, value = _tag(one)
                 lines += [f"### `{here}: {{{tag}: {value}}}`", "", " ".join((one.__doc__ or "").split()), ""]
                 lines += _table(one, without=tag)
+                _describe_below(one, here, lines)
 
 
 def _table(part: type[BaseModel], without: str = "") -> list[str]:

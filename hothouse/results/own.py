@@ -67,7 +67,7 @@ def _from(shared: Predictor, strategy: StrategyPart, loaded: LoadedCheckpoint, c
         models = {name: torch.from_numpy(array)[None] for name, array in arrays.items()}
         weights = client_algorithm(strategy).own_model(models, own, _no_losses)
         network = on_meta(shared.spec, shared.data_spec)
-        network.load_state_dict({name: tensor[0] for name, tensor in weights.items()}, assign=True)
+        network.assign({name: tensor[0] for name, tensor in weights.items()})
         return Predictor(network, shared.spec, shared.data_spec, client=client).eval()
     raise InputError(f"client {client} has no model of its own: it never took part in a round")
 

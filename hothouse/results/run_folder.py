@@ -58,7 +58,7 @@ class RunFolder:
         Raises InputError where clients keep parts of it, or all, so that those of the global one were never trained.
         """
         model, strategy = self.stored_model, self.scenario.federation.strategy
-        own = strategy.personal(model.network.state_dict()) if model.client is None else []
+        own = strategy.personal(model.network.arrays()) if model.client is None else []
         if own:
             raise InputError(
                 f"{self.folder}: with {strategy.name} clients keep {first_few(own, 2)} to themselves, and the global "

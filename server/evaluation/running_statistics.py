@@ -13,16 +13,17 @@ from common.data.moments import Moments, combined
 from common.errors import RunError
 from common.extend.results import Block, BlockResult
 from common.messages import BUFFERS
-from common.models import MLP
+from common.models import MLP, Network
 from server.exchange.run_context import RunContext
 
 
 class RunningStatistics:
     """Finds the statistics that go with new global weights."""
 
-    def __init__(self, context: RunContext, network: MLP) -> None:
-        self._run, self._norms = context, len(network.norms)
-        self._recomputed = getattr(context.settings.model.normalization, "statistics", "") == "recomputed"
+    def __init__(self, context: RunContext, network: Network) -> None:
+        self._run, self._norms = context, len(network.norms) if isinstance(network, MLP) else 0
+        normalization = getattr(context.settings.model, "normalization", None)
+        self._recomputed = getattr(normalization, "statistics", "") == "recomputed"
 
     def __call__(self, parameters: NamedArrays, before: NamedArrays, results: list[BlockResult]) -> NamedArrays:
         """The statistics after a round, from those before it and the round's results, in block order."""

@@ -131,6 +131,8 @@ def _rename_keys(before: About) -> None:
     for old, new in Training.renamed.items():
         if old in training:
             training.setdefault(new, training.pop(old))
+    # Before networks had names, all were MLPs.
+    before.get("scenario", {}).get("model", {}).setdefault("name", "mlp")
 
 
 def _differences(before: About, now: About) -> list[str]:

@@ -13,7 +13,7 @@ from clients.blocks.blocks import train_blocks
 from clients.regularization.dropout import Noise
 from common.data import Prepared
 from common.models import build
-from common.scenario.model import Model
+from common.scenario.model import MLPModel
 from tests.clients.test_truth import RAGGED, assert_close, one_each
 from tests.federations import agreed, federation, scenario, train_order, trained_alone
 
@@ -41,7 +41,7 @@ def test_training_is_plain_pytorchs_with_the_same_masks(prepared: Prepared, kind
     for client, mine in enumerate(one_each(chosen, prepared, round_number=3)):
         assert_close(mine, trained_alone(chosen, prepared, client, round_number=3)[0], 1e-10)
     undropped = {**chosen.model.model_dump(), "dropout": 0.0, "input_dropout": 0.0, "drop_connect": 0.0}
-    without = chosen.model_copy(update={"model": Model.model_validate(undropped)})
+    without = chosen.model_copy(update={"model": MLPModel.model_validate(undropped)})
     one, other = one_each(chosen, prepared)[0], one_each(without, prepared)[0]
     assert any(np.abs(one[name] - other[name]).max() > 1e-3 for name in one), "nothing is dropped"
 
@@ -61,7 +61,7 @@ def test_masks_do_not_depend_on_who_else_is_in_a_stack(prepared: Prepared, stack
 
 @pytest.mark.parametrize("rate", [0.05, 0.5, 0.9])
 def test_so_many_units_are_dropped_and_what_remains_makes_good_for_them(rate: float) -> None:
-    noise = Noise(Model(layers=(50,), dropout=rate), 1, 1, np.arange(40))
+    noise = Noise(MLPModel(layers=(50,), dropout=rate), 1, 1, np.arange(40))
     seen = []
     for step in range(5):
         noise.begin(step, torch.empty(0))
@@ -78,9 +78,9 @@ def test_so_many_units_are_dropped_and_what_remains_makes_good_for_them(rate: fl
 
 
 def test_a_model_in_use_drops_nothing(prepared: Prepared) -> None:
-    spec = Model(layers=(6,), dropout=0.5, input_dropout=0.5, drop_connect=0.5)
+    spec = MLPModel(layers=(6,), dropout=0.5, input_dropout=0.5, drop_connect=0.5)
     network = build(spec, agreed(prepared), 0).eval()
-    plain = build(Model(layers=(6,)), agreed(prepared), 0).eval()
+    plain = build(MLPModel(layers=(6,)), agreed(prepared), 0).eval()
     x = torch.randn(9, 6)
     assert torch.equal(network(x), plain(x))
     stacked = {name: tensor.unsqueeze(0) for name, tensor in network.state_dict().items()}

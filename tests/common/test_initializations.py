@@ -11,7 +11,7 @@ from scipy.stats import kstest, norm, uniform
 from torch import Tensor
 
 from common.models import build
-from common.scenario.model import Model
+from common.scenario.model import MLPModel
 from tests.federations import data_spec
 
 INPUTS, UNITS = 300, 200
@@ -20,7 +20,7 @@ INPUTS, UNITS = 300, 200
 def first_layer(initialization: Any, activation: Any = "relu", **more: Any) -> tuple[Tensor, Tensor]:
     """The weights (units, inputs) and biases (units,) of a fresh network's first layer."""
     parts = {"layers": [UNITS], "initialization": initialization, "activation": activation, **more}
-    network = build(Model.model_validate(parts), data_spec("classification", INPUTS, ("a", "b")), seed=3)
+    network = build(MLPModel.model_validate(parts), data_spec("classification", INPUTS, ("a", "b")), seed=3)
     return network.layers[0].weight.detach(), network.layers[0].bias.detach()
 
 
@@ -77,7 +77,7 @@ def test_both_number_formats_start_from_the_same_numbers(name: str) -> None:
 
 def test_normalizations_start_as_the_identity() -> None:
     for kind in ("batch", "layer"):
-        spec = Model(layers=(4,), normalization={"name": kind})  # type: ignore[arg-type]
+        spec = MLPModel(layers=(4,), normalization={"name": kind})  # type: ignore[arg-type]
         state = build(spec, data_spec("classification", 3, ("a", "b")), seed=0).norms.state_dict()
         ones = {name for name, tensor in state.items() if torch.equal(tensor, torch.ones(4))}
         zeros = {name for name, tensor in state.items() if torch.equal(tensor, torch.zeros(4))}

@@ -12,7 +12,7 @@ from common.metrics import Examples, MeasuredMetrics, Sums, more_is_better
 from common.models import Output
 from common.scenario.evaluation import Evaluation
 from common.scenario.losses import Auto, BinaryCrossEntropy, CrossEntropy, Loss
-from common.scenario.model import Model
+from common.scenario.model import MLPModel
 from tests.federations import data_spec
 
 GROUPS = np.repeat([0, 1, 2], [50, 3, 1])
@@ -23,7 +23,7 @@ REGRESSION = MeasuredMetrics("regression", Evaluation())
 
 def classified(labels: int, kind: str) -> tuple[Sums, torch.Tensor, torch.Tensor, Output]:
     agreed = data_spec("classification", 1, tuple(range(labels)))
-    output = Output.of(Model(output=kind), agreed)  # type: ignore[arg-type]
+    output = Output.of(MLPModel(output=kind), agreed)  # type: ignore[arg-type]
     torch.manual_seed(0)
     z, y = torch.randn(54, output.width, dtype=DTYPE).round(decimals=1), torch.randint(0, labels, (54,))
     terms = loss_for(Auto(), output, agreed, DTYPE).terms(z, y)
@@ -63,7 +63,7 @@ def test_classification(labels: int, kind: str) -> None:
 @pytest.mark.parametrize(("labels", "kind"), [(4, "softmax"), (2, "sigmoid")])
 def test_the_loss_is_the_plain_one_and_what_training_minimizes_is_the_objective(labels: int, kind: str) -> None:
     agreed = data_spec("classification", 1, tuple(range(labels)))
-    output = Output.of(Model(output=kind), agreed)  # type: ignore[arg-type]
+    output = Output.of(MLPModel(output=kind), agreed)  # type: ignore[arg-type]
     torch.manual_seed(0)
     z, y = torch.randn(54, output.width, dtype=DTYPE), torch.randint(0, labels, (54,))
     weights = {"0": 3.0, "1": 0.5}
@@ -85,7 +85,7 @@ def test_the_loss_is_the_plain_one_and_what_training_minimizes_is_the_objective(
 def test_regression_is_measured_in_the_targets_own_unit() -> None:
     shift, scale = np.array([1000.0, -5.0]), np.array([20.0, 0.1])
     agreed = data_spec("regression", 1, (), tuple(shift), tuple(scale))
-    output = Output.of(Model(), agreed)
+    output = Output.of(MLPModel(), agreed)
     torch.manual_seed(0)
     z, y = torch.randn(54, 2, dtype=DTYPE), torch.randn(54, 2, dtype=DTYPE)
     terms = loss_for(Auto(), output, agreed, DTYPE).terms(z, y)
@@ -102,7 +102,7 @@ def test_regression_is_measured_in_the_targets_own_unit() -> None:
 
 def test_a_group_without_rows_has_no_metrics() -> None:
     agreed = data_spec("classification", 1, (0, 1))
-    output = Output.of(Model(), agreed)
+    output = Output.of(MLPModel(), agreed)
     nothing = torch.empty(0, 2)
     targets, loss = torch.empty(0, dtype=torch.int64), {"loss": nothing[:, 0]}
     examples = Examples(nothing, targets, loss, output, agreed.target_scale)

@@ -9,10 +9,10 @@ import torch
 
 from common.models import Layout, build, stateless
 from common.models.predictor import Predictor, load_model, to_bytes
-from common.scenario.model import Model
+from common.scenario.model import MLPModel
 from tests.federations import data_spec
 
-SPEC = Model(layers=(5, 4), dtype="float64")
+SPEC = MLPModel(layers=(5, 4), dtype="float64")
 TWO = data_spec("classification", 3, ("a", "b"))
 
 
@@ -29,7 +29,7 @@ def test_a_stack_computes_what_its_networks_compute_alone() -> None:
 
 
 def test_no_hidden_layers_is_a_linear_model() -> None:
-    network = build(Model(layers=()), data_spec("classification", 4, ("a", "b")), seed=0)
+    network = build(MLPModel(layers=()), data_spec("classification", 4, ("a", "b")), seed=0)
     assert [tuple(parameter.shape) for parameter in network.parameters()] == [(2, 4), (2,)]
 
 
@@ -50,7 +50,7 @@ def test_weights_follow_from_the_seed_and_leave_the_global_generator_alone() -> 
 
 
 def test_weights_are_spread_as_pytorch_spreads_them() -> None:
-    ours = build(Model(layers=(500,)), data_spec("classification", 400, tuple(range(10))), seed=0)
+    ours = build(MLPModel(layers=(500,)), data_spec("classification", 400, tuple(range(10))), seed=0)
     theirs = torch.nn.Linear(400, 500)
     for mine, torchs in ((ours.layers[0].weight, theirs.weight), (ours.layers[0].bias, theirs.bias)):
         assert mine.abs().max() <= 1 / 20
@@ -79,7 +79,7 @@ def test_a_saved_model_loads_as_itself_and_equal_models_save_alike(tmp_path: Pat
 
 
 def test_a_classifier_predicts_labels() -> None:
-    spec = Model(layers=())
+    spec = MLPModel(layers=())
     model = Predictor(build(spec, TWO, seed=0), spec, TWO)
     with torch.no_grad():
         model.network.layers[0].weight.copy_(torch.tensor([[1.0, 0, 0], [0, 1, 0]]))

@@ -9,13 +9,13 @@ import torch
 
 from common.models import Layout, build, stateless
 from common.models.predictor import Predictor, load_model, to_bytes
-from common.scenario.model import Model
+from common.scenario.model import MLPModel
 from tests.federations import data_spec
 
 TWO = data_spec("classification", 3, ("a", "b"))
 
 
-def worn(spec: Model, seed: int) -> torch.nn.Module:
+def worn(spec: MLPModel, seed: int) -> torch.nn.Module:
     """A network whose normalizations are no longer the identity."""
     network = build(spec, TWO, seed).eval()
     generator = torch.Generator().manual_seed(seed)
@@ -26,7 +26,7 @@ def worn(spec: Model, seed: int) -> torch.nn.Module:
 
 @pytest.mark.parametrize("kind", ["batch", "layer"])
 def test_a_module_equals_its_place_in_a_stack_and_the_formula(kind: str) -> None:
-    spec = Model.model_validate(
+    spec = MLPModel.model_validate(
         {"layers": [5, 4], "activation": "tanh", "normalization": {"name": kind, "eps": 0.01}, "dtype": "float64"}
     )
     networks = [worn(spec, seed) for seed in range(4)]
@@ -50,14 +50,14 @@ def test_a_module_equals_its_place_in_a_stack_and_the_formula(kind: str) -> None
 
 
 def test_a_dense_layer_before_batch_normalization_has_no_bias() -> None:
-    names = {kind: dict(build(Model.model_validate({"normalization": kind}), TWO, 0).named_parameters()) for kind in
+    names = {kind: dict(build(MLPModel.model_validate({"normalization": kind}), TWO, 0).named_parameters()) for kind in
              ("none", "batch", "layer")}  # fmt: skip
     assert {"layers.0.bias", "layers.1.bias", "layers.2.bias"} <= names["none"].keys() & names["layer"].keys()
     assert {name for name in names["batch"] if name.startswith("layers.") and "bias" in name} == {"layers.2.bias"}
 
 
 def test_running_statistics_are_saved_with_a_model(tmp_path: Path) -> None:
-    spec = Model.model_validate({"layers": [5], "normalization": "batch"})
+    spec = MLPModel.model_validate({"layers": [5], "normalization": "batch"})
     model = Predictor(worn(spec, 1), spec, TWO).eval()
     (tmp_path / "model.safetensors").write_bytes(to_bytes(model))
     loaded = load_model(tmp_path / "model.safetensors")

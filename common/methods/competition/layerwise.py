@@ -36,8 +36,9 @@ def layerwise(contest: Contest) -> CompetitionResult:
 
 
 def _layers(models: NamedArrays) -> list[list[str]]:
-    """The names of each layer's tensors: a dense layer with the normalization that follows it."""
-    found: dict[int, list[str]] = {}
+    """The names of each layer's tensors: in an MLP a dense layer and the normalization behind it, else a child."""
+    found: dict[str, list[str]] = {}
     for name in models:
-        found.setdefault(int(name.split(".")[1]), []).append(name)
-    return [found[index] for index in sorted(found)]
+        family, _, rest = name.partition(".")
+        found.setdefault(rest.partition(".")[0] if family in ("layers", "norms") else family, []).append(name)
+    return list(found.values())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from common.scenario.base import key
-from common.scenario.strategy import PersonalPart, last_layers
+from common.scenario.strategy import PersonalLayersPart
 
 
 class FedPer(
-    PersonalPart,
+    PersonalLayersPart,
     name="fedper",
     server="common.methods.flower.server:fedavg",
 ):
@@ -25,7 +23,3 @@ class FedPer(
         unit="layers",
         ge=0,
     )
-
-    def personal(self, arrays: Iterable[str]) -> list[str]:
-        """Those of the last layers."""
-        return last_layers(arrays, self.personal_layers)

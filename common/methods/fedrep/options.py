@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 from common.scenario.base import key
-from common.scenario.strategy import PersonalPart, last_layers
+from common.scenario.strategy import PersonalLayersPart
 
 
 class FedRep(
-    PersonalPart,
+    PersonalLayersPart,
     name="fedrep",
     server="common.methods.flower.server:fedavg",
     client="common.methods.fedrep.client:FedRep",
@@ -35,7 +34,3 @@ class FedRep(
         unit="epochs",
         ge=1,
     )
-
-    def personal(self, arrays: Iterable[str]) -> list[str]:
-        """Those of the last layers."""
-        return last_layers(arrays, self.personal_layers)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, softplus
 
 from common.data.prepared import Indices
 from common.extend.client import Batch, ClientAlgorithm, ClientUpdate, Stack, as_state, clone
+from common.models import MLP
 
 _PREVIOUS = "previous"
 
@@ -29,11 +32,13 @@ class Moon(ClientAlgorithm):
         }
         mu: float = self.options.mu
         temperature: float = self.options.temperature
+        network = cast(MLP, stack.network)
 
-        def term(batch: Batch, x: Tensor, hidden: Tensor) -> Tensor:
+        def term(batch: Batch, x: Tensor, hidden: Tensor | None) -> Tensor:
+            assert hidden is not None, "moon trains MLPs"
             with torch.no_grad():
                 theirs, before = (
-                    stack.network.hidden_stack({name: tensor[: batch.active] for name, tensor in weights.items()}, x)
+                    network.hidden_stack({name: tensor[: batch.active] for name, tensor in weights.items()}, x)
                     for weights in (start, previous)
                 )
             near, far = (cosine_similarity(hidden, other, dim=2) for other in (theirs, before))

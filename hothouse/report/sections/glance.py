@@ -31,5 +31,13 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     trained = sum(line["clients"] for line in metrics)
     if seconds:
         told.append(("clients trained per second", float(f"{trained / seconds:.3g}")))
+    if "engine" in summary:
+        told.append(("trainer", _trainer(summary)))
     told.append(("sent and received", size(sum(line["bytes_down"] + line["bytes_up"] for line in metrics))))
     return [facts(told)]
+
+
+def _trainer(summary: dict[str, Any]) -> str:
+    """What trained, and why not the compiled trainer, or not stacks of clients."""
+    whole = f"{summary['engine']}: {summary['engine_reason']}" if "engine_reason" in summary else summary["engine"]
+    return f"{whole}; clients one by one: {summary['one_by_one']}" if "one_by_one" in summary else str(whole)

@@ -1,0 +1,70 @@
+"""What every network offers to those that train and measure it: many at once, each with its own weights."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from common import seeds
+from common.models.layout import Weights
+from common.models.outputs import Output
+from common.scenario.model import ModelPart
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class Step(Protocol):
+    """What makes a forward pass in training differ from one in use."""
+
+    shares: Tensor
+    """Each example's share of its network's batch, (stack, examples); 0 for padding."""
+
+    def dropped(self, layer: int, x: Tensor) -> Tensor:
+        """The units (stack, examples, units) behind layer `layer` with some dropped; layer −1 are the inputs."""
+        ...
+
+    def disconnected(self, layer: int, weight: Tensor) -> Tensor:
+        """A dense layer's weights (stack, units, inputs) with some dropped."""
+        ...
+
+    def streams(self) -> seeds.Streams | None:
+        """What each network draws from in this step, (stack,); None where nothing is drawn."""
+        ...
+
+
+class Network(nn.Module):
+    """A network whose weights are named arrays, for training many with the same shape."""
+
+    spec: ModelPart
+    output: Output
+    """What its outputs mean: logits for a classification, numbers for a regression."""
+    stacks: bool = True
+    """Whether a stack of networks is one operation; else they are better trained one by one."""
+
+    def arrays(self) -> Weights:
+        """Its parameters and, behind them, its running statistics; they share its memory."""
+        return {name: tensor.detach() for name, tensor in (*self.named_parameters(), *self.named_buffers())}
+
+    @abstractmethod
+    def assign(self, weights: Weights) -> None:
+        """Take over the arrays, of which it has no memory of its own where it was made without."""
+
+    @abstractmethod
+    def initialize(self, generator: torch.Generator) -> None:
+        """Draw its weights."""
+
+    @abstractmethod
+    def pass_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> tuple[Tensor, Tensor | None]:
+        """Outputs of many networks at once, and what their last hidden layers make of x, if that is known.
+
+        weights (stack, …), x (stack, examples, features) → (stack, examples, width). Network s sees examples x[s]
+        only; this module's own weights are not used. With a `step` this is training: units are dropped, and batch
+        normalization uses the batch and moves its statistics in `weights`.
+        """
+
+    def forward_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> Tensor:
+        """The outputs alone."""
+        return self.pass_stack(weights, x, step)[0]

@@ -1,0 +1,329 @@
+"""A network of a user's own, or one that ships as one: any module, trained one by one or by `torch.func`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from common import seeds
+from common.data.data_spec import DataSpec
+from common.data.images import ImageShape, image_shape
+from common.determinism import global_generators
+from common.errors import InputError
+from common.models.layout import Weights
+from common.models.network import DTYPES, Network, Step
+from common.models.outputs import Output
+from common.scenario.model import ModelPart, NetworkData
+
+_STACKED = (
+    *(nn.Linear, nn.Bilinear, nn.Embedding, nn.LayerNorm, nn.GroupNorm, nn.BatchNorm1d, nn.Flatten, nn.Unflatten),
+    *(nn.Identity, nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.Softmax, nn.LogSoftmax),
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.Sigmoid),
+    *(nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.LogSigmoid, nn.Softplus, nn.Softsign, nn.PReLU),
+)
+"""Modules of PyTorch's that are faster stacked on a CPU; convolutions and recurrent layers are faster one by one."""
+_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+
+
+def input_shape(data_spec: DataSpec) -> tuple[tuple[int, ...], ImageShape | None]:
+    """The shape in which a network gets an example, and the image that it is, if it is one."""
+    image = image_shape(data_spec.row_shape) if data_spec.vocabulary is None else None
+    if image is None or image.channels * image.height * image.width != data_spec.features:
+        return (data_spec.features,), None
+    return (image.channels, image.height, image.width), image
+
+
+def shapes_of(spec: ModelPart, data_spec: DataSpec, output: Output) -> dict[str, tuple[int, ...]]:
+    """The shapes of a network's arrays by name, found without memory for them (PyTorch's device `meta`)."""
+    with torch.device("meta"):
+        module = spec.build(NetworkData(input_shape(data_spec)[0], output.width, data_spec.task))
+    return {name: tuple(tensor.shape) for name, tensor in (*module.named_parameters(), *_sent(module))}
+
+
+def _sent(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """The buffers that are sent: persistent ones of floating-point numbers."""
+    persistent = module.state_dict().keys()
+    for name, buffer in module.named_buffers():
+        if name in persistent and buffer.is_floating_point():
+            yield name, buffer
+
+
+class OwnNetwork(Network):
+    """A module with what training needs of it. Its children and arrays go by their own names.
+
+    Its dropout draws masks from each client's stream; other random layers draw from global generators that are set
+    from it. Counters such as `num_batches_tracked` stay where they are and are not sent.
+    """
+
+    why_alone: str
+    """Why stacks are trained one by one; empty where a stack is one operation."""
+    _own: nn.Module
+    _data: NetworkData
+    _image: ImageShape | None
+    _features: int
+    _dropouts: list[_KeyedDropout]
+    _norms: list[_BatchNorm]
+    _random: bool
+
+    def __init__(self, spec: ModelPart, data_spec: DataSpec, output: Output, key: int, stacked: str = "auto") -> None:
+        """`key` decides the weights, `stacked` (auto, yes or no) whether stacks are one operation.
+
+        Raises InputError for a module that gives other outputs than the task has, or cannot be trained here.
+        """
+        super().__init__()
+        shape, image = input_shape(data_spec)
+        self.__dict__ |= {"spec": spec, "output": output, "_image": image, "_features": data_spec.features}
+        self.__dict__["_data"] = NetworkData(shape, output.width, data_spec.task)
+        self._take(self._built(key))
+        random = self._probe()
+        why = self._why_alone(random, forced=stacked == "yes")
+        if stacked == "yes" and why:
+            raise InputError(f"{spec.name} cannot be stacked: {why}", "training.stacked")
+        self.__dict__ |= {"_random": random, "why_alone": "as training.stacked says" if stacked == "no" else why}
+        self.__dict__["stacks"] = not self.why_alone
+        self.train()
+
+    def named_buffers(self, *arguments: Any, **options: Any) -> Iterator[tuple[str, Tensor]]:
+        """Those that are sent."""
+        return _sent(self._own)
+
+    @torch.no_grad()
+    def assign(self, weights: Weights) -> None:
+        """Copy the arrays, so that tied weights stay tied."""
+        for name, tensor in self.arrays().items():
+            tensor.copy_(weights[name])
+
+    def initialize(self, generator: torch.Generator) -> None:
+        """Build it anew, drawing from global generators that are set from this one."""
+        self._take(self._built(generator.initial_seed()))
+
+    def train(self, mode: bool = True) -> OwnNetwork:
+        """Switch the module too."""
+        self._own.train(mode)
+        super().train(mode)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs for examples `x`: (…, features) → (…, width)."""
+        outputs = self._read(self._own(self._shaped(x.reshape(-1, self._features))))
+        return outputs.view(*x.shape[:-1], -1)
+
+    def pass_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> tuple[Tensor, Tensor | None]:
+        """As in Network; no padded example reaches the module, so clients with ragged batches go one by one."""
+        if self.training != (step is not None):
+            self.train(step is not None)
+        whole = step is None or bool((step.shares > 0).all())
+        # Batch normalization has no spread over a single example.
+        if self.stacks and whole and len(x) > 1 and x.shape[1] > 1 and step is not None:
+            return self._stacked(weights, x), None
+        return torch.stack([self._alone(weights, x, step, place) for place in range(len(x))]), None
+
+    def _stacked(self, weights: Weights, x: Tensor) -> Tensor:
+        def one(own: Weights, inputs: Tensor) -> Tensor:
+            return self._read(functional_call(self._own, own, (self._shaped(inputs),)))
+
+        outputs: Tensor = vmap(one)(weights, x)
+        return outputs
+
+    def _alone(self, weights: Weights, x: Tensor, step: Step | None, place: int) -> Tensor:
+        """The outputs of one network of a stack, (examples, width); zeros for padding."""
+        own, inputs = {name: tensor[place] for name, tensor in weights.items()}, x[place]
+        real = None if step is None else step.shares[place] > 0
+        ragged = real is not None and not bool(real.all())
+        if ragged:
+            inputs = inputs[real]
+        with self._one_step(None if step is None else step.streams(), place), self._single(len(inputs)):
+            outputs = self._read(functional_call(self._own, own, (self._shaped(inputs),)))
+        if not ragged:
+            return outputs
+        assert real is not None
+        return outputs.new_zeros(x.shape[1], outputs.shape[1]).index_put((real.nonzero()[:, 0],), outputs)
+
+    @contextmanager
+    def _one_step(self, streams: seeds.Streams | None, place: int) -> Iterator[None]:
+        """What one network draws from in a step."""
+        if not self._random and not self._dropouts:
+            yield
+            return
+        stream = None if streams is None else streams[place : place + 1]
+        for dropout in self._dropouts:
+            dropout.begin(stream)
+        drawing: AbstractContextManager[None] = nullcontext()
+        if self._random and self.training:
+            drawing = global_generators(0 if stream is None else int(seeds.bits(stream, 1)[0, 0]))
+        try:
+            with drawing:
+                yield
+        finally:
+            for dropout in self._dropouts:
+                dropout.end()
+
+    @contextmanager
+    def _single(self, examples: int) -> Iterator[None]:
+        """Batch normalization of a single example in training takes the running statistics: it has no spread."""
+        norms = [module for module in self._norms if module.training] if examples == 1 else []
+        for module in norms:
+            module.training = False
+        try:
+            yield
+        finally:
+            for module in norms:
+                module.training = True
+
+    def _built(self, key: int) -> nn.Module:
+        with global_generators(key):
+            module = self.spec.build(self._data)
+        if not isinstance(module, nn.Module):
+            raise InputError(
+                f"{self.spec.name}: build gave a {type(module).__name__}; expected a torch.nn.Module", "model"
+            )
+        if any(isinstance(one, _BatchNorm) and one.momentum is None for one in module.modules()):
+            raise InputError(f"{self.spec.name}: BatchNorm(momentum=None) counts batches, which is not sent", "model")
+        return module.to(DTYPES[self.spec.dtype])
+
+    def _take(self, module: nn.Module) -> None:
+        """Share the module's children and arrays, under their names, with its dropout exchanged for ours."""
+        dropouts: list[_KeyedDropout] = []
+        for parent in list(module.modules()):
+            for name, child in parent.named_children():
+                if isinstance(child, _DropoutNd) and type(child) in _CHANNELS:
+                    dropouts.append(_KeyedDropout(child.p, _CHANNELS[type(child)], len(dropouts)))
+                    setattr(parent, name, dropouts[-1])
+        self.__dict__ |= {
+            "_own": module,
+            "_modules": module._modules,
+            "_parameters": module._parameters,
+            "_buffers": module._buffers,
+            "_non_persistent_buffers_set": module._non_persistent_buffers_set,
+            "_dropouts": dropouts,
+            "_norms": [one for one in module.modules() if isinstance(one, _BatchNorm)],
+        }
+
+    def _shaped(self, x: Tensor) -> Tensor:
+        """Flat examples (n, features) as the module takes them."""
+        if self._image is None:
+            return x
+        channels, height, width = self._data.shape
+        if self._image.channels_last:
+            return x.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+        return x.reshape(-1, channels, height, width)
+
+    def _read(self, z: Tensor) -> Tensor:
+        """Classes are told by their logits; a regression's numbers are what they are."""
+        z = z.unsqueeze(-1) if z.dim() == 1 else z
+        return self.output.activated(z) if self.output.task == "regression" else z
+
+    def _probe(self) -> bool:
+        """Whether its forward pass in training draws from a global generator.
+
+        Raises InputError for a module that does not fit the task.
+        """
+        x = torch.zeros(2, self._features, dtype=DTYPES[self.spec.dtype])
+        name, before = self.spec.name, {key: buffer.clone() for key, buffer in self._own.named_buffers()}
+        with torch.no_grad(), global_generators(0):
+            found = self._read(self._own.eval()(self._shaped(x)))
+            if found.shape != (2, self.output.width):
+                raise InputError(
+                    f"{name}: its outputs for 2 examples have the shape {tuple(found.shape)}; "
+                    f"expected {(2, self.output.width)}",
+                    "model",
+                )
+            state = torch.get_rng_state()
+            self._own.train()(self._shaped(x))
+            moved = not torch.equal(state, torch.get_rng_state())
+        sent = dict(self.named_buffers())
+        for key, buffer in self._own.named_buffers():
+            changed = not torch.equal(buffer, before[key])
+            if changed and key not in sent and not key.endswith("num_batches_tracked"):
+                raise InputError(f"{name}: training changes its buffer {key}, which is not sent to the server", "model")
+            buffer.copy_(before[key])
+        return moved
+
+    def _why_alone(self, random: bool, forced: bool) -> str:
+        """Why a stack is trained one by one; empty where `torch.func` is right and, unless it is forced, faster."""
+        if random or self._dropouts:
+            return "its random layers draw for each client"
+        for module in self._own.modules():
+            if not forced and type(module).__module__.startswith("torch.nn") and type(module) not in _STACKED:
+                return f"{type(module).__name__} is faster one by one on a CPU"
+        return self._differs()
+
+    def _differs(self) -> str:
+        """How outputs or gradients of a stack of two differ from those one by one; empty where they do not."""
+        dtype = DTYPES[self.spec.dtype]
+        generator = torch.Generator().manual_seed(0)
+        arrays = {name: tensor.detach() for name, tensor in self.arrays().items()}
+        x = torch.rand(2, 3, self._features, generator=generator, dtype=dtype)
+        parameters = {name for name, _ in self.named_parameters()}
+
+        def passed(stacked: bool) -> list[Tensor]:
+            weights = {
+                name: torch.stack([tensor, tensor * 1.1]).requires_grad_(name in parameters)
+                for name, tensor in arrays.items()
+            }
+            self._own.train()
+            outputs = (
+                self._stacked(weights, x)
+                if stacked
+                else torch.stack([self._alone(weights, x, None, place) for place in range(2)])
+            )
+            leaves = [weights[name] for name in parameters]
+            return [outputs.detach(), *torch.autograd.grad((outputs**2).sum(), leaves, allow_unused=True)]
+
+        try:
+            for one, other in zip(passed(True), passed(False), strict=True):
+                if (one is None) != (other is None) or (
+                    one is not None and not torch.allclose(one, other, _TOLERANCE[dtype], _TOLERANCE[dtype])
+                ):
+                    return "stacked it gives other outputs or gradients"
+        except Exception as error:  # whatever a user's module raises under torch.func
+            return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        return ""
+
+
+_CHANNELS = {nn.Dropout: 0, nn.Dropout1d: 1, nn.Dropout2d: 2, nn.Dropout3d: 3}
+"""How many of the last dimensions each drops as a whole."""
+
+
+class _KeyedDropout(nn.Module):
+    """Dropout whose masks follow from a client's stream, wherever the client is trained."""
+
+    def __init__(self, p: float, whole: int, number: int) -> None:
+        super().__init__()
+        self.p, self._whole, self._number = p, whole, number
+        self._stream: seeds.Streams | None = None
+        self._keyed, self._calls = False, 0
+
+    def begin(self, stream: seeds.Streams | None) -> None:
+        """Draw from a stream; from none nothing is dropped."""
+        self._stream, self._keyed, self._calls = stream, True, 0
+
+    def end(self) -> None:
+        """Draw from PyTorch's global generator again, as in a client's own loop."""
+        self._keyed = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x with some dropped and the others scaled up."""
+        if not self.training or not self.p or (self._keyed and self._stream is None):
+            return x
+        shape = x.shape[: x.dim() - self._whole]
+        if not self._keyed or self._stream is None:
+            mask = F.dropout(x.new_ones(shape), self.p)
+        else:
+            own = seeds.fork(seeds.fork(self._stream, self._number), self._calls)
+            self._calls += 1
+            count = math.prod(shape)
+            lanes = seeds.bits(own, -(-count // 4)).astype("<u8", copy=False).view("<u2")[0, :count]
+            kept = torch.from_numpy(lanes >= np.round(self.p * 65536)).view(shape)
+            mask = kept.to(x.dtype).mul_(1 / (1 - self.p)) if self.p < 1 else x.new_zeros(shape)
+        return x * mask.view(*shape, *[1] * self._whole)

@@ -1,0 +1,339 @@
+"""Own networks train as a plain loop over clients with `torch.optim` trains them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import hothouse
+from clients.batches import batches
+from common import seeds
+from common.data import prepare
+from common.errors import InputError
+from common.models import build
+from common.models.own import _KeyedDropout
+from common.models.predictor import read_model, to_bytes
+from common.scenario import Scenario, load_scenario
+from tests.resuming import assert_resumes, assert_same
+from tests.strategies import sampled
+
+NETS = '''
+import torch
+from torch import nn
+from hothouse.extend import ModelPart, key
+
+
+class Conv(ModelPart, name="conv"):
+    """A convolution."""
+
+    channels: int = key("Channels.", 3, unit="channels", ge=1)
+
+    def build(self, data):
+        depth, height, width = data.shape
+        flat = self.channels * height * width // 4
+        return nn.Sequential(
+            nn.Conv2d(depth, self.channels, 3, padding=1), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
+            nn.Linear(flat, data.outputs),
+        )
+
+
+class Normed(ModelPart, name="normed"):
+    """Batch normalization behind a convolution."""
+
+    def build(self, data):
+        return nn.Sequential(
+            nn.Conv2d(data.shape[0], 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(72, data.outputs)
+        )
+
+
+class Embedded(ModelPart, name="embedded"):
+    """An embedding of the grey values."""
+
+    def build(self, data):
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.table, self.head = nn.Embedding(17, 2), nn.Linear(128, data.outputs)
+
+            def forward(self, x):
+                return self.head(self.table(x.flatten(1).long()).flatten(1))
+
+        return Net()
+
+
+class Tied(ModelPart, name="tied"):
+    """Two layers with the same weights."""
+
+    def build(self, data):
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first, self.second, self.head = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, data.outputs)
+                self.second.weight = self.first.weight
+
+            def forward(self, x):
+                return self.head(self.second(self.first(x.flatten(1)).tanh()).tanh())
+
+        return Net()
+
+
+class Dropped(ModelPart, name="dropped"):
+    """Dropout of units and of channels."""
+
+    def build(self, data):
+        return nn.Sequential(
+            nn.Conv2d(data.shape[0], 4, 3), nn.Dropout2d(0.25),
+            nn.Flatten(), nn.Dropout(0.5), nn.Linear(144, data.outputs),
+        )
+
+
+class Random(ModelPart, name="random"):
+    """Noise that no layer of PyTorch's draws."""
+
+    def build(self, data):
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.head = nn.Linear(64, data.outputs)
+
+            def forward(self, x):
+                return self.head(x.flatten(1) + (0.1 * torch.randn_like(x.flatten(1)) if self.training else 0))
+
+        return Net()
+
+
+class Dense(ModelPart, name="dense"):
+    """Dense layers alone."""
+
+    def build(self, data):
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 6), nn.LayerNorm(6), nn.Tanh(), nn.Linear(6, data.outputs))
+'''
+LR, MU, ROUNDS = 0.002, 0.3, 2
+STRATEGIES = {"fedavg": {"name": "fedavg"}, "fedprox": {"name": "fedprox", "mu": MU}, "scaffold": {"name": "scaffold"}}
+
+
+@pytest.fixture
+def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets.py").write_text(NETS)
+    return tmp_path
+
+
+def scenario(name: str, strategy: str = "fedavg", **model: Any) -> dict[str, Any]:
+    """Six clients with ragged batches, one of them with a single example."""
+    return {
+        "uses": ["nets.py"],
+        "data": {
+            "source": {"kind": "sklearn", "name": "digits"},
+            "partition": {"scheme": "size", "sizes": [20, 13, 9, 8, 3, 1]},
+            "test_fraction": 0.1,
+            "scale": "none",
+        },
+        "model": {"name": name, "dtype": "float64", **model},
+        "training": {"batch_size": 8, "epochs": 2, "optimizer": {"name": "sgd", "lr": LR}},
+        "federation": {"rounds": ROUNDS, "clients_per_round": 1.0, "strategy": STRATEGIES[strategy]},
+    }
+
+
+def plain(chosen: Scenario, strategy: str, module: nn.Module) -> dict[str, torch.Tensor]:
+    """The method, client after client, in ordinary PyTorch; `module` has the first weights."""
+    prepared = prepare(chosen)
+    x = torch.from_numpy(np.array(prepared.x, dtype=np.float64)).view(-1, 1, 8, 8)
+    y = torch.from_numpy(np.array(prepared.y))
+    clients, sizes = len(prepared.clients), prepared.training_sizes
+    everyone = [name for name, tensor in module.state_dict().items() if tensor.is_floating_point()]
+    own = [[torch.zeros_like(p) for p in module.parameters()] for _ in range(clients)]
+    control = [torch.zeros_like(p) for p in module.parameters()]
+    for number in range(1, ROUNDS + 1):
+        trained, changes = [], []
+        for client in range(clients):
+            local = copy.deepcopy(module).train()
+            start = [p.detach().clone() for p in local.parameters()]
+            optimizer, steps = torch.optim.SGD(local.parameters(), lr=LR), 0
+            keys = seeds.streams(chosen.seed, "batches", number, np.array([client]))
+            for batch in batches([prepared.training_examples(client)], chosen.training, keys, torch.float64):
+                at = batch.positions[0][batch.shares[0] > 0]
+                if len(at) == 1:
+                    for one in local.modules():
+                        if isinstance(one, nn.BatchNorm2d):
+                            one.eval()
+                stream = seeds.fork(seeds.streams(chosen.seed, "dropout", number, np.array([client])), batch.step)
+                for one in local.modules():
+                    if isinstance(one, _KeyedDropout):
+                        one.begin(stream)
+                optimizer.zero_grad()
+                functional.cross_entropy(local(x[at]), y[at]).backward()
+                for place, p in enumerate(local.parameters()):
+                    assert p.grad is not None
+                    if strategy == "fedprox":
+                        p.grad += MU * (p.detach() - start[place])
+                    if strategy == "scaffold":
+                        p.grad += control[place] - own[client][place]
+                optimizer.step()
+                local.train()
+                steps += 1
+            trained.append({name: tensor.clone() for name, tensor in local.state_dict().items() if name in everyone})
+            new = [
+                mine - c + (begin - p.detach()) / (steps * LR)
+                for mine, c, begin, p in zip(own[client], control, start, local.parameters(), strict=True)
+            ]
+            changes.append([n - mine for n, mine in zip(new, own[client], strict=True)])
+            own[client] = new
+        # SCAFFOLD counts clients alike, as in its paper.
+        weights = np.ones(clients) if strategy == "scaffold" else sizes
+        mean = {
+            name: sum(float(w) * one[name] for w, one in zip(weights, trained, strict=True)) / float(weights.sum())
+            for name in everyone
+        }
+        module.load_state_dict(mean, strict=False)
+        control = [c + sum(change[place] for change in changes) / clients for place, c in enumerate(control)]
+    return {name: tensor.detach() for name, tensor in module.state_dict().items() if name in everyone}
+
+
+CASES = [
+    f"{name} {strategy}"
+    for name in ("conv", "normed", "dropped", "embedded", "tied", "dense")
+    for strategy in STRATEGIES
+]
+
+
+@pytest.mark.parametrize("case", sampled(CASES, "normed fedavg", "tied scaffold", "conv fedprox", "dropped fedavg"))
+def test_they_train_as_a_plain_loop_trains_them(case: str, nets: Path) -> None:
+    name, strategy = case.split()
+    chosen = load_scenario(scenario(name, strategy))
+    done = hothouse.run(scenario(name, strategy), engine="local", out="run")
+    first = build(chosen.model, done.model.data_spec, chosen.seed)
+    module = copy.deepcopy(first._own)
+    expected = plain(chosen, strategy, module)
+    found = done.model.network.state_dict()
+    assert {name for name in found if found[name].is_floating_point()} == expected.keys()
+    for array, tensor in expected.items():
+        assert torch.allclose(found[array], tensor, rtol=0, atol=1e-10), array
+
+
+@pytest.mark.parametrize("name", ["dense", "embedded", "tied", "normed"])
+def test_a_stack_gives_what_one_by_one_gives(name: str, nets: Path) -> None:
+    wide = ["training.batch_size=full"]
+    alone = hothouse.run(scenario(name), overrides=["training.stacked=no", *wide], engine="local", out="alone")
+    auto = hothouse.run(scenario(name), overrides=wide, engine="local", out="auto")
+    for array, tensor in alone.model.network.arrays().items():
+        assert torch.allclose(auto.model.network.arrays()[array], tensor, rtol=0, atol=1e-9), array
+
+
+@pytest.mark.parametrize("name", ["dropped", "random"])
+def test_what_random_layers_draw_depends_on_the_client_alone(name: str, nets: Path) -> None:
+    """Whoever else is in the block, whatever was drawn before, whether resumed or not."""
+    one = hothouse.run(scenario(name), overrides=["federation.blocks=1"], engine="local", out="one")
+    torch.manual_seed(123)
+    many = hothouse.run(scenario(name), overrides=["federation.blocks=6"], engine="local", out="many")
+    for array, tensor in one.model.network.arrays().items():
+        assert torch.allclose(many.model.network.arrays()[array], tensor, rtol=0, atol=1e-12), array
+    assert_resumes(scenario(name), nets / "resumed", killed_after=[1])
+
+
+def test_dropout_drops_its_share_and_scales_the_rest(nets: Path) -> None:
+    stream = seeds.streams(7, "dropout", 1, np.arange(1))
+    whole, units = _KeyedDropout(0.25, 2, 0), _KeyedDropout(0.5, 0, 1)
+    for dropout, x in ((whole, torch.ones(50, 40, 3, 3)), (units, torch.ones(100, 200))):
+        dropout.begin(stream)
+        dropped = dropout(x)
+        assert sorted(dropped.unique().tolist()) == pytest.approx([0, 1 / (1 - dropout.p)])
+        assert (dropped == 0).float().mean().item() == pytest.approx(dropout.p, abs=0.03)
+        dropout.begin(stream)
+        assert torch.equal(dropout(x), dropped)
+        assert not torch.equal(dropout(x), dropped), "a second call in the same pass has another mask"
+        assert torch.equal(dropout.eval()(x), x)
+    channels = dropped if dropped.dim() == 4 else whole.train()(torch.ones(50, 40, 3, 3))
+    assert ((channels == 0).flatten(2).all(2) | (channels != 0).flatten(2).all(2)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_they_have_the_same_bits_on_ray(nets: Path) -> None:
+    assert_same(
+        hothouse.run(scenario("normed"), engine="local", out="here"),
+        hothouse.run(scenario("normed"), workers=2, out="ray"),
+    )
+
+
+def test_frozen_children_and_own_heads_stay_where_they_belong(nets: Path) -> None:
+    frozen = hothouse.run(scenario("embedded", frozen=["table"]), engine="local", out="frozen")
+    first = build(frozen.scenario.model, frozen.model.data_spec, frozen.scenario.seed).arrays()
+    last = frozen.model.network.arrays()
+    # The mean of equal weights is rounded.
+    assert torch.allclose(first["table.weight"], last["table.weight"], rtol=0, atol=1e-14)
+    assert not torch.equal(first["head.weight"], last["head.weight"])
+    heads = ["federation.strategy={name: fedper, children: [head]}", "data.client_holdout=0.2"]
+    own = hothouse.run(scenario("embedded"), overrides=heads, engine="local", out="own")
+    one, other = (own.own_model(client).network.arrays() for client in (0, 1))
+    assert torch.equal(one["table.weight"], other["table.weight"])
+    assert not torch.equal(one["head.weight"], other["head.weight"])
+
+
+def test_a_run_starts_from_an_earlier_one(nets: Path) -> None:
+    earlier = hothouse.run(scenario("conv"), engine="local", out="earlier")
+    later = hothouse.run(
+        scenario("conv") | {"model": {"name": "conv", "dtype": "float64", "from": "earlier"}},
+        engine="local",
+        out="later",
+    )
+    assert later.metrics.test_loss.iloc[0] == pytest.approx(earlier.metrics.test_loss.iloc[-1])
+
+
+@pytest.mark.parametrize(
+    ("model", "overrides", "reason"),
+    [
+        ({"name": "convv"}, [], "model: expected one of cnn, mlp, residual_mlp, conv"),
+        ({"name": "conv", "layers": [3]}, [], "model.layers"),
+        ({"name": "conv", "frozen": ["head"]}, [], "model.frozen: no child head with weights; there are 0, 4"),
+        ({"name": "conv"}, ["federation.strategy=moon"], "mlp with moon"),
+        ({"name": "conv"}, ["federation.strategy=fedper", "data.client_holdout=0.2"], "federation.strategy.children"),
+        (
+            {"name": "dropped"},
+            ["training.stacked=yes"],
+            "training.stacked: dropped cannot be stacked: its random layers",
+        ),
+        ({"name": "cnn"}, ["data.source.name=wine", "data.partition={scheme: iid, clients: 3}"], "cnn takes images"),
+        ({"name": "cnn", "channels": [4, 4, 4, 4]}, [], "model.channels: expected at most 3 for images of 8×8"),
+    ],
+)
+def test_what_does_not_fit_is_refused(model: dict[str, Any], overrides: list[str], reason: str, nets: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        hothouse.run(scenario("conv") | {"model": model}, overrides=overrides, engine="local", out="run")
+    assert reason in str(caught.value)
+
+
+def test_a_network_with_other_outputs_is_refused(nets: Path) -> None:
+    (nets / "nets.py").write_text(NETS.replace("nn.Linear(flat, data.outputs)", "nn.Linear(flat, 3)"))
+    with pytest.raises(InputError, match=r"outputs for 2 examples have the shape \(2, 3\); expected \(2, 10\)"):
+        hothouse.run(scenario("conv"), engine="local", out="run")
+
+
+def test_a_file_that_claims_a_larger_network_is_refused_before_it_is_made(nets: Path) -> None:
+    small = {"name": "cnn", "channels": [2], "layers": [3], "dtype": "float64"}
+    content = to_bytes(hothouse.run(scenario("conv") | {"model": small}, engine="local", out="run").model)
+    assert read_model(content).spec.name == "cnn"
+    for key, claimed in (("channels", [65536]), ("layers", [65536] * 2)):
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length])
+        about = json.loads(header["__metadata__"]["hothouse"])
+        about["model"][key] = claimed
+        header["__metadata__"]["hothouse"] = json.dumps(about)
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        with pytest.raises(ValueError, match=r"its settings make it|is not there"):
+            read_model(len(text).to_bytes(8, "little") + text + content[8 + length :])
+
+
+def test_privacy_refuses_running_statistics(nets: Path) -> None:
+    privacy = "federation.privacy={clipping_norm: 1.0, noise_multiplier: 1.0, delta: 0.001}"
+    with pytest.raises(InputError, match="without running statistics, for privacy"):
+        hothouse.run(scenario("normed"), overrides=[privacy], engine="local", out="run")
