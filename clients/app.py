@@ -13,7 +13,7 @@ from clients.compiled.library import library
 from clients.host.block_workers import train_with
 from clients.host.data_location import prepared as data_of
 from clients.host.data_location import states_folder
-from clients.host.hosting import hosted
+from clients.host.hosting import hosted_clients
 from clients.host.states import StateStore
 from clients.measuring.running_statistics import block_statistics
 from clients.measuring.scoring import scores
@@ -33,7 +33,7 @@ def hosting(message: Message, context: Context) -> Message:
     """Which clients this host has, how many examples each, and what the examples are."""
     prepared = data_of(message, context)
     prepared.check()
-    clients = hosted(prepared, context)
+    clients = hosted_clients(prepared, context)
     here = Hosting(
         prepared.clients[clients],
         prepared.training_sizes[clients],

@@ -25,7 +25,7 @@ from server.record.report_recorder import ReportRecorder
 from server.record.resume import Resumed, about, resume
 from server.record.run_log import log_to_folder
 from server.rounds import Rounds
-from server.trackers import Trackers, check_trackers, tracked
+from server.trackers import Trackers, check_trackers, tracked_run
 
 
 def build(
@@ -62,7 +62,7 @@ def build(
         watching = [ConsoleObserver(folder)] if observers is None else observers
         checkpoints = Checkpoints(folder / "checkpoints", chosen.checkpoints.keep, about(chosen, data))
         recorder, report_recorder = Recorder(folder, chosen, going_on), ReportRecorder(folder, chosen, data, going_on)
-        run = tracked(folder, chosen, going_on)
+        run = tracked_run(folder, chosen, going_on)
         report = report_at_end(folder, config.report if observers is None else "")
         log = log_to_folder(folder) if observers is None else nullcontext()
         with log, report, recorder, report_recorder, Trackers(run, recorder) as trackers, one_thread():

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from flwr.app.user_config import UserConfig
 
-from common.data import Prepared, opened, prepare
+from common.data import Prepared, open_prepared, prepare
 from common.errors import InputError
 from common.resolve import resolve_scenario
 from common.run_files import is_taken
@@ -45,7 +45,7 @@ class RunConfig:
     def prepared(self, scenario: Scenario) -> Prepared:
         """The server's data: its own folder, or all that the scenario describes."""
         own = str(self._config.get("server-data", ""))
-        return opened(Path(own), scenario) if own else prepare(scenario)
+        return open_prepared(Path(own), scenario) if own else prepare(scenario)
 
     def folder(self, name: str, begins: bool) -> Path:
         """The run's folder. Raises InputError where a run that begins would find files in it."""

@@ -78,7 +78,7 @@ def check_trackers(scenario: Scenario) -> None:
             )
 
 
-def tracked(folder: Path, scenario: Scenario, resumed: Resumed | None) -> TrackedRun:
+def tracked_run(folder: Path, scenario: Scenario, resumed: Resumed | None) -> TrackedRun:
     """The run in `folder`, from its beginning or from where it is resumed."""
     if resumed is None:
         return TrackedRun(folder, scenario, [])

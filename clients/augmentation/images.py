@@ -72,7 +72,7 @@ class Images:
         for one in group:
             hit, own = one.chosen(keys)
             inner = one.spec.maps(seeds.uniforms(own, 2), self._shape.height, self._shape.width)
-            maps[hit] = composed(maps[hit], inner)
+            maps[hit] = compose_maps(maps[hit], inner)
             moved[hit] = True
         return maps, moved
 
@@ -91,19 +91,19 @@ class Images:
 def _moved(pixels: Tensor, maps: Maps, moves: NDArray[np.bool_]) -> Tensor:
     """Images (images, channels, height, width) as the maps show them, those that do not move as they were."""
     if moves.mean() < _MOST:
-        return change_some(pixels, np.flatnonzero(moves), partial(resampled, maps=maps[moves]))
+        return change_some(pixels, np.flatnonzero(moves), partial(resample, maps=maps[moves]))
     still = torch.from_numpy(np.flatnonzero(~moves))
-    return resampled(pixels, maps).index_copy_(0, still, pixels.index_select(0, still))
+    return resample(pixels, maps).index_copy_(0, still, pixels.index_select(0, still))
 
 
-def composed(outer: Maps, inner: Maps) -> Maps:
+def compose_maps(outer: Maps, inner: Maps) -> Maps:
     """p ↦ outer(inner(p))."""
     result: Maps = outer[:, :, :2] @ inner
     result[:, :, 2] += outer[:, :, 2]
     return result
 
 
-def resampled(pixels: Tensor, maps: Maps) -> Tensor:
+def resample(pixels: Tensor, maps: Maps) -> Tensor:
     """Images (images, channels, height, width) as the maps show them, bilinearly; what lies outside is 0."""
     height, width = pixels.shape[2:]
     x = torch.arange(width, dtype=pixels.dtype) - (width - 1) / 2

@@ -23,7 +23,7 @@ from clients.blocks.pooled import train_pooled
 from common.data import Prepared
 from common.determinism import one_thread
 from common.messages import TrainOrder, TrainReply
-from common.messages.parts import parts, together
+from common.messages.parts import concatenate_replies, parts
 from common.settings import read_settings
 
 _NAMESPACE = "hothouse"
@@ -72,7 +72,7 @@ def _together(address: str, prepared: Prepared, order: TrainOrder, faults: Fault
     folder = str(prepared.folder)
     with _block_workers(address) as members:
         answers = ActorPool(members).map(lambda member, part: member.train.remote(folder, part, faults), parts(order))
-        return together(order.blocks, list(answers))
+        return concatenate_replies(order.blocks, list(answers))
 
 
 @contextmanager

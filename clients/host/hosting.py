@@ -8,7 +8,7 @@ from flwr.app import Context
 from common.data.prepared import Indices, Prepared
 
 
-def hosted(prepared: Prepared, context: Context) -> Indices:
+def hosted_clients(prepared: Prepared, context: Context) -> Indices:
     """Positions in `prepared.clients` of this host's clients, ascending.
 
     A host with a `partition-id` among `num-partitions` has every client whose id leaves that remainder, so

@@ -37,7 +37,7 @@ class Brightness(ImageAugmentation, name="brightness"):
 
     def change(self, pixels: Tensor, random: PixelRandom) -> Tensor:
         """f x, f between 1 ± amount."""
-        return brightened(pixels, random.factor(0, self.amount), random.white)
+        return adjust_brightness(pixels, random.factor(0, self.amount), random.white)
 
 
 class Contrast(ImageAugmentation, name="contrast"):
@@ -47,7 +47,7 @@ class Contrast(ImageAugmentation, name="contrast"):
 
     def change(self, pixels: Tensor, random: PixelRandom) -> Tensor:
         """m + f (x − m), m the mean of the grey image, f between 1 ± amount."""
-        return contrasted(pixels, random.factor(0, self.amount), random.white)
+        return adjust_contrast(pixels, random.factor(0, self.amount), random.white)
 
 
 class ColorJitter(ImageAugmentation, name="color_jitter"):
@@ -64,9 +64,9 @@ class ColorJitter(ImageAugmentation, name="color_jitter"):
 
     def change(self, pixels: Tensor, random: PixelRandom) -> Tensor:
         """The four in this order, by factors between 1 ± the amount and a turn between ± hue."""
-        pixels = brightened(pixels, random.factor(0, self.brightness), random.white)
-        pixels = contrasted(pixels, random.factor(1, self.contrast), random.white)
-        pixels = saturated(pixels, random.factor(2, self.saturation), random.white)
+        pixels = adjust_brightness(pixels, random.factor(0, self.brightness), random.white)
+        pixels = adjust_contrast(pixels, random.factor(1, self.contrast), random.white)
+        pixels = adjust_saturation(pixels, random.factor(2, self.saturation), random.white)
         return turned(pixels, random.between(3, self.hue)) if self.hue else pixels
 
 
@@ -78,7 +78,7 @@ class Noise(ImageAugmentation, name="noise"):
     def change(self, pixels: Tensor, random: PixelRandom) -> Tensor:
         """x + sigma·white·z, z standard normal."""
         z = random.normals(pixels[0].numel()).view(pixels.shape).to(pixels.dtype)
-        return limited(pixels.add_(z, alpha=self.sigma * random.unit), random.white)
+        return clamp_pixels(pixels.add_(z, alpha=self.sigma * random.unit), random.white)
 
 
 class Blur(ImageAugmentation, name="blur"):
@@ -140,36 +140,36 @@ class Erasing(ImageAugmentation, name="erasing"):
         return np.floor(u[:, 2] * (height - tall + 1)), np.floor(u[:, 3] * (width - wide + 1)), tall, wide
 
 
-def grey(pixels: Tensor) -> Tensor:
+def to_grey(pixels: Tensor) -> Tensor:
     """The brightness of pixels, (images, 1, height, width)."""
     if pixels.shape[1] != len(_LUMA):
         return pixels.mean(dim=1, keepdim=True) if pixels.shape[1] > 1 else pixels
     return (pixels * pixels.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
-def limited(pixels: Tensor, white: float | None) -> Tensor:
+def clamp_pixels(pixels: Tensor, white: float | None) -> Tensor:
     """Pixels with what is darker than black or lighter than white cut off, in place."""
     return pixels if white is None else pixels.clamp_(0, white)
 
 
-def brightened(pixels: Tensor, factor: Tensor, white: float | None) -> Tensor:
+def adjust_brightness(pixels: Tensor, factor: Tensor, white: float | None) -> Tensor:
     """f x; `factor` has one number for each image."""
-    return limited(pixels.mul_(factor), white)
+    return clamp_pixels(pixels.mul_(factor), white)
 
 
-def contrasted(pixels: Tensor, factor: Tensor, white: float | None) -> Tensor:
+def adjust_contrast(pixels: Tensor, factor: Tensor, white: float | None) -> Tensor:
     """m + f (x − m), m the mean of the grey image."""
     import torch
 
-    mean = grey(pixels).mean(dim=(1, 2, 3), keepdim=True)
-    return limited(torch.lerp(mean, pixels, factor, out=pixels), white)
+    mean = to_grey(pixels).mean(dim=(1, 2, 3), keepdim=True)
+    return clamp_pixels(torch.lerp(mean, pixels, factor, out=pixels), white)
 
 
-def saturated(pixels: Tensor, factor: Tensor, white: float | None) -> Tensor:
+def adjust_saturation(pixels: Tensor, factor: Tensor, white: float | None) -> Tensor:
     """g + f (x − g), g the pixel's grey."""
     import torch
 
-    return limited(torch.lerp(grey(pixels), pixels, factor, out=pixels), white)
+    return clamp_pixels(torch.lerp(to_grey(pixels), pixels, factor, out=pixels), white)
 
 
 def turned(pixels: Tensor, turn: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ _PLANES = 0x20000
 """Characters beyond are Chinese ones, which need no spaces, and private."""
 
 
-def as_looked_up(word: str) -> str:
+def lookup_form(word: str) -> str:
     """A word as tables of synonyms have it: in lower case, accents composed, one apostrophe, single spaces."""
     return " ".join(unicodedata.normalize("NFC", word).lower().replace("’", "'").split())
 
@@ -28,11 +28,11 @@ def as_looked_up(word: str) -> str:
 def _looked_up(words: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for word, synonyms in words.items():
-        if not as_looked_up(word):
+        if not lookup_form(word):
             raise ValueError("a word of spaces only")
-        if as_looked_up(word) in found:
+        if lookup_form(word) in found:
             raise ValueError(f"{word!r} is given twice, but for case, accents or apostrophes")
-        found[as_looked_up(word)] = synonyms
+        found[lookup_form(word)] = synonyms
     return found
 
 
@@ -75,7 +75,7 @@ class Synonyms(TextAugmentation, name="synonyms"):
         table = self.words or {}
 
         def other(found: re.Match[str]) -> str:
-            choices = table.get(as_looked_up(found[0]))
+            choices = table.get(lookup_form(found[0]))
             if not choices or random.uniform() >= self.rate:
                 return found[0]
             chosen = choices[random.below(len(choices))]

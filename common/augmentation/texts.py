@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import ClassVar, Literal
 
-from common.augmentation.words import joined, split, twice
+from common.augmentation.words import join_words, split, twice
 from common.draws import TextRandom
 from common.scenario.augmentation import TextAugmentation
 from common.scenario.base import key
@@ -93,7 +93,7 @@ class WordDeletion(TextAugmentation, name="word_deletion"):
         if len(gone) == len(words):
             return words[random.below(len(words))]
         stay = [at for at in range(len(words)) if at not in gone]
-        return joined([words[at] for at in stay], [gaps[0], *(gaps[at] for at in stay[1:]), gaps[-1]])
+        return join_words([words[at] for at in stay], [gaps[0], *(gaps[at] for at in stay[1:]), gaps[-1]])
 
 
 class WordSwap(TextAugmentation, name="word_swap"):
@@ -125,7 +125,7 @@ class WordSwap(TextAugmentation, name="word_swap"):
         moving = [words[at] for at in ring]
         for at, word in zip(ring, [*moving[1:], moving[0]], strict=True):
             words[at] = word
-        return joined(words, gaps)
+        return join_words(words, gaps)
 
 
 class WordRepetition(TextAugmentation, name="word_repetition"):
@@ -144,7 +144,7 @@ class WordRepetition(TextAugmentation, name="word_repetition"):
         words, gaps = split(text)
         for at in random.hits(len(words), self.rate):
             words[at] = twice(words[at])
-        return joined(words, gaps)
+        return join_words(words, gaps)
 
 
 class ClauseShuffle(TextAugmentation, name="clause_shuffle"):
@@ -176,7 +176,7 @@ class WordShuffle(TextAugmentation, name="word_shuffle"):
         """
         words, gaps = split(text)
         drawn = [at + random.uniform() * (self.window + 1) for at in range(len(words))]
-        return joined([words[at] for at in sorted(range(len(words)), key=drawn.__getitem__)], gaps)
+        return join_words([words[at] for at in sorted(range(len(words)), key=drawn.__getitem__)], gaps)
 
 
 @lru_cache(maxsize=8)

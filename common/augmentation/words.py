@@ -24,7 +24,7 @@ def split(text: str) -> tuple[list[str], list[str]]:
     return words, [*gaps, text[end:]]
 
 
-def joined(words: list[str], gaps: list[str]) -> str:
+def join_words(words: list[str], gaps: list[str]) -> str:
     """The text of these words in these gaps, one more than words. Words that need a space between them have one."""
     parts = [gaps[0]]
     for at, word in enumerate(words):

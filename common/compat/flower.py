@@ -10,7 +10,7 @@ from flwr.common.constant import ErrorCode
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
-__all__ = ["ErrorCode", "Run", "TaskIdentity", "fill", "give_id", "written_as"]
+__all__ = ["ErrorCode", "Run", "TaskIdentity", "fill", "set_message_id", "written_as"]
 
 C = TypeVar("C", bound=type)
 
@@ -20,7 +20,7 @@ def fill(record: Any, entries: Mapping[str, Any]) -> None:
     record.__dict__["_data"].update(entries)
 
 
-def give_id(message: Message, message_id: str) -> None:
+def set_message_id(message: Message, message_id: str) -> None:
     """Give a message its id, which Flower's own grids do on their way to a SuperLink."""
     message.metadata.__dict__["_message_id"] = message_id
 

@@ -36,7 +36,7 @@ def on_loopback() -> Iterator[None]:
         ray_constants.ENABLE_RAY_CLUSTER = clusters
 
 
-def read_token_anew() -> None:
+def reload_token() -> None:
     """Have Ray read the token and whether it is needed anew: it keeps what it found first."""
     import ray._raylet as compiled  # without types
 
@@ -61,13 +61,13 @@ def job_config(folders: list[str]) -> Any:
     return JobConfig(_client_job=True, _py_driver_sys_path=folders)
 
 
-def through_a_client() -> bool:
+def uses_ray_client() -> bool:
     """Whether this process reaches its Ray through Ray Client (ray://)."""
     import ray
 
     return bool(ray.util.client.ray.is_connected())
 
 
-def never_began(error: Exception) -> bool:
+def failed_to_start(error: Exception) -> bool:
     """Whether an actor died because its constructor raised: another try would end the same way."""
     return "raised in its creation task" in str(error)

@@ -24,7 +24,7 @@ from common.errors import InputError
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
-def made_once(kind: str, key: str, make: Callable[[Path], None]) -> Path:
+def make_once(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     """The cached folder of this kind and key; `make` fills it where it is missing or damaged.
 
     Several processes may ask at once: one makes it, the others wait. The folder appears by a rename, so a

@@ -45,7 +45,7 @@ class Moments:
         return np.where(deviation <= 1e-12 * np.maximum(1.0, np.abs(self.mean())), constant, deviation)
 
 
-def combined(moments: Iterable[Moments]) -> Moments:
+def combine_moments(moments: Iterable[Moments]) -> Moments:
     """The moments of all rows together (Chan, Golub, LeVeque 1983, equation 2.1), in the order given."""
     parts = list(moments)
     whole = parts[0]

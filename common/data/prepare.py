@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from common import seeds
 from common.data.augmentable import check_augmentation
-from common.data.cache import made_once
+from common.data.cache import make_once
 from common.data.images import image_shape
 from common.data.normalize import normalize_table
 from common.data.partitions import Cut
@@ -48,11 +48,11 @@ def prepare(scenario: Scenario) -> Prepared:
     content = (
         f"{_FORMAT} {data.source.model_dump(exclude={'path'})} {fingerprint} {seed}{_used_by(scenario, data.source)}"
     )
-    rows = made_once("rows", content, lambda folder: _read(folder, data, scenario.seed))
+    rows = make_once("rows", content, lambda folder: _read(folder, data, scenario.seed))
     known_by = "" if source.seeded else blake2b(str(fingerprint).encode(), digest_size=8).hexdigest()
     used = _used_by(scenario, data.partition, *data.skew)
     cut = f"{content} {scenario.seed} {data.model_dump(exclude={'source'})}{used}"
-    prepared = Prepared(made_once("shards", cut, lambda folder: _cut(folder, rows, data, scenario.seed, known_by)))
+    prepared = Prepared(make_once("shards", cut, lambda folder: _cut(folder, rows, data, scenario.seed, known_by)))
     check_fits(scenario, prepared)
     return prepared
 
@@ -64,7 +64,7 @@ def _used_by(scenario: Scenario, *parts: Part) -> str:
     return f" {[(use.name, use.sha256) for use in scenario.uses]}"
 
 
-def opened(folder: Path, scenario: Scenario) -> Prepared:
+def open_prepared(folder: Path, scenario: Scenario) -> Prepared:
     """Data that was prepared earlier, for this scenario.
 
     Raises InputError where the folder holds none or a damaged one, or where the scenario's augmentation, output or

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from common.data.data_spec import TermRule
 from common.data.sums import SUMS, damaged
-from common.data.table import Column, Texts, mapped, read_column
+from common.data.table import Column, Texts, map_array, read_column
 from common.errors import InputError
 from common.tasks import Label, Task
 
@@ -130,17 +130,17 @@ class Prepared:
         self.folder = Path(folder)
         self.meta = Meta.from_json((self.folder / META).read_text())
         self.rows_folder = self.folder / self.meta.rows_folder
-        self.x: NDArray[Any] = mapped(self.rows_folder / "x.npy")
+        self.x: NDArray[Any] = map_array(self.rows_folder / "x.npy")
         """Raw features, shape (rows, features)."""
-        self.y: NDArray[Any] = mapped(self.rows_folder / "y.npy")
+        self.y: NDArray[Any] = map_array(self.rows_folder / "y.npy")
         """Label codes, int64 of shape (rows,), or targets, float64 of shape (rows, targets)."""
-        self.clients: Indices = mapped(self.folder / "clients.npy")
+        self.clients: Indices = map_array(self.folder / "clients.npy")
         """The ids of the clients whose examples are here, ascending."""
-        self.test: Indices = mapped(self.folder / "test.npy")
-        self.validation: Indices = mapped(self.folder / "validation.npy")
-        self._shards: Indices = mapped(self.folder / "shards.npy")
-        self._starts: Indices = mapped(self.folder / "starts.npy")
-        self._splits: Indices = mapped(self.folder / "splits.npy")
+        self.test: Indices = map_array(self.folder / "test.npy")
+        self.validation: Indices = map_array(self.folder / "validation.npy")
+        self._shards: Indices = map_array(self.folder / "shards.npy")
+        self._starts: Indices = map_array(self.folder / "starts.npy")
+        self._splits: Indices = map_array(self.folder / "splits.npy")
 
     @property
     def texts(self) -> Texts:

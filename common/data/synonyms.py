@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.augmentation.synonyms import Synonyms, as_looked_up
+from common.augmentation.synonyms import Synonyms, lookup_form
 from common.data.sources.files import existing_file, lines_of
 from common.errors import InputError
 from common.scenario import Scenario
@@ -32,9 +32,9 @@ def _read(spec: Augmentation, place: int) -> Augmentation:
             continue
         if not word or not synonyms or not all(synonyms):
             raise InputError(f"{path}:{number}: expected a word and its synonyms with commas between: buy, get, order")
-        if as_looked_up(word) in words:
+        if lookup_form(word) in words:
             raise InputError(f"{path}:{number}: {word!r} was there before; put all its synonyms on one line")
-        words[as_looked_up(word)] = tuple(synonyms)
+        words[lookup_form(word)] = tuple(synonyms)
     if not words:
         raise InputError(f"{path}: no words in it")
     return spec.model_copy(update={"path": None, "words": words})

@@ -112,8 +112,8 @@ def load_table(folder: Path) -> Table:
     rest["row_shape"] = tuple(rest["row_shape"])
     rest["columns"] = [read_column(column) for column in rest["columns"]]
     rest["gap"] = None if rest["gap"] is None else Gap(*rest["gap"])
-    groups = mapped(folder / "groups.npy") if (folder / "groups.npy").exists() else None
-    return Table(mapped(folder / "x.npy"), mapped(folder / "y.npy"), groups=groups, **rest)
+    groups = map_array(folder / "groups.npy") if (folder / "groups.npy").exists() else None
+    return Table(map_array(folder / "x.npy"), map_array(folder / "y.npy"), groups=groups, **rest)
 
 
 def read_column(values: dict[str, Any]) -> Column:
@@ -134,7 +134,7 @@ class Texts:
     """The texts in a folder, mapped and not read."""
 
     def __init__(self, folder: Path) -> None:
-        self._ends, self._bytes = mapped(folder / "text_ends.npy"), mapped(folder / "text_bytes.npy")
+        self._ends, self._bytes = map_array(folder / "text_ends.npy"), map_array(folder / "text_bytes.npy")
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -144,7 +144,7 @@ class Texts:
         return bytes(self._bytes[start : self._ends[row]]).decode()
 
 
-def mapped(path: Path) -> NDArray[Any]:
+def map_array(path: Path) -> NDArray[Any]:
     """The array in an .npy file, its pages shared with every process that maps it."""
     # Mapped copy-on-write, so that PyTorch takes the pages as they are; nobody writes to them.
     array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.data.cache import made_once
+from common.data.cache import make_once
 from common.data.data_spec import TermRule, Vocabulary
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Featurizer:
         from scipy.sparse import csr_matrix
 
         key = f"{prepared.folder.resolve()} {prepared.key} {self.vocabulary}"
-        folder = made_once("features", key, lambda folder: self._write(folder, prepared))
+        folder = make_once("features", key, lambda folder: self._write(folder, prepared))
         parts = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("data", "indices", "indptr")]
         return csr_matrix(tuple(parts), shape=(len(prepared.texts), self.vocabulary.width), copy=False)
 

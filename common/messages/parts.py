@@ -16,7 +16,7 @@ def parts(order: TrainOrder) -> list[TrainOrder]:
     return [_part(order, block, places) for block, places in enumerate(order.blocks.slices())]
 
 
-def together(blocks: Blocks, replies: list[TrainReply]) -> TrainReply:
+def concatenate_replies(blocks: Blocks, replies: list[TrainReply]) -> TrainReply:
     """The reply to an order whose blocks were answered one by one: the same as if they had been answered at once."""
     clients = [len(reply.blocks.clients) for reply in replies]
     ones = [1] * len(replies)

@@ -32,6 +32,8 @@ _STACKED = (
     *(nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.LogSigmoid, nn.Softplus, nn.Softsign, nn.PReLU),
 )
 """Modules of PyTorch's that are faster stacked on a CPU; convolutions and recurrent layers are faster one by one."""
+_PIECE = 64
+"""Examples that are evaluated at once: what convolutions make of them stays in a core's cache."""
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
@@ -143,7 +145,8 @@ class OwnNetwork(Network):
         if ragged:
             inputs = inputs[real]
         with self._one_step(None if step is None else step.streams(), place), self._single(len(inputs)):
-            outputs = self._read(functional_call(self._own, own, (self._shaped(inputs),)))
+            pieces = torch.split(inputs, _PIECE) if step is None and not self.stacks else (inputs,)
+            outputs = torch.cat([self._read(functional_call(self._own, own, (self._shaped(one),))) for one in pieces])
         if not ragged:
             return outputs
         assert real is not None

@@ -9,11 +9,14 @@ import statistics
 import sys
 import time
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from common.networks.cnn import Cnn
+from common.scenario.model import NetworkData
 from hothouse.bench.workloads import CLASSES, RATE, Workload
 from hothouse.bench.workloads import workload as named
 
@@ -26,7 +29,11 @@ def load(path: str) -> dict[str, Tensor]:
 
 
 def network(workload: Workload) -> nn.Sequential:
-    """An MLP with ReLU between its layers."""
+    """An MLP with ReLU between its layers, or the CNN that ships."""
+    if workload.channels:
+        shape = (1, workload.side, workload.side)
+        cnn = Cnn(channels=workload.channels, layers=workload.hidden)
+        return cast(nn.Sequential, cnn.build(NetworkData(shape, CLASSES, "classification")))
     widths = [workload.features, *workload.hidden, CLASSES]
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise(widths):

@@ -41,20 +41,23 @@ def take_turns(
     turns: int,
     workers: int,
     told: Callable[[str], None],
+    data: Path | None = None,
 ) -> Results:
     """Let the engines take turns, so that a machine that is slow for a while is slow for all of them.
 
-    `told` is called before each turn. Raises RunError where an engine fails.
+    `told` is called before each turn; `data` has the examples in place of generated ones. Raises RunError where an
+    engine fails.
     """
     results: Results = {name: {engine: [] for engine in engines} for name in workloads}
     with tempfile.TemporaryDirectory() as folder:
         for name in workloads:
-            data = Path(folder) / f"{name}.npz"
-            make_data(workload(name), data)
+            examples = data or Path(folder) / f"{name}.npz"
+            if data is None:
+                make_data(workload(name), examples)
             for turn in range(turns):
                 for engine, command in engines.items():
                     told(f"{name}, turn {turn + 1} of {turns}: {engine} …")
-                    results[name][engine].append(_turn(engine, command, name, data, workers))
+                    results[name][engine].append(_turn(engine, command, name, examples, Path(folder), workers))
     return results
 
 
@@ -94,13 +97,13 @@ def _rows(results: Results, floor: Floor) -> list[list[str]]:
     return rows
 
 
-def _turn(engine: str, command: list[str], workload: str, data: Path, workers: int) -> Turn:
+def _turn(engine: str, command: list[str], workload: str, data: Path, folder: Path, workers: int) -> Turn:
     done = run_guarded(
         [*command, workload, str(data), str(workers)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **_QUIET, "HOTHOUSE_CACHE": str(data.parent / "cache")},
+        env={**os.environ, **_QUIET, "HOTHOUSE_CACHE": str(folder / "cache")},
     )
     if done.returncode:
         raise RunError(f"{engine} failed on {workload}:\n{done.stderr[-3000:]}")

@@ -15,12 +15,13 @@ from hothouse.bench.workloads import workload as named
 def main(name: str, data: str, workers: str) -> None:
     """Run the workload and print the median seconds of its rounds, the first few left out."""
     workload = named(name)
+    network = {"name": "cnn", "channels": list(workload.channels)} if workload.channels else {}
     scenario = {
         "data": {
             "source": {"kind": "npz", "path": data},
             "partition": {"scheme": "iid", "clients": workload.clients},
         },
-        "model": {"layers": list(workload.hidden)},
+        "model": network | {"layers": list(workload.hidden)},
         "training": {"epochs": 1, "batch_size": workload.batch, "optimizer": {"name": "sgd", "lr": RATE}},
         "federation": {"rounds": workload.timed, "clients_per_round": workload.cohort},
         "evaluation": {"every": workload.rounds},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,20 +27,33 @@ class Workload:
     """After how many rounds every engine is tested; quick ones are then timed for longer."""
     timed: int
     """How many rounds Hothouse is timed for."""
+    channels: tuple[int, ...] = ()
+    """Of the convolutions of a CNN, 5×5 with 2×2 pooling behind each; none for an MLP."""
+
+    @property
+    def side(self) -> int:
+        """The height and width of a CNN's images."""
+        return math.isqrt(self.features)
 
     @property
     def operations(self) -> int:
         """Floating-point operations in the matrix products of a round.
 
-        Two for each weight and row forward, two for its gradient and, behind the first layer, two for its inputs'.
+        Two for each weight and example, and pixel of a convolution, forward, two for its gradient and, behind the first
+        layer, two for its inputs'.
         """
-        widths = itertools.pairwise((self.features, *self.hidden, CLASSES))
-        per_example = sum((4 if layer == 0 else 6) * before * after for layer, (before, after) in enumerate(widths))
+        side, products = self.side, list[int]()
+        for before, after in itertools.pairwise((1, *self.channels)):
+            products.append(before * after * 25 * side**2)
+            side //= 2
+        flat = self.channels[-1] * side**2 if self.channels else self.features
+        products += [before * after for before, after in itertools.pairwise((flat, *self.hidden, CLASSES))]
+        per_example = sum((4 if layer == 0 else 6) * product for layer, product in enumerate(products))
         return self.cohort * self.rows * per_example
 
     @property
     def bytes(self) -> int:
-        """Bytes of the rows that a round looks at."""
+        """Bytes of the examples that a round looks at."""
         return 4 * self.cohort * self.rows * self.features
 
 
@@ -49,6 +63,9 @@ WORKLOADS = {
     "W3": Workload(1000, 32, 64, (32,), 16, 1000, rounds=5, timed=100),
     "empty": Workload(2, 10, 4, (), 10, 2, rounds=10, timed=300),
 }
+
+IMAGES = {"cnn": Workload(100, 600, 784, (512,), 10, 10, rounds=5, timed=6, channels=(32, 64))}
+"""Workloads whose data are images: `benchmarks/cnn.py` has them."""
 
 SERIES = {
     "clients": {n: Workload(n, 32, 64, (32,), 16, n, rounds=3, timed=12) for n in (10, 100, 1000, 10_000, 100_000)},
@@ -60,7 +77,7 @@ SERIES = {
 def workload(name: str) -> Workload:
     """The workload of this name, or of a series the one at a number, written as in `width=128`."""
     series, _, number = name.partition("=")
-    return SERIES[series][int(number)] if number else WORKLOADS[name]
+    return SERIES[series][int(number)] if number else (WORKLOADS | IMAGES)[name]
 
 
 def make_data(workload: Workload, path: Path) -> None:

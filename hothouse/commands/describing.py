@@ -24,10 +24,10 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None, use: U
     clients = len(prepared.clients)
     runs = ""
     if chosen.sweeps is not None:
-        from hothouse.sweeps.read import read_plan, ready
+        from hothouse.sweeps.read import prepare_runs, read_plan
 
         plan = read_plan(scenario, changes(sets, seed, use))
-        ready(plan)
+        prepare_runs(plan)
         runs = f"a sweep of {plan.count} runs around "
     cohort = min(expected_cohort(chosen.federation, clients), clients)
     many = f"{cohort:g}" if chosen.federation.selection.sampling_rate() is None else f"about {cohort:g}"

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from hothouse.comparison.groups import Group, Groups, differing
+from hothouse.comparison.groups import Group, Groups, differing_keys
 from hothouse.comparison.statistics import Estimate, PairedTest, estimate, paired
 from hothouse.results.records import RunRecords
 
@@ -115,7 +115,7 @@ class ComparedRuns:
     @property
     def differences(self) -> list[str]:
         """The scenario's dotted keys that tell the groups apart."""
-        return differing(self.groups)
+        return differing_keys(self.groups)
 
     def _last(self, run: RunRecords) -> float:
         return last_value(run, self.metric)

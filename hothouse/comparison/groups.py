@@ -113,7 +113,7 @@ def grouped(runs: Sequence[RunRecords]) -> Groups:
     return Groups(_labelled(groups), left_out)
 
 
-def differing(groups: Sequence[Group]) -> list[str]:
+def differing_keys(groups: Sequence[Group]) -> list[str]:
     """The dotted keys that tell groups apart, in alphabetical order."""
     keys = sorted({key for group in groups for key in group.values})
     return [key for key in keys if len({json.dumps(group.values.get(key, _NOT_SET)) for group in groups}) > 1]
@@ -160,7 +160,7 @@ def _labelled(groups: list[Group]) -> list[Group]:
     """Groups by their names where these differ, else by what differs between them."""
     if len({group.label for group in groups}) == len(groups):
         return groups
-    keys = differing(groups)
+    keys = differing_keys(groups)
     short = {key: key.rpartition(".")[2] for key in keys}
     if len(set(short.values())) < len(keys):
         short = {key: ".".join(key.split(".")[-2:]) for key in keys}

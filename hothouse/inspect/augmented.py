@@ -1,4 +1,4 @@
-"""What clients would see of their rows in training: the very draws of a run's first rounds."""
+"""What clients would see of their examples in training: the very draws of a run's first rounds."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from common.scenario import Scenario
 
 @dataclass(frozen=True)
 class AugmentedExample:
-    """A row as it is, and as its client would see it in a round."""
+    """An example as it is, and as its client would see it in a round."""
 
-    row: int
+    position: int
     before: Any
     """A text, or raw numbers (raw features,)."""
     after: list[Any]
@@ -39,16 +39,18 @@ class AugmentedData:
         spread = _spread(prepared) if needs_spread(augmentation) else np.empty(0)
         self._pipeline = Pipeline(augmentation, prepared.meta, spread, prepared)
 
-    def seen(self, client: int, rows: Indices, rounds: int) -> list[AugmentedExample]:
+    def seen(self, client: int, positions: Indices, rounds: int) -> list[AugmentedExample]:
         """Some of a client's training examples in its first epoch of the first rounds, if it is selected in them."""
-        columns = [self._in_round(client, rows, number) for number in range(1, rounds + 1)]
+        columns = [self._in_round(client, positions, number) for number in range(1, rounds + 1)]
         return [
-            AugmentedExample(row, before, list(after))
-            for row, before, after in zip(rows.tolist(), self._raw(rows), zip(*columns, strict=True), strict=True)
+            AugmentedExample(position, before, list(after))
+            for position, before, after in zip(
+                positions.tolist(), self._raw(positions), zip(*columns, strict=True), strict=True
+            )
         ]
 
-    def _in_round(self, client: int, rows: Indices, number: int) -> list[Any]:
-        """The rows as they are seen in the first epoch of a round."""
+    def _in_round(self, client: int, positions: Indices, number: int) -> list[Any]:
+        """The examples as they are seen in the first epoch of a round."""
         training, seed, ids = self._scenario.training, self._scenario.seed, np.array([client])
         steps = batches(
             [self._prepared.training_examples(client)],
@@ -60,20 +62,20 @@ class AugmentedData:
         found: dict[int, int] = {}
         for step, batch in enumerate(steps):
             own = example_keys(keys, step, 1, batch.positions.shape[1])[0, 0]
-            for row, key in zip(batch.positions[0].tolist(), own.tolist(), strict=True):
-                # A row that comes again is padding.
-                found.setdefault(row, key)
-        chosen = np.array([found[row] for row in rows.tolist()], dtype=np.uint64)
-        raw, change = self._raw(rows), self._pipeline.change(chosen, rows)
+            for position, key in zip(batch.positions[0].tolist(), own.tolist(), strict=True):
+                # An example that comes again is padding.
+                found.setdefault(position, key)
+        chosen = np.array([found[position] for position in positions.tolist()], dtype=np.uint64)
+        raw, change = self._raw(positions), self._pipeline.change(chosen, positions)
         return change(raw) if isinstance(raw, list) else list(change(torch.from_numpy(raw)).numpy())
 
-    def _raw(self, rows: Indices) -> Any:
+    def _raw(self, positions: Indices) -> Any:
         if self._prepared.meta.text is not None:
-            return [self._prepared.texts[row] for row in rows.tolist()]
-        return self._prepared.x[rows].astype(np.float64)
+            return [self._prepared.texts[position] for position in positions.tolist()]
+        return self._prepared.x[positions].astype(np.float64)
 
 
 def _spread(prepared: Prepared) -> np.ndarray:
     """The standard deviation of each raw feature over all clients' training examples."""
-    rows = np.concatenate([prepared.training_examples(client) for client in prepared.clients.tolist()])
-    return Moments.of(prepared.x[rows].astype(np.float64)).deviation(constant=0.0)
+    positions = np.concatenate([prepared.training_examples(client) for client in prepared.clients.tolist()])
+    return Moments.of(prepared.x[positions].astype(np.float64)).deviation(constant=0.0)

@@ -23,12 +23,12 @@ from hothouse.report.images import data_uri, is_image
 from hothouse.report.page import Page
 from hothouse.report.parts import code, facts, paragraph, part, table
 
-_CLIENTS, _ROWS = 6, 8
-"""How many clients, and rows of each, are looked at closely."""
+_CLIENTS, _EXAMPLES = 6, 8
+"""How many clients, and examples of each, are looked at closely."""
 _COLUMNS = 12
 """Columns of a table that are shown."""
 _CLOSEST, _SEEN, _ROUNDS = 3, 5, 3
-"""How many clients, rows of each and rounds are shown of augmentation."""
+"""How many clients, examples of each and rounds are shown of augmentation."""
 _LINES = 20
 """Clients in the terminal's table."""
 
@@ -123,14 +123,14 @@ class Preview:
         return ", ".join(told) + (f", {len(order) - 3} more" if len(order) > 3 else "")
 
     def _samples(self) -> list[Markup]:
-        """A few rows of a few clients, in the form that suits them."""
+        """A few examples of a few clients, in the form that suits them."""
         names, parts = client_names(self.prepared), []
         places = np.unique(np.linspace(0, len(names) - 1, _CLIENTS).astype(int))
         for place in places.tolist():
             client = int(self.prepared.clients[place])
-            rows = self.prepared.training_examples(client)
+            positions = self.prepared.training_examples(client)
             draw = seeds.generator(self.scenario.seed, "preview", client)
-            chosen = np.sort(draw.choice(rows, min(_ROWS, len(rows)), replace=False))
+            chosen = np.sort(draw.choice(positions, min(_EXAMPLES, len(positions)), replace=False))
             parts += [part("heading", f"client {names[place]}"), self._sample(chosen)]
         return parts
 
@@ -150,9 +150,9 @@ class Preview:
         ]
         for place in np.unique(np.linspace(0, len(names) - 1, _CLOSEST).astype(int)).tolist():
             client = int(self.prepared.clients[place])
-            rows = self.prepared.training_examples(client)[:_SEEN]
-            answers = [self._answer(row) for row in rows.tolist()]
-            seen = augmented.seen(client, rows, _ROUNDS)
+            positions = self.prepared.training_examples(client)[:_SEEN]
+            answers = [self._answer(position) for position in positions.tolist()]
+            seen = augmented.seen(client, positions, _ROUNDS)
             parts += [part("heading", f"client {names[place]}"), self._side_by_side(seen, answers)]
         return parts
 
@@ -164,20 +164,22 @@ class Preview:
             return side_by_side.pictures(seen, answers, meta.row_shape, self._limits())
         return side_by_side.numbers(seen, answers, self._head(), self._cells)
 
-    def _sample(self, rows: Indices) -> Markup:
+    def _sample(self, positions: Indices) -> Markup:
         prepared, meta = self.prepared, self.prepared.meta
         if meta.text is not None:
             texts = prepared.texts
-            return table(["label", "text"], [(self._answer(row), texts[row][:300]) for row in rows.tolist()])
+            return table(
+                ["label", "text"], [(self._answer(position), texts[position][:300]) for position in positions.tolist()]
+            )
         if is_image(meta.row_shape):
             limits = self._limits()
-            sources = [data_uri(prepared.x[row], meta.row_shape, limits) for row in rows.tolist()]
-            answers = [self._answer(row) for row in rows.tolist()]
+            sources = [data_uri(prepared.x[position], meta.row_shape, limits) for position in positions.tolist()]
+            answers = [self._answer(position) for position in positions.tolist()]
             pairs = zip(sources, answers, strict=True)
             return part(
                 "pictures", [part("captioned", one, f"an example labelled {label}", label) for one, label in pairs]
             )
-        lines = [[self._answer(row), *self._cells(prepared.x[row])] for row in rows.tolist()]
+        lines = [[self._answer(position), *self._cells(prepared.x[position])] for position in positions.tolist()]
         return table(["target", *self._head()], lines)
 
     def _head(self) -> list[str]:
@@ -186,7 +188,7 @@ class Preview:
         return (names or [f"x{n}" for n in range(self.prepared.x.shape[1])])[:_COLUMNS]
 
     def _cells(self, row: NDArray[Any]) -> list[Any]:
-        """A table's row as people read it, its first columns."""
+        """A table's example as people read it, its first columns."""
         columns = self.prepared.meta.columns
         cells: list[Any] = []
         for index, value in enumerate(row[:_COLUMNS].tolist()):
@@ -197,8 +199,8 @@ class Preview:
                 cells.append(categories[int(value)] if categories is not None else value)
         return cells
 
-    def _answer(self, row: int) -> str:
-        answer = self.prepared.y[row]
+    def _answer(self, position: int) -> str:
+        answer = self.prepared.y[position]
         labels = self.prepared.meta.labels
         return str(labels[int(answer)]) if labels else ", ".join(f"{number:g}" for number in answer.tolist())
 

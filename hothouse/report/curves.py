@@ -34,7 +34,7 @@ def band(x: Numbers, low: Numbers, high: Numbers, name: str, colour: str, group:
         "x": [*x, *reversed(x)],
         "y": [*high, *reversed(low)],
         "fill": "toself",
-        "fillcolor": faded(colour, 0.18),
+        "fillcolor": with_opacity(colour, 0.18),
         "line": {"width": 0},
         "hoverinfo": "skip",
         **({"legendgroup": group, "showlegend": False} if group else {}),
@@ -48,7 +48,7 @@ def curves(traces: list[dict[str, Any]], x: str, y: str, **layout: Any) -> Figur
     return {"data": traces, "layout": {"hovermode": "x unified", "xaxis": axis, "yaxis": across, **layout}}
 
 
-def faded(colour: str, opacity: float) -> str:
+def with_opacity(colour: str, opacity: float) -> str:
     """A colour that the ground shines through."""
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"

@@ -36,7 +36,7 @@ def _rows(run: RunFolder) -> list[dict[str, Any]]:
         raise InputError(f"{run.folder}: no networks competed in this run; federation.strategy: competition lets them")
     entries = {entry["round"]: entry for entry in ladder}
     rows: list[dict[str, Any]] = []
-    for number, client in line_back(ladder):
+    for number, client in trace_back(ladder):
         entry = entries[number]
         place = entry["clients"].index(client)
         own = {key: values[place] for key, values in entry.get("settings", {}).items()}
@@ -61,7 +61,7 @@ def winner(entry: dict[str, Any]) -> int:
     return int(entry["clients"][shares.index(max(shares))])
 
 
-def line_back(ladder: list[dict[str, Any]]) -> list[tuple[int, int]]:
+def trace_back(ladder: list[dict[str, Any]]) -> list[tuple[int, int]]:
     """The final weights' line back to round 0, newest first: (round, client whose network it was)."""
     line: list[tuple[int, int]] = []
     wanted: int | None = None

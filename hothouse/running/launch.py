@@ -31,12 +31,12 @@ from hothouse.report.run import write_report
 from hothouse.results.records import naming_folder
 from hothouse.results.run_folder import recorded_scenario
 from hothouse.running.finished import Run, load
-from hothouse.running.logs import OWN, EventLog, Logs, captured
+from hothouse.running.logs import OWN, EventLog, Logs, capture_logs
 from hothouse.running.notebook import NotebookProgress, in_notebook
 from hothouse.running.ray_cluster import ray_cluster
 from hothouse.running.ray_session import mark_run, ray_session
 from server.grid.base import SERVER_NODE, DirectGrid
-from server.record.observers import observing
+from server.record.observers import as_observer
 from server.record.resume import Resumed
 from server.record.resume import resume as find
 from server.trackers import check_trackers
@@ -148,7 +148,7 @@ def _launch(
     In a notebook the run is shown where nobody else watches it.
     """
     check_trackers(scenario)
-    watching = [observing(one) for one in observers] or ([NotebookProgress()] if in_notebook() else [])
+    watching = [as_observer(one) for one in observers] or ([NotebookProgress()] if in_notebook() else [])
 
     def warned(source: str, text: str) -> None:
         for observer in watching:
@@ -156,7 +156,7 @@ def _launch(
 
     # A single thread, and the only one that imports modules of ours until it is done: two threads that enter a circle
     # of imports at two places block each other.
-    with errors_with_lines(), captured(warned, verbose) as logs, ThreadPoolExecutor(1) as background:
+    with errors_with_lines(), capture_logs(warned, verbose) as logs, ThreadPoolExecutor(1) as background:
         preparing = background.submit(prepare, scenario)
         # PyTorch takes as long to import as Ray to start.
         importing = background.submit(import_module, "server.app")

@@ -112,7 +112,7 @@ class EventLog(Observer):
 
 
 @contextmanager
-def captured(warned: Warned, verbose: bool = False) -> Iterator[Logs]:
+def capture_logs(warned: Warned, verbose: bool = False) -> Iterator[Logs]:
     """Take what Flower, Ray, Python's warnings and Hothouse log, and keep it off the terminal.
 
     `warned` is told of each warning once; with `verbose` everything goes to standard error as well. Runs may

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.compat.ray import LONGEST_SOCKET, LOOPBACK, on_loopback, read_token_anew
+from common.compat.ray import LONGEST_SOCKET, LOOPBACK, on_loopback, reload_token
 
 _LONGEST_SOCKET = 107
 
@@ -38,7 +38,7 @@ def private_ray() -> Iterator[Path]:
     os.environ.update(settings)
     try:
         with on_loopback():
-            read_token_anew()
+            reload_token()
             yield folder
     finally:
         # What still runs would write into the folder that goes.
@@ -48,7 +48,7 @@ def private_ray() -> Iterator[Path]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        read_token_anew()
+        reload_token()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -17,7 +17,7 @@ from hothouse.sweeps.figures import importance_bars, parallel_coordinates, run_c
 from hothouse.sweeps.importance import importance
 from hothouse.sweeps.names import short_keys, value_name
 from hothouse.sweeps.result import RUNS, SCENARIO, Sweep
-from hothouse.sweeps.summary import best_sentence, completed, lines, mean_with_interval, summary_metrics
+from hothouse.sweeps.summary import best_sentence, completed_text, lines, mean_with_interval, summary_metrics
 
 _MOST_ROWS = 500
 _MOST_SLICES = 8
@@ -109,7 +109,7 @@ def _over_seeds(sweep: Sweep) -> Markup:
     rows = [
         [
             *(_cell(value) for value in line.values.values()),
-            completed(line.statuses),
+            completed_text(line.statuses),
             *(mean_with_interval(line, name) or "–" for name in metrics),
         ]
         for line in lines(sweep)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from hothouse.running.logs import captured
+from hothouse.running.logs import capture_logs
 from hothouse.running.ray_session import RaySession, ray_session
 from hothouse.sweeps.execute import Job, RunOutcome, execute
 
@@ -136,7 +136,7 @@ class RayPool:
     def submit(self, job: Job) -> None:
         """Give the job to a free actor; Ray is started for the first."""
         if not self._started:
-            logs = self._ray.enter_context(captured(lambda source, text: None))
+            logs = self._ray.enter_context(capture_logs(lambda source, text: None))
             logs.into(self._home)
             self._session = self._ray.enter_context(ray_session(self._workers, logs))
             self._started = True

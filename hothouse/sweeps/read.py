@@ -32,7 +32,7 @@ def read_plan(source: str | Path | Mapping[str, Any], overrides: Sequence[str] =
     return replace(plan, scenario=_with_paths(plan))
 
 
-def ready(plan: Plan) -> Goal | None:
+def prepare_runs(plan: Plan) -> Goal | None:
     """Prepare the data of every run that is known beforehand; returns what the runs are judged by.
 
     Raises InputError for what the data does not allow, and for trackers without their library.

@@ -95,7 +95,7 @@ def best_sentence(sweep: Sweep) -> str:
     best = ", ".join(f"{names[key]}={_short(value)}" for key, value in first.values.items())
     if first.whole:
         return f"Best by mean {judged}: {best}"
-    return f"Best by mean {judged}: {best}, of which only {completed(first.statuses)} runs finished"
+    return f"Best by mean {judged}: {best}, of which only {completed_text(first.statuses)} runs finished"
 
 
 def results_table(sweep: Sweep) -> Table:
@@ -114,7 +114,7 @@ def results_table(sweep: Sweep) -> Table:
         cells = [Text(_short(value)) for value in line.values.values()]
         table.add_row(
             *cells,
-            completed(line.statuses) if several else line.statuses[0],
+            completed_text(line.statuses) if several else line.statuses[0],
             *(mean_with_interval(line, name) for name in metrics),
         )
     if len(found) > _LINES:
@@ -122,7 +122,7 @@ def results_table(sweep: Sweep) -> Table:
     return table
 
 
-def completed(statuses: list[str]) -> str:
+def completed_text(statuses: list[str]) -> str:
     """How many of the runs over seeds are complete, and how the others ended."""
     complete = statuses.count("complete")
     if complete == len(statuses):

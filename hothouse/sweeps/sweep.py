@@ -29,7 +29,7 @@ from hothouse.sweeps.notebook import NotebookSweep
 from hothouse.sweeps.outputs import write_outputs
 from hothouse.sweeps.plan import Plan
 from hothouse.sweeps.pool import LocalPool, RayPool, RunPool
-from hothouse.sweeps.read import read_plan, ready
+from hothouse.sweeps.read import prepare_runs, read_plan
 from hothouse.sweeps.result import (
     RECORD,
     RUNS,
@@ -84,7 +84,7 @@ def sweep(
         folder = Path(scenario)
         scenario = folder / SCENARIO
     plan = read_plan(scenario, changes)
-    goal = ready(plan)
+    goal = prepare_runs(plan)
     workers = workers or processors()
     at_once = _at_once(plan, workers, at_once)
     home = _sweep_folder(plan, folder)

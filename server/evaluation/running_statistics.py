@@ -9,7 +9,7 @@ from flwr.app import ArrayRecord, ConfigRecord
 
 from common import messages
 from common.arrays import NamedArrays, numbers, unpack
-from common.data.moments import Moments, combined
+from common.data.moments import Moments, combine_moments
 from common.errors import RunError
 from common.extend.results import Block, BlockResult
 from common.messages import BUFFERS
@@ -67,4 +67,4 @@ class RunningStatistics:
             indices = [block.index for block in arrival.blocks]
             found.update(zip(indices, messages.read_moments(arrival.content), strict=True))
         traffic.up += clients * numbers(vars(next(iter(found.values()))))
-        return combined(found[index] for index in sorted(found))
+        return combine_moments(found[index] for index in sorted(found))

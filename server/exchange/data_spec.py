@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from common import messages
 from common.data.data_spec import DataSpec, Numbers, Vocabulary, sorted_columns, sorted_labels
 from common.data.median import DIGITS, MedianSearch
-from common.data.moments import Moments, combined
+from common.data.moments import Moments, combine_moments
 from common.data.prepared import Indices, Meta, Prepared
 from common.data.text import agreed_vocabulary
 from common.errors import RunError
@@ -104,7 +104,7 @@ def _moments(exchange: Exchange, blocks: list[Block], columns: int) -> Moments:
         return [(block.index, moments) for block, moments in zip(asked, found, strict=True)]
 
     found = dict(_answers(exchange, messages.MOMENTS, {}, blocks, read, "the columns' scaling"))
-    return combined(found[index] for index in sorted(found))
+    return combine_moments(found[index] for index in sorted(found))
 
 
 def _label_counts(exchange: Exchange, blocks: list[Block], labels: Sequence[Label]) -> Numbers:

@@ -14,7 +14,7 @@ from flwr.app.user_config import UserConfig
 from flwr.serverapp import Grid
 
 from common.arrays import pack, unpack
-from common.compat.flower import Run, TaskIdentity, give_id
+from common.compat.flower import Run, TaskIdentity, set_message_id
 from common.data.prepared import Indices
 from common.extend.events import Events, WorkerEvent
 from common.messages import STATE, VERSIONS, Blocks, Content
@@ -76,7 +76,7 @@ class DirectGrid(Grid):
         for message in batch:
             if message.metadata.dst_node_id not in self._contexts:
                 raise ValueError(f"no node {message.metadata.dst_node_id}; there are {list(self._contexts)}")
-            give_id(message, str(next(self._next_id)))
+            set_message_id(message, str(next(self._next_id)))
         self._send(batch)
         return [message.metadata.message_id for message in batch]
 

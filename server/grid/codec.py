@@ -8,7 +8,7 @@ from flwr.app import ArrayRecord
 
 from server.grid.pool import WorkerPool
 from server.grid.shared_buffers import BufferedPacket, SharedBuffer, SharedBuffers, write
-from server.grid.wire import Packet, packed, unpacked
+from server.grid.wire import Packet, from_packet, to_packet
 from server.grid.worker import Request, Response
 
 
@@ -25,7 +25,7 @@ class Codec:
 
     def write(self, question: Request, shared: list[ArrayRecord]) -> tuple[list[Any], SharedBuffer | None]:
         """What `ClientWorker.answer` is given, and the buffer that it may use, if any."""
-        records, packet, buffer = [self._store(record) for record in shared], packed(question), self._buffers.blank()
+        records, packet, buffer = [self._store(record) for record in shared], to_packet(question), self._buffers.blank()
         if buffer is None:
             return [None, packet, *records], None
         return [buffer.place, write(packet, buffer.place, buffer.memory), *records], buffer
@@ -40,7 +40,7 @@ class Codec:
         if answered is None:
             self.stop_sharing()
             return None
-        answer: Response = unpacked(answered)
+        answer: Response = from_packet(answered)
         return answer
 
     def stop_sharing(self) -> None:
@@ -63,7 +63,7 @@ class Codec:
     def _store(self, record: ArrayRecord) -> Any:
         """The record on a buffer or where the pool stores it, put there once however many messages have it."""
         if id(record) not in self._stored:
-            packet, buffer = packed(record), self._buffers.blank()
+            packet, buffer = to_packet(record), self._buffers.blank()
             written = packet if buffer is None else write(packet, buffer.place, buffer.memory)
             if buffer is not None:
                 self._full.append(buffer)

@@ -13,7 +13,7 @@ from typing import ClassVar
 from flwr.app import Error, Message
 from flwr.serverapp import Grid
 
-from common.compat.flower import ErrorCode, give_id
+from common.compat.flower import ErrorCode, set_message_id
 from common.errors import RunError
 
 _SHORTEST, _LONGEST = 0.01, 0.25
@@ -65,7 +65,7 @@ class PolledGrid:
                 ids.append(taken[0])
                 continue
             unsent = f"unsent-{time.monotonic_ns()}-{number}"
-            give_id(message, unsent)
+            set_message_id(message, unsent)
             reason = "the SuperLink did not take the message: is it too large, or its node gone?"
             self._unsent[unsent] = Message(Error(ErrorCode.MESSAGE_UNAVAILABLE, reason), reply_to=message)
             ids.append(unsent)

@@ -95,13 +95,13 @@ def ray_reason() -> Iterator[None]:
     try:
         yield
     except _DEATHS as error:
-        raise WorkerDied(on_one_line(error)) from error
+        raise WorkerDied(one_line(error)) from error
     except RayError as error:
         if isinstance(cause := getattr(error, "cause", None), InputError):
             raise cause from None
-        raise WorkerFailed(on_one_line(error)) from error
+        raise WorkerFailed(one_line(error)) from error
 
 
-def on_one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """What an error says, on one line."""
     return " ".join(str(error).split())

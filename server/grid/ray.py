@@ -15,17 +15,17 @@ from flwr.app import ArrayRecord, Error, Message
 from flwr.app.user_config import UserConfig
 
 from common.compat.flower import ErrorCode
-from common.compat.ray import never_began
+from common.compat.ray import failed_to_start
 from common.errors import RunError
 from common.messages import Content
 from server.grid.base import DirectGrid
 from server.grid.calls import Calls
 from server.grid.codec import Codec
 from server.grid.machine import Machine
-from server.grid.pool import HUNG_UP, Worker, WorkerDied, WorkerFailed, WorkerPool, on_one_line
+from server.grid.pool import HUNG_UP, Worker, WorkerDied, WorkerFailed, WorkerPool, one_line
 from server.grid.shared_buffers import SharedBuffer
 from server.grid.socket_pool import SocketPool, is_local
-from server.grid.wire import packed
+from server.grid.wire import to_packet
 from server.grid.worker import Request, Response
 
 _log = logging.getLogger("hothouse.worker")
@@ -215,7 +215,7 @@ class RayGrid(DirectGrid):
             if self._recovered():
                 return
             reply = Message(Error(ErrorCode.REPLY_MESSAGE_UNAVAILABLE, str(error)), reply_to=task.message)
-            answered = packed(Response(reply, 0.0, []))
+            answered = to_packet(Response(reply, 0.0, []))
         del self._running[asked]
         self._idle.append(worker)
         given = self._codec.read(answered, task.buffer)
@@ -250,7 +250,7 @@ class RayGrid(DirectGrid):
         while self._idle:
             self._ask_if_alive(self._idle.popleft())
         self._replace(worker, error)
-        detail = on_one_line(error)
+        detail = one_line(error)
         reason = "its worker died; another does the work again"
         self.events.notice("retry", **{"message": task.id, "try": task.tries, "reason": reason, "detail": detail})
         if task.tries < _MOST_TRIES:
@@ -281,7 +281,7 @@ class RayGrid(DirectGrid):
         while not self._recovered():
             if self._session is None or time.monotonic() > end:
                 raise RunError(
-                    f"Ray stopped responding: {on_one_line(error)}; hothouse resume continues the run"
+                    f"Ray stopped responding: {one_line(error)}; hothouse resume continues the run"
                 ) from error
             time.sleep(0.01)
 
@@ -310,8 +310,8 @@ class RayGrid(DirectGrid):
 
         Raises RunError where it is hopeless: what went wrong would go wrong again.
         """
-        if error is not None and (hopeless or never_began(error)):
-            raise RunError(f"a worker could not start: {on_one_line(error)}") from None
+        if error is not None and (hopeless or failed_to_start(error)):
+            raise RunError(f"a worker could not start: {one_line(error)}") from None
         self._pool.end(worker)
         self._start(worker.number)
 

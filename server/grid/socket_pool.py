@@ -24,10 +24,10 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from common.compat.ray import through_a_client
+from common.compat.ray import uses_ray_client
 from server.grid.machine import Machine
 from server.grid.peer import peer_user
-from server.grid.pool import WorkerDied, WorkerFailed, WorkerPool, on_one_line
+from server.grid.pool import WorkerDied, WorkerFailed, WorkerPool, one_line
 from server.grid.wire import Packet
 from server.grid.worker import Failure
 
@@ -147,13 +147,13 @@ class SocketPool(WorkerPool):
         except GetTimeoutError:
             pass
         except RayError as error:
-            raise WorkerDied(on_one_line(error)) from error
+            raise WorkerDied(one_line(error)) from error
         raise WorkerDied("its line broke")
 
 
 def is_local(workers: int) -> bool:
     """Whether this many workers can be on this machine, at the ends of lines."""
-    if sys.platform != "linux" or through_a_client():
+    if sys.platform != "linux" or uses_ray_client():
         return False
     here = ray.get_runtime_context().get_node_id()
     (room,) = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["NodeID"] == here]

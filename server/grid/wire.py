@@ -19,7 +19,7 @@ _BESIDE = 1 << 15
 """Arrays of at least this many bytes travel beside the pickle."""
 
 
-def packed(thing: Any) -> Packet:
+def to_packet(thing: Any) -> Packet:
     """An object of importable classes, ready to travel."""
     beside: list[NDArray[np.uint8]] = []
 
@@ -34,7 +34,7 @@ def packed(thing: Any) -> Packet:
     return (head, beside) if beside else head
 
 
-def unpacked(packet: Packet) -> Any:
+def from_packet(packet: Packet) -> Any:
     """What was packed; arrays that travelled beside the pickle are read-only."""
     head, beside = packet if isinstance(packet, tuple) else (packet, [])
     return pickle.loads(head, buffers=beside)

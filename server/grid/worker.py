@@ -21,7 +21,7 @@ from server.grid.client_app import answer, load_client_app
 from server.grid.machine import Machine
 from server.grid.peer import peer_user
 from server.grid.shared_buffers import BufferedPacket, BufferPlace, copied, write
-from server.grid.wire import Packet, packed, unpacked
+from server.grid.wire import Packet, from_packet, to_packet
 from server.grid.worker_log import WarningLog
 
 
@@ -102,15 +102,15 @@ class ClientWorker:
             packets = [copied(packet) if isinstance(packet, BufferedPacket) else packet for packet in (asked, *records)]
         except OSError:
             return None
-        question: Request = unpacked(packets[0])
+        question: Request = from_packet(packets[0])
         message, context = question.message, question.context
-        shared = {key: unpacked(record) for key, record in zip(question.keys, packets[1:], strict=True)}
+        shared = {key: from_packet(record) for key, record in zip(question.keys, packets[1:], strict=True)}
         message.content = Content({**message.content, **shared})
         if self._machine is not None:
             context = self._machine.context(context)
         started = time.perf_counter()
         reply = answer(self._app, message, context)
-        given = packed(Response(reply, time.perf_counter() - started, self._complaints.new(), context.state or None))
+        given = to_packet(Response(reply, time.perf_counter() - started, self._complaints.new(), context.state or None))
         try:
             return given if place is None else write(given, place)
         except OSError:

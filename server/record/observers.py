@@ -17,7 +17,7 @@ _BEFORE = (
 )
 
 
-def observing(given: Any) -> Observer:
+def as_observer(given: Any) -> Observer:
     """An observer as it was given, or one that calls the methods that it has of earlier versions, with a notice."""
     names = [name for name in _BEFORE if callable(getattr(given, name, None))]
     if not names:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from clients.augmentation.chosen import PlacedAugmentation
-from clients.augmentation.images import composed, resampled
+from clients.augmentation.images import compose_maps, resample
 from common import seeds
 from common.augmentation.geometry import Crop, Flip, Rotation, Scale, Shear, Shift, identity
-from common.augmentation.images import Blur, Erasing, brightened, contrasted, saturated, turned
+from common.augmentation.images import Blur, Erasing, adjust_brightness, adjust_contrast, adjust_saturation, turned
 from common.draws import normals
 from common.scenario.augmentation import AUGMENTATIONS, GeometricAugmentation, ImageAugmentation
 from tests.pipelines import images_meta, keys, on_images, pipeline
@@ -33,7 +33,7 @@ def smooth(height: int = 20, width: int = 26) -> np.ndarray:
 def mapped(image: np.ndarray, spec: Any, u: tuple[float, float]) -> np.ndarray:
     """An image after one geometric augmentation whose draws are given."""
     maps = spec.maps(np.array([u]), *image.shape)
-    return resampled(torch.tensor(image)[None, None], maps)[0, 0].numpy()
+    return resample(torch.tensor(image)[None, None], maps)[0, 0].numpy()
 
 
 def affine(image: np.ndarray, matrix: list[list[float]], offset: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
@@ -115,9 +115,9 @@ def test_composed_maps_are_one_after_the_other() -> None:
         (Shift(fraction=0.125), 1.0),
         (Flip(), 0.5),
     ):
-        maps = composed(maps, spec.maps(np.full((1, 2), u), 16, 16))
+        maps = compose_maps(maps, spec.maps(np.full((1, 2), u), 16, 16))
     turned_and_moved = np.roll(np.rot90(image), (2, 2), axis=(0, 1))
-    found = resampled(torch.tensor(image)[None, None], maps)[0, 0].numpy()
+    found = resample(torch.tensor(image)[None, None], maps)[0, 0].numpy()
     assert np.allclose(found, np.fliplr(turned_and_moved), atol=1e-12)
 
 
@@ -134,7 +134,7 @@ def test_consecutive_moves_are_one_resampling() -> None:
 def test_brightness_is_a_factor_and_stops_at_white() -> None:
     pixels = RNG.random((2, 1, 4, 4))
     factor = torch.tensor([1.5, 0.5], dtype=torch.float64).view(-1, 1, 1, 1)
-    found = brightened(torch.tensor(pixels), factor, 1.0).numpy()
+    found = adjust_brightness(torch.tensor(pixels), factor, 1.0).numpy()
     assert np.allclose(found[0], np.minimum(1.5 * pixels[0], 1))
     assert np.allclose(found[1], 0.5 * pixels[1])
 
@@ -144,7 +144,7 @@ def test_contrast_spreads_about_the_mean_grey(channels: int) -> None:
     pixels = 0.3 + 0.4 * RNG.random((1, channels, 4, 4))
     weights = np.array([0.299, 0.587, 0.114]) if channels == 3 else np.ones(1)
     mean = np.einsum("c,chw->hw", weights, pixels[0]).mean()
-    found = contrasted(torch.tensor(pixels), torch.full((1, 1, 1, 1), 1.3, dtype=torch.float64), 1.0).numpy()
+    found = adjust_contrast(torch.tensor(pixels), torch.full((1, 1, 1, 1), 1.3, dtype=torch.float64), 1.0).numpy()
     assert np.allclose(found, np.clip(mean + 1.3 * (pixels - mean), 0, 1))
 
 
@@ -152,8 +152,8 @@ def test_saturation_zero_is_grey() -> None:
     pixels = RNG.random((1, 3, 4, 4))
     grey = np.einsum("c,chw->hw", [0.299, 0.587, 0.114], pixels[0])
     nothing, half = (torch.full((1, 1, 1, 1), factor, dtype=torch.float64) for factor in (0.0, 0.5))
-    assert np.allclose(saturated(torch.tensor(pixels), nothing, 1.0).numpy(), grey)
-    assert np.allclose(saturated(torch.tensor(pixels), half, 1.0).numpy(), (grey + pixels) / 2)
+    assert np.allclose(adjust_saturation(torch.tensor(pixels), nothing, 1.0).numpy(), grey)
+    assert np.allclose(adjust_saturation(torch.tensor(pixels), half, 1.0).numpy(), (grey + pixels) / 2)
 
 
 @pytest.mark.parametrize("turn", [-0.5, -0.2, 0.0, 0.1, 0.33])

@@ -11,7 +11,7 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from common.messages import Blocks, TrainReply
-from common.messages.parts import together
+from common.messages.parts import concatenate_replies
 from tests.conftest import REPOSITORY
 from tests.federations import federation
 from tests.processes import commands, ray_processes, until
@@ -56,7 +56,7 @@ class TestRepliesPutTogether:
             {9: "it raised"},
             {},
         )
-        whole = together(Blocks(np.array([4, 7, 9]), np.array([2, 1])), [one, two])
+        whole = concatenate_replies(Blocks(np.array([4, 7, 9]), np.array([2, 1])), [one, two])
         assert whole.weights.tolist() == [5.0, 0.0]
         assert whole.sums["parameters"]["w"].tolist() == [[1.0, 2.0], [0.0, 0.0]]
         assert whole.rows["weights"]["w"].tolist() == [[1.0], [2.0], [0.0]]

@@ -51,7 +51,7 @@ def test_a_message_has_the_id_that_it_was_given(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(flower.TaskIdentity, name, None)
     flower.TaskIdentity.run_id, flower.TaskIdentity.node_id, flower.TaskIdentity.task_id = 3, 1, 1
     message = Message(RecordDict(), 7, "train")
-    flower.give_id(message, "abc")
+    flower.set_message_id(message, "abc")
     assert message.metadata.message_id == "abc"
     reply = Message(Error(flower.ErrorCode.REPLY_MESSAGE_UNAVAILABLE, "no"), reply_to=message)
     assert reply.metadata.reply_to_message_id == "abc"
@@ -104,8 +104,8 @@ def test_workers_look_for_modules_where_they_are_told() -> None:
 
 def test_an_actor_whose_constructor_raised_is_told_from_one_that_died() -> None:
     assert " raised in its creation task, " in inspect.getsource(ray.exceptions)
-    assert ray_compat.never_began(RuntimeError("The actor died because of an error raised in its creation task, …"))
-    assert not ray_compat.never_began(RuntimeError("The actor is dead because its worker process has died."))
+    assert ray_compat.failed_to_start(RuntimeError("The actor died because of an error raised in its creation task, …"))
+    assert not ray_compat.failed_to_start(RuntimeError("The actor is dead because its worker process has died."))
 
 
 def test_batch_normalization_without_a_counter_is_pytorchs() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.data import Prepared, opened, prepare
+from common.data import Prepared, open_prepared, prepare
 from common.data.cut import cut
 from common.errors import InputError, RunError
 from common.scenario import load_scenario
@@ -111,7 +111,7 @@ def test_a_part_that_was_changed_is_noticed_by_its_host(quickstart: Path, tmp_pa
         (nodes[1] / name).write_text("{}")
     grid = LocalGrid("clients.app:app", [{"data-dir": str(folder)} for folder in nodes], {})
     with pytest.raises(RunError, match=rf"node-1/{name}: not what `hothouse cut` wrote"):
-        Rounds(grid, chosen, opened(server, chosen), [])
+        Rounds(grid, chosen, open_prepared(server, chosen), [])
     with pytest.raises(InputError, match="cut the data again"):
         cut(prepare(chosen), NODES, tmp_path)
 
@@ -121,4 +121,4 @@ def test_the_servers_part_is_checked_too(quickstart: Path, tmp_path: Path) -> No
     server, *_ = cut(prepare(chosen), NODES, tmp_path)
     np.save(server / "y.npy", np.load(server / "y.npy") * 0)
     with pytest.raises(InputError, match=r"server/y\.npy: not what `hothouse cut` wrote"):
-        opened(server, chosen)
+        open_prepared(server, chosen)

@@ -44,8 +44,8 @@ def test_a_preview_shows_what_training_sees(tmp_path: Path) -> None:
         for row, numbers in zip(batch.positions[0].tolist(), x[0].numpy(), strict=True):
             trained_on.setdefault(row, numbers)
     for seen in AugmentedData(checked.scenario, prepared).seen(3, mine, rounds=3):
-        assert np.array_equal(seen.before, prepared.x[seen.row])
-        assert np.allclose(seen.after[round_number - 1], trained_on[seen.row], atol=1e-12)
+        assert np.array_equal(seen.before, prepared.x[seen.position])
+        assert np.allclose(seen.after[round_number - 1], trained_on[seen.position], atol=1e-12)
 
 
 def test_changes_in_a_text_are_marked() -> None:

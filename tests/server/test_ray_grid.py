@@ -302,7 +302,7 @@ def test_a_message_that_kills_every_actor_is_given_up(trouble: RayGrid, tmp_path
 def test_a_question_that_cannot_be_read_costs_no_worker(trouble: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     (before,) = trouble.send_and_receive([ask(trouble)])
     with monkeypatch.context() as once:
-        once.setattr("server.grid.codec.packed", lambda thing: b"no pickle")
+        once.setattr("server.grid.codec.to_packet", lambda thing: b"no pickle")
         replies = trouble.send_and_receive([ask(trouble), ask(trouble)])
     assert ["UnpicklingError" in (reply.error.reason or "") for reply in replies] == [True, True]
     after = trouble.send_and_receive([ask(trouble, sleep=0.2), ask(trouble, sleep=0.2)])

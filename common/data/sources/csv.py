@@ -14,7 +14,7 @@ from pydantic import model_validator
 from common.data.labels import encode, encode_names, whole_number
 from common.data.numbers import MARKS, POINT, best_form, describe_form, forms, number
 from common.data.sources.files import digest, distinct_names
-from common.data.sources.sheets import Sheet, files_of, sheet_of, together
+from common.data.sources.sheets import Sheet, concatenate_sheets, files_of, sheet_of
 from common.data.table import Column, Table, category
 from common.errors import InputError
 from common.scenario.base import key, refuse
@@ -107,7 +107,7 @@ def read(spec: CsvSource, seed: int) -> Table:
 
     files = files_of(spec)
     sheets = [sheet_of(file, spec) for file in files]
-    sheet = together(sheets)
+    sheet = concatenate_sheets(sheets)
     _check_names(spec, sheet)
     missing = frozenset(spec.missing)
     hints: list[str] = []

@@ -37,7 +37,7 @@ def existing_folder(path: str | Path, key: str) -> Path:
     return path
 
 
-def expanded(pattern: str, key: str) -> list[Path]:
+def expand_pattern(pattern: str, key: str) -> list[Path]:
     """The files that a path names: itself, or all that fit a pattern with * in it, in natural order.
 
     Raises InputError naming the scenario's `key` where there is none.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from common.data.sources.files import csv_rows, existing_file, expanded, lines_of
+from common.data.sources.files import csv_rows, existing_file, expand_pattern, lines_of
 from common.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Sheet:
 def files_of(spec: SheetOptions) -> list[Path]:
     """The files that a source names. Raises InputError where there is none."""
     if isinstance(spec.path, str):
-        return expanded(spec.path, "data.source.path")
+        return expand_pattern(spec.path, "data.source.path")
     return [existing_file(path, "data.source.path") for path in spec.path]
 
 
@@ -113,7 +113,7 @@ def sheet_of(path: Path, spec: SheetOptions) -> Sheet:
     return Sheet(names, columns, [(path, table.num_rows)], spec)
 
 
-def together(sheets: list[Sheet]) -> Sheet:
+def concatenate_sheets(sheets: list[Sheet]) -> Sheet:
     """The rows of all sheets. Raises InputError where their columns differ."""
     import pyarrow as pa
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from hothouse.report.curves import curves, line
 from hothouse.report.page import COLOURS, Page
 from hothouse.report.parts import details, facts, paragraph, side_by_side, table
-from hothouse.results.ancestry import line_back as line_of
+from hothouse.results.ancestry import trace_back as line_of
 from hothouse.results.ancestry import winner
 from hothouse.results.records import RunRecords, display_name
 

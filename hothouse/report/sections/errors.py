@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from hothouse.report.curves import faded
+from hothouse.report.curves import with_opacity
 from hothouse.report.histogram import histogram
 from hothouse.report.page import COLOURS, Figure, Page
 from hothouse.report.parts import facts, paragraph, side_by_side, table
@@ -99,7 +99,7 @@ def _cells(
         **({"texttemplate": "%{text}"} if small else {}),
         "x": labels,
         "y": labels,
-        "colorscale": [[0, "rgba(128,140,160,0.10)"], [1, faded(colour, MOST_OPAQUE)]],
+        "colorscale": [[0, "rgba(128,140,160,0.10)"], [1, with_opacity(colour, MOST_OPAQUE)]],
         "zmin": 0,
         "zmax": most,
         "xgap": 2 if small else 0,
