@@ -40,12 +40,13 @@ A {agreed.task} model trained by {scenario["federation"]["strategy"]["name"]} on
 
 {_table(summary)}
 
-`test` is measured on the server's test examples, `validation` on the rows it judges by, `holdout` on rows that the
-clients kept to themselves, and so is `personal`, but of the clients' own models, which are not in this archive.
+`test` is measured on the server's test examples, `validation` on the examples it judges by, `holdout` on examples
+that the clients kept to themselves, and so is `personal`, but of the clients' own models, which are not in this
+archive.
 
 ## The data
 
-{what}, cut by {data["partition"]["scheme"]}; seed {scenario["seed"]}. The rows are not in this archive.
+{what}, cut by {data["partition"]["scheme"]}; seed {scenario["seed"]}. The examples are not in this archive.
 
 ## How to use it
 
@@ -53,7 +54,7 @@ clients kept to themselves, and so is `personal`, but of the clients' own models
 import hothouse
 
 model = hothouse.load("FOLDER").model  # after: hothouse import ARCHIVE --out FOLDER
-model.predict(rows)
+model.predict(examples)
 ```
 
 `model: {{from: ARCHIVE}}` in a scenario starts a new federation from these weights.
@@ -91,8 +92,8 @@ def _inputs(agreed: DataSpec) -> str:
     if agreed.vocabulary is not None:
         return f"texts, as {agreed.vocabulary.features} of {agreed.vocabulary.width} terms"
     if agreed.columns and len(agreed.row_shape) == 1:
-        return f"rows of {len(agreed.columns)} columns: {first_few([column.name for column in agreed.columns], 20)}"
-    return f"rows of {len(agreed.shift)} raw numbers (shape {list(agreed.row_shape)})"
+        return f"examples of {len(agreed.columns)} columns: {first_few([column.name for column in agreed.columns], 20)}"
+    return f"examples of {len(agreed.shift)} raw numbers (shape {list(agreed.row_shape)})"
 
 
 def _table(summary: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ def compare(
     """Compare runs: folders, folders of runs, patterns such as `runs/mine-*`, or what `hothouse.run` returned.
 
     `metric` is a column of metrics.jsonl or the end of one: `accuracy` is test_accuracy, where there are test
-    rows. `target` is METRIC=VALUE; by default it is 95% of the best group's mean final metric (where less is
+    examples. `target` is METRIC=VALUE; by default it is 95% of the best group's mean final metric (where less is
     better, that mean divided by 0.95).
 
     Raises InputError where there is nothing to compare.

@@ -14,13 +14,13 @@ from common.data.images import image_shape
 
 
 def is_image(shape: tuple[int, ...] | list[int]) -> bool:
-    """Whether rows of this shape can be shown: (height, width), or with 1 or 3 channels first or last."""
+    """Whether examples of this shape can be shown: (height, width), or with 1 or 3 channels first or last."""
     found = image_shape(shape)
     return found is not None and found.channels in (1, 3)
 
 
 def data_uri(row: NDArray[Any], shape: tuple[int, ...] | list[int], limits: tuple[float, float]) -> str:
-    """A flattened row as a PNG in a data: URI; `limits` become black and white."""
+    """A flattened example as a PNG in a data: URI; `limits` become black and white."""
     found, picture = image_shape(shape), row.reshape(tuple(shape)).astype(np.float64)
     if found is not None and picture.ndim == 3 and not found.channels_last:
         picture = picture.transpose(1, 2, 0)

@@ -53,7 +53,7 @@ class RunFolder:
 
     @property
     def model(self) -> Predictor:
-        """The final global model: a torch.nn.Module that takes raw rows.
+        """The final global model: a torch.nn.Module that takes raw examples.
 
         Raises InputError where clients keep parts of it, or all, so that those of the global one were never trained.
         """

@@ -15,7 +15,7 @@ from common.tasks import Task
 
 @dataclass(frozen=True)
 class Goal:
-    """A metric of rows that are kept for judging, and whether more of it is better."""
+    """A metric of examples that are kept for judging, and whether more of it is better."""
 
     metric: str
     maximize: bool
@@ -32,7 +32,7 @@ class Goal:
 
 
 def goal_of(scenario: Scenario, task: Task) -> Goal | None:
-    """What the runs of this scenario are judged by; None where no rows are kept for it.
+    """What the runs of this scenario are judged by; None where no examples are kept for it.
 
     Raises InputError where a search asks for a metric that this task does not have.
     """

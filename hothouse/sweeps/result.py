@@ -47,7 +47,7 @@ class Sweep:
 
     @cached_property
     def goal(self) -> Goal | None:
-        """What the runs are judged by; None where no rows are kept for it."""
+        """What the runs are judged by; None where no examples are kept for it."""
         goal = self.summary["goal"]
         return Goal(goal["metric"], goal["maximize"]) if goal else None
 
@@ -88,7 +88,7 @@ class Sweep:
 
     @cached_property
     def best(self) -> Run | None:
-        """The finished run that did best on the rows that are kept for judging; never on test examples."""
+        """The finished run that did best on the examples that are kept for judging; never on test examples."""
         goal, table = self.goal, self.table
         if goal is None or goal.metric not in table:
             return None

@@ -34,7 +34,7 @@ class SummaryLine:
 
 
 def summary_metrics(sweep: Sweep) -> list[str]:
-    """The metrics worth a column: what the runs are judged by, then the task's own on the other rows."""
+    """The metrics worth a column: what the runs are judged by, then the task's own on the other examples."""
     columns = [f"{split}_{metric.name}" for split in SPLITS for metric in primaries()]
     names = [name for name in columns if name in sweep.table]
     first = [sweep.goal.metric] if sweep.goal and sweep.goal.metric in sweep.table else []
@@ -84,7 +84,7 @@ def mean_with_interval(line: SummaryLine, metric: str) -> str:
 
 
 def best_sentence(sweep: Sweep) -> str:
-    """A sentence on what did best on the rows that are kept for judging; empty where there are none."""
+    """A sentence on what did best on the examples that are kept for judging; empty where there are none."""
     if sweep.best is None or sweep.goal is None:
         return ""
     judged = display_name(sweep.goal.metric)

@@ -111,6 +111,7 @@ def test_mistakes_are_told_in_a_line(arguments: list[object], told: str) -> None
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_an_app_that_fails_ends_with_status_1(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         (APP / "pyproject.toml").read_text().replace("quickstart.", "broken.").replace('"1.0.0"', '"1.0.1"')

@@ -59,7 +59,7 @@ def test_the_card_says_what_the_model_is(run: hothouse.Run, tmp_path: Path) -> N
         "6,570 parameters",
         "fedavg on 20 clients in\n3 rounds",
         "| test accuracy |",
-        "rows of 64 raw",
+        "examples of 64 raw",
     ):
         assert words in card
     assert environment["packages"]["torch"].startswith("2.")

@@ -111,6 +111,7 @@ def test_a_sweep_does_not_go_on_with_other_data(tmp_path: Path) -> None:
     assert len(sweep(False, [0.1, 0.05, 0.2, 0.4], allow_changes=True)) == 4
 
 
+@pytest.mark.slow
 def test_a_sweep_does_not_go_on_by_other_software(tmp_path: Path) -> None:
     chosen = scenario(table(tmp_path), matrix={"training.optimizer.lr": [0.1]})
     hothouse.sweep(chosen, engine="local", out=tmp_path / "sweep")

@@ -117,6 +117,7 @@ def test_a_mistake_in_the_data_names_the_scenarios_line(quickstart: Path, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_go_on_exits_with_1(quickstart: Path, tmp_path: Path) -> None:
     diverge = ["--set", "training.optimizer.lr=1e30", "--out", tmp_path / "run"]
     done = process("run", quickstart, *LOCAL, *diverge)
@@ -126,6 +127,7 @@ def test_a_run_that_cannot_go_on_exits_with_1(quickstart: Path, tmp_path: Path) 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_ray_that_does_not_start_is_told_and_leaves_nothing(
     quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ class TestWorkersThatDie:
         assert trouble(run) == [("retry", 2)] * len(clients)
         assert_same(run, hothouse.run(quickstart, overrides=overrides, engine="local", out=tmp_path / "calm"))
 
+    @pytest.mark.faults
     def test_at_a_certain_client_once(self, quickstart: Path, tmp_path: Path) -> None:
         short = ["federation.rounds=3"]
         faults = json.dumps([{"what": "kill", "round": 2, "once": str(tmp_path / "mark")}])

@@ -100,6 +100,7 @@ print(hothouse.run(SCENARIO, engine="local", out=sys.argv[1]).summary["status"])
 """
 
 
+@pytest.mark.slow
 def test_no_two_threads_import_in_two_orders(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _FORCED, tmp_path / "run"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])

@@ -74,6 +74,7 @@ def test_a_terminal_has_a_live_display_that_goes_away(quickstart: Path, tmp_path
     assert text.rstrip().endswith(f"Run folder: {tmp_path}/run")
 
 
+@pytest.mark.slow
 def test_a_failure_on_a_terminal_is_one_sentence_and_the_display_is_gone(quickstart: Path, tmp_path: Path) -> None:
     broken = ["--set", "training.optimizer.lr=1e30", "--out", tmp_path / "run"]
     status, written = on_a_terminal("run", quickstart, *LOCAL, *broken)

@@ -18,6 +18,7 @@ from tests.resuming import assert_same
 SHORT = ["federation.rounds=1"]
 
 
+@pytest.mark.slow
 def test_a_hostile_folder_and_environment_change_nothing(quickstart: Path, tmp_path: Path) -> None:
     here = tmp_path / "theirs"
     for name in ("server.py", "clients.py", "common/__init__.py", "numpy.py", "ray.py"):

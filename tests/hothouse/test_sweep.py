@@ -108,7 +108,8 @@ def test_without_rows_to_judge_by_there_is_no_best(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("two_workers")
-@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("at_once", [1, 2])
 def test_several_runs_at_once_have_the_same_bits(straight: hothouse.Sweep, tmp_path: Path, at_once: int) -> None:
     """With one run at once its clients are trained by two actors, with two each run has one."""
     scenario = flowers(matrix={LR: [0.1], COHORT: [3]}, seeds=2)

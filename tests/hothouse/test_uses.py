@@ -103,6 +103,7 @@ def test_a_clients_own_loop_is_fedavg_with_the_same_steps(folder: Path) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_all_of_them_at_once_have_the_same_bits_on_ray(folder: Path) -> None:
     # Two strategies, or two sources, cannot be chosen at once.
     chosen = [
@@ -481,6 +482,7 @@ class TestNotebooks:
         )
         return done.stdout.splitlines()[-1]
 
+    @pytest.mark.slow
     def test_a_class_of_a_cell_is_used_as_it_stands_in_the_newest(self, folder: Path) -> None:
         """Twice with the same bits as by a file; then edited, with another limit."""
         arguments = f"{using()!r}, use=[Drag], overrides={CHOSEN['drag.py']!r}, engine='local'"

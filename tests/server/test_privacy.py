@@ -392,12 +392,16 @@ def test_validate_and_report_name_the_relation_and_what_is_not_covered(tmp_path:
     assert "metrics.jsonl and clients.jsonl, which tell who took part" in page
 
 
+ALL = ["federation.clients_per_round=7"]
+POISSON = ["federation.selection={name: poisson, rate: 0.1}"]
+
+
 @pytest.mark.parametrize(
     ("strategy", "privacy", "selection"),
     [
-        ("fedadam", {"adaptive": {"count_noise": 2.0}, "noise_multiplier": 1.0}, ["federation.clients_per_round=7"]),
-        ("fedavg", {"noise": "local", "noise_multiplier": 0.1}, ["federation.clients_per_round=7"]),
-        ("fedavg", {"noise_multiplier": 0.1}, ["federation.selection={name: poisson, rate: 0.1}"]),
+        ("fedadam", {"adaptive": {"count_noise": 2.0}, "noise_multiplier": 1.0}, ALL),
+        pytest.param("fedavg", {"noise": "local", "noise_multiplier": 0.1}, ALL, marks=pytest.mark.slow),
+        pytest.param("fedavg", {"noise_multiplier": 0.1}, POISSON, marks=pytest.mark.slow),
     ],
 )
 def test_killed_and_resumed_it_ends_with_the_same_bits(

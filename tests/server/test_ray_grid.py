@@ -256,6 +256,7 @@ def test_an_app_that_raises_is_answered_with_its_error(trouble: RayGrid) -> None
     assert good.has_content()
 
 
+@pytest.mark.faults
 def test_a_message_whose_actor_dies_is_answered_by_another(trouble: RayGrid, tmp_path: Path) -> None:
     events: list[Event] = []
     trouble.events = Events(events.append)

@@ -1,4 +1,4 @@
-"""How evenly the clients are served, on the rows that each keeps to itself: by the global model, by their own."""
+"""How evenly the clients are served, on the examples that each keeps to itself: by the global model, by their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The federation at a glance: which labels and how many rows each client has."""
+"""The federation at a glance: which labels and how many examples each client has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows that the final model is most wrong about, in the form that suits them."""
+"""The examples that the final model is most wrong about, in the form that suits them."""
 
 from __future__ import annotations
 
