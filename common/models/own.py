@@ -87,11 +87,11 @@ class OwnNetwork(Network):
         self.__dict__ |= {"spec": spec, "output": output, "_image": image, "_features": data_spec.features}
         self.__dict__["_data"] = NetworkData(shape, output.width, data_spec.task)
         self._take(self._built(key))
-        random = self._probe()
-        why = self._why_alone(random, forced=stacked == "yes")
+        self.__dict__["_random"] = self._probe()
+        why = self._why_alone(forced=stacked == "yes")
         if stacked == "yes" and why:
             raise InputError(f"{spec.name} cannot be stacked: {why}", "training.stacked")
-        self.__dict__ |= {"_random": random, "why_alone": "as training.stacked says" if stacked == "no" else why}
+        self.__dict__["why_alone"] = "as training.stacked says" if stacked == "no" else why
         self.__dict__["stacks"] = not self.why_alone
         self.train()
 
@@ -252,9 +252,9 @@ class OwnNetwork(Network):
             buffer.copy_(before[key])
         return moved
 
-    def _why_alone(self, random: bool, forced: bool) -> str:
+    def _why_alone(self, forced: bool) -> str:
         """Why a stack is trained one by one; empty where `torch.func` is right and, unless it is forced, faster."""
-        if random or self._dropouts:
+        if self._random or self._dropouts:
             return "its random layers draw for each client"
         for module in self._own.modules():
             if not forced and type(module).__module__.startswith("torch.nn") and type(module) not in _STACKED:

@@ -223,7 +223,8 @@ def test_they_train_as_a_plain_loop_trains_them(case: str, nets: Path) -> None:
 def test_a_stack_gives_what_one_by_one_gives(name: str, nets: Path) -> None:
     wide = ["training.batch_size=full"]
     alone = hothouse.run(scenario(name), overrides=["training.stacked=no", *wide], engine="local", out="alone")
-    auto = hothouse.run(scenario(name), overrides=wide, engine="local", out="auto")
+    auto = hothouse.run(scenario(name), overrides=["training.stacked=yes", *wide], engine="local", out="auto")
+    assert (alone.summary["one_by_one"], "one_by_one" in auto.summary) == ("as training.stacked says", False)
     for array, tensor in alone.model.network.arrays().items():
         assert torch.allclose(auto.model.network.arrays()[array], tensor, rtol=0, atol=1e-9), array
 
