@@ -29,7 +29,7 @@ def _sign(direction: _Direction, metric: str) -> float:
     return 1.0 if better else -1.0
 
 
-class EarlyStopping(CallbackPart, name="early_stopping"):
+class StopWithoutImprovement(CallbackPart, name="early_stopping"):
     """Ends the run when a metric has not improved for some evaluated rounds (Prechelt 1998, criterion UP)."""
 
     metric: Annotated[str, Field(pattern="^(validation|holdout|personal|train)_[a-z0-9_]+$")] = key(
@@ -50,7 +50,7 @@ class EarlyStopping(CallbackPart, name="early_stopping"):
         return f"{self.metric} did not improve for {since} evaluated rounds" if since >= self.patience else None
 
 
-class Target(CallbackPart, name="target"):
+class StopAtTarget(CallbackPart, name="target"):
     """Ends the run when a metric has reached a value."""
 
     metric: str = key("A column of metrics.jsonl, such as test_accuracy.")

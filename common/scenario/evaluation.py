@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from common.scenario.base import Part, key
-from common.scenario.metrics import Metrics
+from common.scenario.metrics import MetricList
 
 
 class Evaluation(Part):
@@ -16,7 +16,7 @@ class Evaluation(Part):
         "client's own; it takes time to sort.",
         False,
     )
-    metrics: Metrics = key("Metrics of your own to measure, beside the built-in ones.", (), strict=False)
+    metrics: MetricList = key("Metrics of your own to measure, beside the built-in ones.", (), strict=False)
 
     @property
     def own_directions(self) -> dict[str, bool]:

@@ -62,7 +62,7 @@ def _once_each(metrics: tuple[MetricPart, ...]) -> tuple[MetricPart, ...]:
     return metrics
 
 
-Metrics = Annotated[tuple[Annotated[MetricPart, METRICS], ...], AfterValidator(_once_each)]
+MetricList = Annotated[tuple[Annotated[MetricPart, METRICS], ...], AfterValidator(_once_each)]
 
 
 class _Pooled:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import hothouse
-from common.callbacks.stopping import EarlyStopping, Target
+from common.callbacks.stopping import StopAtTarget, StopWithoutImprovement
 from common.errors import InputError
 from tests.resuming import assert_resumes
 
@@ -41,14 +41,14 @@ def lines(metric: str, values: list[float]) -> list[dict[str, Any]]:
     ],
 )
 def test_early_stopping(options: dict[str, Any], values: list[float], stops_after: int | None) -> None:
-    rule = EarlyStopping(**options)
+    rule = StopWithoutImprovement(**options)
     history = lines(rule.metric, values)
     stops = [number for number in range(len(values)) if rule.on_round_end(history[: number + 1])]
     assert next(iter(stops), None) == stops_after
 
 
 def test_a_target() -> None:
-    loss, accuracy = Target(metric="test_loss", value=0.5), Target(metric="test_accuracy", value=0.9)
+    loss, accuracy = StopAtTarget(metric="test_loss", value=0.5), StopAtTarget(metric="test_accuracy", value=0.9)
     assert [bool(loss.on_round_end(lines("test_loss", [value]))) for value in (0.6, 0.5, 0.4)] == [False, True, True]
     assert accuracy.on_round_end(lines("test_accuracy", [0.5, 0.91])) == "test_accuracy reached 0.9"
 
