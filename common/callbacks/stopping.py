@@ -30,7 +30,7 @@ def _sign(direction: _Direction, metric: str) -> float:
 
 
 class StopWithoutImprovement(CallbackPart, name="early_stopping"):
-    """Ends the run when a metric has not improved for some evaluated rounds (Prechelt 1998, criterion UP)."""
+    """Ends the run when a metric has not improved for some evaluated rounds (Goodfellow et al. 2016, algorithm 7.1)."""
 
     metric: Annotated[str, Field(pattern="^(validation|holdout|personal|train)_[a-z0-9_]+$")] = key(
         "A column of metrics.jsonl, such as holdout_loss. Not one of test examples: nothing is selected by these.",

@@ -47,8 +47,15 @@ def input_shape(data_spec: DataSpec) -> tuple[tuple[int, ...], ImageShape | None
 
 def shapes_of(spec: ModelPart, data_spec: DataSpec, output: Output) -> dict[str, tuple[int, ...]]:
     """The shapes of a network's arrays by name, found without memory for them (PyTorch's device `meta`)."""
-    with torch.device("meta"):
-        module = spec.build(NetworkData(input_shape(data_spec)[0], output.width, data_spec.task))
+    data = NetworkData(input_shape(data_spec)[0], output.width, data_spec.task)
+    try:
+        with torch.device("meta"):
+            module = spec.build(data)
+    except Exception:  # whatever a user's module does that needs numbers
+        if spec.is_built_in():
+            raise
+        with global_generators(0):
+            module = spec.build(data)
     return {name: tuple(tensor.shape) for name, tensor in (*module.named_parameters(), *_sent(module))}
 
 

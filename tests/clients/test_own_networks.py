@@ -334,6 +334,17 @@ def test_a_file_that_claims_a_larger_network_is_refused_before_it_is_made(nets: 
             read_model(len(text).to_bytes(8, "little") + text + content[8 + length :])
 
 
+def test_a_network_whose_build_needs_numbers_is_loaded_again(nets: Path) -> None:
+    """PyTorch's device `meta`, on which shapes are compared first, has none."""
+    (nets / "nets.py").write_text(
+        NETS.replace(
+            "        flat = self.channels", "        assert torch.ones(1).item() == 1\n        flat = self.channels"
+        )
+    )
+    done = hothouse.run(scenario("conv"), engine="local", out="run")
+    assert read_model(to_bytes(done.model), nets / "run").spec.name == "conv"
+
+
 def test_privacy_refuses_running_statistics(nets: Path) -> None:
     privacy = "federation.privacy={clipping_norm: 1.0, noise_multiplier: 1.0, delta: 0.001}"
     with pytest.raises(InputError, match="without running statistics, for privacy"):
