@@ -42,7 +42,7 @@ class ClientSettings(Part):
         """What a client's weights count for in sums: its training examples, all alike, or what its algorithm says."""
         return self.strategy.weighting if self.privacy is None else "clients"
 
-    def trained_by(self, trainer: TrainerName, fused: bool = True) -> ClientSettings:
+    def with_trainer(self, trainer: TrainerName, fused: bool = True) -> ClientSettings:
         """The same settings with a trainer that is no longer for each host to choose."""
         return self.model_copy(
             update={"training": self.training.model_copy(update={"trainer": trainer}), "fused": fused}

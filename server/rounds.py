@@ -88,7 +88,7 @@ class Rounds:
             checkpoints.belong_to(trainer=trainer.identity)
         self._notes += trainer.notes
         self._facts = {**trainer.facts, "data": prepared.meta.content}
-        settings = ClientSettings.of(scenario).trained_by(trainer.name, trainer.fused)
+        settings = ClientSettings.of(scenario).with_trainer(trainer.name, trainer.fused)
         self._run = run = RunContext(scenario, prepared, federation, exchange, data_spec, settings)
         self._network = build(scenario.model, data_spec, scenario.seed, scenario.training.stacked)
         if scenario.federation.privacy is not None and (buffers := [name for name, _ in self._network.named_buffers()]):

@@ -42,7 +42,7 @@ def every_strategy() -> dict[str, list[str]]:
     return found | VARIANTS
 
 
-def sampled(every: Iterable[str], *quickly: str) -> list[Any]:
+def sampled(every: Iterable[Any], *quickly: Any) -> list[Any]:
     """Parameters of a test: those of `quickly` for the ordinary tests, the others for the slow ones."""
     assert set(quickly) <= set(every)
     return [pytest.param(one, marks=[pytest.mark.slow] * (one not in quickly)) for one in every]

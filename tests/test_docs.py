@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -25,15 +26,21 @@ def test_the_reference_is_up_to_date(name: str, text: object) -> None:
     assert (REPOSITORY / "docs" / name).read_text(encoding="utf-8") == text(), "run `make docs`"
 
 
+@cache
+def schema() -> jsonschema.Draft202012Validator:
+    """The schema of scenarios."""
+    return jsonschema.Draft202012Validator(json.loads(schema_text()))
+
+
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_a_scenario_that_ships_is_right_and_explains_itself(path: Path) -> None:
     load_scenario(path)
     lines = path.read_text(encoding="utf-8").splitlines()
-    schema = re.fullmatch(r"# yaml-language-server: \$schema=(.+)", lines[0])
-    assert schema, "editors find the schema in the first line"
-    assert (path.parent / schema[1]).resolve() == REPOSITORY / "docs" / "scenario.schema.json"
+    address = re.fullmatch(r"# yaml-language-server: \$schema=(.+)", lines[0])
+    assert address, "editors find the schema in the first line"
+    assert (path.parent / address[1]).resolve() == REPOSITORY / "docs" / "scenario.schema.json"
     assert lines[1].startswith("# "), "a comment says what it shows"
-    jsonschema.validate(read_document(path).values, json.loads(schema_text()))
+    schema().validate(read_document(path).values)
 
 
 def test_links_lead_somewhere() -> None:

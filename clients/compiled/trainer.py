@@ -170,7 +170,7 @@ class CompiledTrainer:
             return {}, {}
         like = self._job.layout.views(torch.empty(len(places), self._job.layout.size, dtype=self._job.dtype))
         state, members = training.optimizer.begin(like), Members()
-        self._job.carry_on(state, places)
+        self._job.restore_optimizer_state(state, places)
         for index, kind in enumerate(state_names(training)):
             flat = state.get(kind)
             if flat is None:

@@ -35,7 +35,7 @@ class Noise:
         self._step, self.shares = step, shares
         return self
 
-    def dropped(self, layer: int, x: Tensor) -> Tensor:
+    def drop_units(self, layer: int, x: Tensor) -> Tensor:
         """Units (active, examples, units) with some dropped and the others scaled up; layer −1 are the inputs."""
         rate = self._rates[layer + 1] if layer + 1 < len(self._rates) else 0.0
         if not rate:
@@ -43,7 +43,7 @@ class Noise:
         keys = self._at(self._units[: len(x)], layer + 1)
         return x * self._mask(keys, x.shape[1], x.shape[2], rate, x.dtype)
 
-    def disconnected(self, layer: int, weight: Tensor) -> Tensor:
+    def drop_weights(self, layer: int, weight: Tensor) -> Tensor:
         """A dense layer's weights (active, units, inputs) with some dropped and the others scaled up."""
         if not self._weights:
             return weight

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
 from clients.regularization.budgets import l1_budget, l2_budget
 from common.extend.client import StepHook
+from common.models import Network
 from common.scenario.training import Training
 from common.stacks import Number, along, is_zero
 
 
-def before_step(training: Training, names: list[str]) -> list[StepHook]:
-    """What is done to the gradients, and to the weights, before an optimizer's step, in this order."""
-    changes = penalties(training, names)
+def before_step(training: Training, chosen: list[int]) -> list[StepHook]:
+    """What is done to the gradients, and to the weights, before an optimizer's step, in this order.
+
+    The tensors at the places `chosen` are regularized.
+    """
+    changes = penalties(training, chosen)
     if training.clip_value is not None:
         changes.append(_clip_value(training.clip_value))
     if training.clip_norm is not None:
         changes.append(_clip_norm(training.clip_norm))
     if not is_zero(training.regularization.weight_decay):
-        changes.append(decay(training.regularization.weight_decay, _regularized(training, names)))
+        changes.append(decay(training.regularization.weight_decay, chosen))
     return changes
 
 
-def penalties(training: Training, names: list[str]) -> list[StepHook]:
-    """What adds the penalties' gradients."""
+def penalties(training: Training, chosen: list[int]) -> list[StepHook]:
+    """What adds the penalties' gradients, those of the tensors at the places `chosen`."""
     l1, l2 = training.regularization.l1, training.regularization.l2
     if is_zero(l1) and is_zero(l2):
         return []
-    return [_penalties(l1, l2, _regularized(training, names))]
+    return [_penalties(l1, l2, chosen)]
 
 
-def after_step(training: Training, names: list[str]) -> list[StepHook]:
-    """What is done to the weights after an optimizer's step."""
-    chosen = _regularized(training, names)
+def after_step(training: Training, chosen: list[int]) -> list[StepHook]:
+    """What is done to the weights after an optimizer's step, those at the places `chosen`."""
     changes: list[StepHook] = []
     if training.regularization.l1_budget is not None:
         changes.append(l1_budget(training.regularization.l1_budget, chosen))
@@ -42,10 +47,10 @@ def after_step(training: Training, names: list[str]) -> list[StepHook]:
     return changes
 
 
-def _regularized(training: Training, names: list[str]) -> list[int]:
-    """Which tensors are regularized: dense layers' weights, and their biases if told so."""
-    endings = (".weight", ".bias") if training.regularization.biases else (".weight",)
-    return [index for index, name in enumerate(names) if name.startswith("layers.") and name.endswith(endings)]
+def regularized_places(network: Network, training: Training, names: Iterable[str]) -> list[int]:
+    """Where the tensors that are regularized stand among those named."""
+    chosen = network.regularized(training.regularization.biases)
+    return [index for index, name in enumerate(names) if name in chosen]
 
 
 def _penalties(l1: Number, l2: Number, chosen: list[int]) -> StepHook:

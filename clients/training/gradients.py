@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clients.batches import Batch
-from clients.regularization.weights import penalties
+from clients.regularization.weights import penalties, regularized_places
 from clients.training.inputs import inputs_of
 from clients.training.trainer import Stack
 from common.models import Weights
@@ -23,11 +23,11 @@ class _NoDropout:
 
     shares: Tensor
 
-    def dropped(self, layer: int, x: Tensor) -> Tensor:
+    def drop_units(self, layer: int, x: Tensor) -> Tensor:
         """All units."""
         return x
 
-    def disconnected(self, layer: int, weight: Tensor) -> Tensor:
+    def drop_weights(self, layer: int, weight: Tensor) -> Tensor:
         """All weights."""
         return weight
 
@@ -61,6 +61,6 @@ def objective_gradients(stack: Stack, batches: Iterable[Batch], training: Traini
     found = [
         total / along(weight.clamp(min=torch.finfo(weight.dtype).tiny), len(weight), total) for total in totals.values()
     ]
-    for change in penalties(training, list(totals)):
+    for change in penalties(training, regularized_places(stack.network, training, totals)):
         change(len(weight), list(stack.parameters.values()), found, 0.0)
     return dict(zip(totals, found, strict=True))

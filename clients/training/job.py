@@ -100,7 +100,7 @@ class TrainJob:
         own = {name: torch.from_numpy(np.array(vector[places])) for name, vector in self.order.values.items()}
         return with_own_settings(self.training, {name: vector.to(self.dtype) for name, vector in own.items()})
 
-    def carry_on(self, state: Weights, places: Indices) -> None:
+    def restore_optimizer_state(self, state: Weights, places: Indices) -> None:
         """Put what clients kept of their optimizer's state, where they keep it, into a fresh one: (stack, …) each."""
         if not self.optimizers_carry_on or self.order.fresh is None:
             return

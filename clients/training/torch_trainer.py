@@ -15,7 +15,7 @@ from clients.measuring.fit import training_losses
 from clients.regularization.dropout import Noise
 from clients.regularization.early_stopping import EarlyStopping
 from clients.regularization.mixup import Mixup
-from clients.regularization.weights import after_step, before_step
+from clients.regularization.weights import after_step, before_step, regularized_places
 from clients.training.gradients import objective_gradients
 from clients.training.inputs import Augment
 from clients.training.job import TrainedClients, TrainJob
@@ -79,8 +79,8 @@ class TorchTrainer:
         used = ", ".join(use.name for use in self._job.settings.uses)
         with unmoved_generators(used) if used else nullcontext():
             algorithm = self._algorithm(chosen, sizes[order], course)
-            stack = course.ready(weights, algorithm.moving(list(self._basis.trained)))
-            self._job.carry_on(stack.optimizer_state, chosen)
+            stack = course.ready(weights, algorithm.parameters_to_train(list(self._basis.trained)))
+            self._job.restore_optimizer_state(stack.optimizer_state, chosen)
             algorithm.begin(stack)
             if isinstance(algorithm, ClientLoop):
                 losses, steps = course.train_by(algorithm, stack, self._keys(chosen))
@@ -187,7 +187,8 @@ class TorchTrainer:
         known = self._basis.parameters
         parameters = {name: weights[name] for name in known if name in moving}
         own = self._job.training_of(places)
-        fills, names = self._basis.examples.fills(clients), list(parameters)
+        fills = self._basis.examples.fills(clients)
+        regularized = regularized_places(self._basis.network, own, parameters)
         stopping = None
         if training.early_stopping is not None:
             holdout = [self._job.prepared.holdout_examples(int(client)) for client in clients]
@@ -214,8 +215,8 @@ class TorchTrainer:
             optimizer_state=own.optimizer.begin(parameters),
             rates=LearningRates(own, number, settings.rounds, steps_of(sizes, training), self._job.dtype),
             noise=Noise(settings.model, seed, number, clients),
-            before=before_step(own, names),
-            after=after_step(own, names),
+            before=before_step(own, regularized),
+            after=after_step(own, regularized),
             augment=Augment.of(self._basis.pipeline, seed, number, clients),
             mixup=None if training.mixup is None else Mixup(training.mixup, seed, number, clients),
             stopping=stopping,

@@ -28,7 +28,7 @@ def linear(a: Entry, b: Entry, c: Entry, d: Entry, images: int) -> Maps:
     return maps
 
 
-def moved(x: NDArray[np.float64], y: NDArray[np.float64]) -> Maps:
+def translation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Maps:
     """The maps that show at each place what lies (x, y) further on."""
     maps = identity(len(x))
     maps[:, 0, 2], maps[:, 1, 2] = x, y
@@ -56,7 +56,7 @@ class Shift(GeometricAugmentation, name="shift"):
 
     def maps(self, u: Uniforms, height: int, width: int) -> Maps:
         """To the right and down by ± fraction of the width and height."""
-        return moved(-_between(u[:, 0], self.fraction * width), -_between(u[:, 1], self.fraction * height))
+        return translation(-_between(u[:, 0], self.fraction * width), -_between(u[:, 1], self.fraction * height))
 
 
 class Crop(GeometricAugmentation, name="crop"):
@@ -67,7 +67,7 @@ class Crop(GeometricAugmentation, name="crop"):
     def maps(self, u: Uniforms, height: int, width: int) -> Maps:
         """By whole pixels, each of −padding … padding as likely as the other."""
         steps = np.floor(u * (2 * self.padding + 1)) - self.padding
-        return moved(steps[:, 0], steps[:, 1])
+        return translation(steps[:, 0], steps[:, 1])
 
 
 class Flip(GeometricAugmentation, name="flip"):

@@ -67,7 +67,7 @@ class ColorJitter(ImageAugmentation, name="color_jitter"):
         pixels = adjust_brightness(pixels, random.factor(0, self.brightness), random.white)
         pixels = adjust_contrast(pixels, random.factor(1, self.contrast), random.white)
         pixels = adjust_saturation(pixels, random.factor(2, self.saturation), random.white)
-        return turned(pixels, random.between(3, self.hue)) if self.hue else pixels
+        return rotate_hue(pixels, random.between(3, self.hue)) if self.hue else pixels
 
 
 class Noise(ImageAugmentation, name="noise"):
@@ -172,7 +172,7 @@ def adjust_saturation(pixels: Tensor, factor: Tensor, white: float | None) -> Te
     return clamp_pixels(torch.lerp(to_grey(pixels), pixels, factor, out=pixels), white)
 
 
-def turned(pixels: Tensor, turn: Tensor) -> Tensor:
+def rotate_hue(pixels: Tensor, turn: Tensor) -> Tensor:
     """The hue turned by `turn` of the full circle, (images, 1, 1, 1); saturation and value stay (Smith 1978).
 
     With v the largest and m the smallest of a pixel's three values, and h its hue, a channel is

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import ClassVar, Literal
 
-from common.augmentation.words import join_words, split, twice
+from common.augmentation.words import join_words, repeat_word, split
 from common.draws import TextRandom
 from common.scenario.augmentation import TextAugmentation
 from common.scenario.base import key
@@ -143,7 +143,7 @@ class WordRepetition(TextAugmentation, name="word_repetition"):
         """A word that is hit is said twice."""
         words, gaps = split(text)
         for at in random.hits(len(words), self.rate):
-            words[at] = twice(words[at])
+            words[at] = repeat_word(words[at])
         return join_words(words, gaps)
 
 

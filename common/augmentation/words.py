@@ -34,7 +34,7 @@ def join_words(words: list[str], gaps: list[str]) -> str:
     return "".join([*parts, *gaps[-1:]] if words else parts)
 
 
-def twice(word: str) -> str:
+def repeat_word(word: str) -> str:
     """A word and the same word again."""
     return word + _between(word, word) + word
 

@@ -143,7 +143,7 @@ class ClientAlgorithm:
     def __init__(self, options: Any, context: ClientContext) -> None:
         self.options, self.context = options, context
 
-    def moving(self, parameters: list[str]) -> list[str]:
+    def parameters_to_train(self, parameters: list[str]) -> list[str]:
         """Which of the parameters the round's training moves; the others stay as they are."""
         return parameters
 

@@ -58,6 +58,10 @@ class MLP(Network):
             x = F.dropout(self.activation(x), self.spec.dropouts[index], self.training)
         return self._read(self._dense(output, x))
 
+    def regularized(self, biases: bool) -> set[str]:
+        """As in Network; whatever a normalization is made of, it is none of the layers."""
+        return {name for name in super().regularized(biases) if name.startswith("layers.")}
+
     def assign(self, weights: Weights) -> None:
         """Take over the tensors themselves."""
         self.load_state_dict(weights, assign=True)
@@ -70,11 +74,11 @@ class MLP(Network):
     def hidden_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> Tensor:
         """The last hidden layer's units, (stack, examples, units); without a hidden layer the examples themselves."""
         if step is not None:
-            x = step.dropped(-1, x)
+            x = step.drop_units(-1, x)
         for index in range(len(self.layers) - 1):
             x = self.activation(self._normalized(index, weights, self._stacked(index, weights, x, step), step))
             if step is not None:
-                x = step.dropped(index, x)
+                x = step.drop_units(index, x)
         return x
 
     def output_stack(self, weights: Weights, hidden: Tensor, step: Step | None = None) -> Tensor:
@@ -91,7 +95,7 @@ class MLP(Network):
 
     def _stacked(self, index: int, weights: Weights, x: Tensor, step: Step | None) -> Tensor:
         weight, bias = weights[f"layers.{index}.weight"], weights.get(f"layers.{index}.bias")
-        return _product(x, weight if step is None else step.disconnected(index, weight), bias)
+        return _product(x, weight if step is None else step.drop_weights(index, weight), bias)
 
     def _normalized(self, index: int, weights: Weights, x: Tensor, step: Step | None) -> Tensor:
         normalization = self.spec.normalization

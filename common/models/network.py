@@ -7,11 +7,14 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from common import seeds
 from common.models.layout import Weights
 from common.models.outputs import Output
 from common.scenario.model import ModelPart
+
+_NORMALIZATIONS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -22,11 +25,11 @@ class Step(Protocol):
     shares: Tensor
     """Each example's share of its network's batch, (stack, examples); 0 for padding."""
 
-    def dropped(self, layer: int, x: Tensor) -> Tensor:
+    def drop_units(self, layer: int, x: Tensor) -> Tensor:
         """The units (stack, examples, units) behind layer `layer` with some dropped; layer −1 are the inputs."""
         ...
 
-    def disconnected(self, layer: int, weight: Tensor) -> Tensor:
+    def drop_weights(self, layer: int, weight: Tensor) -> Tensor:
         """A dense layer's weights (stack, units, inputs) with some dropped."""
         ...
 
@@ -47,6 +50,19 @@ class Network(nn.Module):
     def arrays(self) -> Weights:
         """Its parameters and, behind them, its running statistics; they share its memory."""
         return {name: tensor.detach() for name, tensor in (*self.named_parameters(), *self.named_buffers())}
+
+    def regularized(self, biases: bool) -> set[str]:
+        """The parameters that penalties, budgets and weight decay act on: all but biases and normalizations' own.
+
+        With `biases` those of other layers than normalizations are among them.
+        """
+        return {
+            f"{path}.{name}".removeprefix(".")
+            for path, module in self.named_modules()
+            if not isinstance(module, _NORMALIZATIONS)
+            for name, _ in module.named_parameters(recurse=False)
+            if biases or not name.startswith("bias")
+        }
 
     @abstractmethod
     def assign(self, weights: Weights) -> None:

@@ -6,7 +6,7 @@ from common.scenario.base import Part, key
 
 
 class Regularization(Part, compiled=("l1", "l2", "weight_decay", "biases")):
-    """Penalties, budgets and weight decay, on the weights of the dense layers and, if told so, their biases.
+    """Penalties, budgets and weight decay, on all parameters but biases and those of normalization layers.
 
     The reported training loss is the data's alone.
     """
@@ -23,7 +23,7 @@ class Regularization(Part, compiled=("l1", "l2", "weight_decay", "biases")):
         "After each step the weights are projected onto Σ w² ≤ this.", None, unit="none", gt=0
     )
     weight_decay: float = key("λ of the decoupled decay w ← w − ηλw before each step.", 0.0, unit="none", ge=0)
-    biases: bool = key("Whether biases are regularized too.", False)
+    biases: bool = key("Whether biases, but for those of normalization layers, are regularized too.", False)
 
 
 class EarlyStopping(Part):

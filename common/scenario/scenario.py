@@ -71,9 +71,9 @@ class Scenario(Part):
                 "training.early_stopping", "data.client_holdout above 0: examples of its own that a client judges by"
             )
         strategy = self.federation.strategy
-        misfit = strategy.misfit(self.data, self.model, self.training)
-        if misfit is not None:
-            raise refuse(*misfit)
+        find_conflict = strategy.find_conflict(self.data, self.model, self.training)
+        if find_conflict is not None:
+            raise refuse(*find_conflict)
         if strategy.robust and getattr(self._normalization, "statistics", "") == "recomputed":
             raise refuse(
                 "model.normalization.statistics",

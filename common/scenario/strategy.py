@@ -86,7 +86,7 @@ class StrategyPart(Part):
         """How often a client passes over its examples in a round beside its training, forward and backward."""
         return 0
 
-    def misfit(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
+    def find_conflict(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
         """What does not fit the scenario's data, model or training, and what is expected in its place.
 
         None where all fits. By dotted key from the scenario.
@@ -118,7 +118,7 @@ class PersonalLayersPart(PersonalPart):
         layer = {name: int(name.split(".")[1]) for name in arrays}
         return [name for name, index in layer.items() if index > max(layer.values()) - self.personal_layers]
 
-    def misfit(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
+    def find_conflict(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
         """Some layer must be left to have in common."""
         if not isinstance(model, MLPModel):
             told = f"the children of {model.name}, by name, that are each client's own"

@@ -65,7 +65,7 @@ def test_so_many_units_are_dropped_and_what_remains_makes_good_for_them(rate: fl
     seen = []
     for step in range(5):
         noise.begin(step, torch.empty(0))
-        seen.append(noise.dropped(0, torch.ones(40, 11, 50)))
+        seen.append(noise.drop_units(0, torch.ones(40, 11, 50)))
     units = torch.stack(seen)
     kept = units[units != 0]
     assert torch.allclose(kept, torch.full_like(kept, 1 / (1 - rate)))

@@ -177,7 +177,19 @@ def plain(chosen: Scenario, strategy: str, module: nn.Module) -> dict[str, torch
                         p.grad += MU * (p.detach() - start[place])
                     if strategy == "scaffold":
                         p.grad += control[place] - own[client][place]
+                weights_only = [p for p in local.parameters() if p.dim() > 1]
+                rules = chosen.training.regularization
+                with torch.no_grad():
+                    for p in weights_only:
+                        assert p.grad is not None
+                        p.grad += rules.l1 * p.sign() + rules.l2 * p
+                        p *= 1 - LR * rules.weight_decay
                 optimizer.step()
+                if rules.l2_budget is not None:
+                    with torch.no_grad():
+                        square = sum(float(p.square().sum()) for p in weights_only)
+                        for p in weights_only:
+                            p *= min(1.0, (rules.l2_budget / square) ** 0.5)
                 local.train()
                 steps += 1
             trained.append({name: tensor.clone() for name, tensor in local.state_dict().items() if name in everyone})
@@ -207,9 +219,21 @@ CASES = [
 
 @pytest.mark.parametrize("case", sampled(CASES, "normed fedavg", "tied scaffold", "conv fedprox", "dropped fedavg"))
 def test_they_train_as_a_plain_loop_trains_them(case: str, nets: Path) -> None:
-    name, strategy = case.split()
-    chosen = load_scenario(scenario(name, strategy))
-    done = hothouse.run(scenario(name, strategy), engine="local", out="run")
+    assert_as_a_plain_loop(*case.split())
+
+
+@pytest.mark.parametrize("rules", [{"l1": 0.3, "l2": 0.5, "weight_decay": 2.0}, {"l2_budget": 1.0}], ids=str)
+def test_what_keeps_weights_small_acts_on_all_but_biases_and_normalizations(
+    rules: dict[str, float], nets: Path
+) -> None:
+    assert_as_a_plain_loop("normed", "fedavg", f"training.regularization={json.dumps(rules)}")
+    network = hothouse.load("run").model.network
+    assert network.regularized(biases=True) == {"0.weight", "0.bias", "4.weight", "4.bias"}
+
+
+def assert_as_a_plain_loop(name: str, strategy: str, *overrides: str) -> None:
+    chosen = load_scenario(scenario(name, strategy), overrides)
+    done = hothouse.run(scenario(name, strategy), overrides=overrides, engine="local", out="run")
     first = build(chosen.model, done.model.data_spec, chosen.seed)
     module = copy.deepcopy(first._own)
     expected = plain(chosen, strategy, module)

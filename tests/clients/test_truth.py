@@ -20,6 +20,7 @@ from common.data import Prepared
 from common.messages import InitialWeights, TrainReply
 from common.scenario import Scenario
 from tests.federations import federation, scenario, train_order, trained_alone
+from tests.strategies import sampled
 
 RAGGED = [23, 5, 40, 1, 16, 17, 33, 2]
 """Rows per client: full batches and partial ones, many steps and a single one, in no order."""
@@ -76,10 +77,13 @@ def assert_close(one: NamedArrays, other: NamedArrays, tolerance: float) -> None
 
 
 @either(TORCH, TORCH_32, COMPILED)
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize(
-    "length",
-    [{"epochs": 2, "batch_size": 8}, {"steps": 7, "batch_size": 8}, {"epochs": 3, "batch_size": "full"}],
+    ("length", "momentum"),
+    [
+        ({"epochs": 2, "batch_size": 8}, 0.9),
+        ({"steps": 7, "batch_size": 8}, 0.0),
+        ({"epochs": 3, "batch_size": "full"}, 0.9),
+    ],
     ids=["epochs", "steps", "full batch"],
 )
 def test_a_block_is_the_sum_of_its_clients_each_trained_alone(
@@ -254,10 +258,9 @@ def kinds_of(prepared: Prepared) -> list[dict[str, Any]]:
 
 
 @either()
-@pytest.mark.parametrize("activation", range(6), ids=lambda a: str(EVERY_ACTIVATION[a]))
-@pytest.mark.parametrize("optimizer", range(9), ids=lambda o: "-".join(map(str, EVERY_OPTIMIZER[o].values())))
+@pytest.mark.parametrize(("optimizer", "activation"), [(o, (o + more) % 6) for o in range(9) for more in (0, 3)])
 def test_every_optimizer_with_every_activation(few: Prepared, by: Trainer, optimizer: int, activation: int) -> None:
-    # Losses and normalizations take turns, so that each meets each optimizer and each activation.
+    # Losses and normalizations take turns; the slow test has all combinations.
     kinds, normalizations = kinds_of(few), ("none", "batch", "layer") if by is TORCH else ("none",) * 3
     kind, normalization = (
         kinds[(optimizer + activation) % len(kinds)],
@@ -306,6 +309,17 @@ BUDGETS: list[dict[str, Any]] = [
 ]
 
 
+def in_turns(every: list[dict[str, Any]]) -> list[Any]:
+    """Each rule with one optimizer, SGD and Adam in turn; with the other one it is slow."""
+    found = []
+    for index, rules in enumerate(every):
+        for place, optimizer in enumerate((EVERY_OPTIMIZER[1], EVERY_OPTIMIZER[7])):
+            name = f"{optimizer['name']}-{'-'.join(rules.get('regularization', rules))}"
+            marks = [pytest.mark.slow] * ((index + place) % 2)
+            found.append(pytest.param(optimizer, rules, marks=marks, id=name))
+    return found
+
+
 def assert_a_rule_counts(prepared: Prepared, by: Trainer, optimizer: dict[str, Any], rules: dict[str, Any]) -> None:
     chosen = of_all_kinds(optimizer, "tanh", "none", {"loss": "auto"}, by, **rules)
     assert_each_as_alone(chosen, prepared, by.tolerance)
@@ -315,22 +329,20 @@ def assert_a_rule_counts(prepared: Prepared, by: Trainer, optimizer: dict[str, A
 
 
 @either()
-@pytest.mark.parametrize("rules", RULES, ids=lambda rules: "-".join(rules.get("regularization", rules)))
-@pytest.mark.parametrize("optimizer", [EVERY_OPTIMIZER[1], EVERY_OPTIMIZER[7]], ids=["sgd", "adam"])
+@pytest.mark.parametrize(("optimizer", "rules"), in_turns(RULES))
 def test_every_rule_that_keeps_weights_small(
     prepared: Prepared, by: Trainer, optimizer: dict[str, Any], rules: dict[str, Any]
 ) -> None:
     assert_a_rule_counts(prepared, by, optimizer, rules)
 
 
-@pytest.mark.parametrize("rules", BUDGETS, ids=lambda rules: "-".join(rules["regularization"]))
-@pytest.mark.parametrize("optimizer", [EVERY_OPTIMIZER[1], EVERY_OPTIMIZER[7]], ids=["sgd", "adam"])
+@pytest.mark.parametrize(("optimizer", "rules"), in_turns(BUDGETS))
 def test_every_budget(prepared: Prepared, optimizer: dict[str, Any], rules: dict[str, Any]) -> None:
     assert_a_rule_counts(prepared, TORCH, optimizer, rules)
 
 
 @either()
-@pytest.mark.parametrize("counted", ["round", "step"])
+@pytest.mark.parametrize("counted", sampled(["round", "step"], "step"))
 @pytest.mark.parametrize(
     "schedule",
     [

@@ -332,7 +332,10 @@ CONTENTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content"), CONTENTS, ids=range(len(CONTENTS)))
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [pytest.param(*one, marks=[pytest.mark.slow] * (at % 3 > 0), id=str(at)) for at, one in enumerate(CONTENTS)],
+)
 def test_content_that_is_no_run(run: hothouse.Run, tmp_path: Path, name: str, content: bytes) -> None:
     good = export_run(run.folder, tmp_path / "good")
     bad = rewritten(good, tmp_path / "bad", lambda files: files.update({name: content}))

@@ -37,7 +37,7 @@ def holdout(run: hothouse.Run, client: int) -> tuple[torch.Tensor, list[int]]:
     return torch.from_numpy(np.array(prepared.x[rows])), prepared.y[rows].tolist()
 
 
-@pytest.mark.parametrize("strategy", sampled([*KEPT_ALL, *KEPT_SOME, *BESIDE], "local", "fedper"))
+@pytest.mark.parametrize("strategy", sampled([*KEPT_ALL, *KEPT_SOME, *BESIDE], "fedper"))
 def test_own_models_are_as_good_as_the_run_measured(tmp_path: Path, quickstart: Path, strategy: str) -> None:
     done = run(tmp_path, strategy, quickstart)
     right = total = 0
@@ -76,6 +76,7 @@ def test_a_clients_own_model_travels_in_an_archive(tmp_path: Path, quickstart: P
         back.own_model(1)
 
 
+@pytest.mark.slow
 def test_where_there_is_no_own_model_it_is_said(tmp_path: Path, quickstart: Path) -> None:
     plain = run(tmp_path, "fedavg", quickstart)
     with pytest.raises(hothouse.InputError, match="fedavg has one model for all"):

@@ -148,12 +148,14 @@ def ask(user: int, *questions: tuple[str, str, str]) -> list[str]:
     return answers
 
 
+@pytest.mark.slow
 def test_every_listener_is_on_loopback(session: Session) -> None:
     found = listeners(session.process.pid)
     assert {Path(one.command.split()[0]).name for one in found} >= {"gcs_server", "raylet"}
     assert {one.host for one in found} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("user", [os.getuid(), pytest.param(_NOBODY, marks=as_root)])
 def test_nobody_without_the_token_is_listened_to(session: Session, user: int) -> None:
     gcs = [("gcs", session.address, token) for token in (session.token, "", "0" * 64)]
@@ -173,6 +175,7 @@ def test_nobody_without_the_token_is_listened_to(session: Session, user: int) ->
         assert "UNAUTHENTICATED" in found
 
 
+@pytest.mark.slow
 def test_the_token_is_on_no_command_line_and_in_no_file(session: Session) -> None:
     for process in [
         session.process.pid,
@@ -184,6 +187,7 @@ def test_the_token_is_on_no_command_line_and_in_no_file(session: Session) -> Non
     assert not [path for path in files if session.token.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_nobody_else_can_enter_the_folder_with_logs_and_sockets(session: Session) -> None:
     assert {path.name for path in session.folder.iterdir()} >= {"logs", "sockets"}
     outer = session.folder.parents[1]

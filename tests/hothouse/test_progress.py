@@ -155,6 +155,7 @@ def test_warnings_are_told_once_and_logged_every_time(
         warnings.warn("afterwards warnings go where they went before", stacklevel=1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_workers")
 def test_what_workers_warn_of_is_told_once(quickstart: Path, tmp_path: Path) -> None:
     grumbler = Grumbler()

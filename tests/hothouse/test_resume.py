@@ -43,6 +43,7 @@ def test_what_clients_keep_is_the_same_on_ray(quickstart: Path, tmp_path: Path) 
     assert_same(hothouse.run(quickstart, overrides=KEPT, workers=2, out=tmp_path / "ray"), local)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_workers")
 def test_a_run_may_go_on_elsewhere(quickstart: Path, tmp_path: Path) -> None:
     straight = hothouse.run(quickstart, overrides=SHORT, engine="local", out=tmp_path / "straight")

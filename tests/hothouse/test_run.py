@@ -12,6 +12,7 @@ import torch
 import hothouse
 from tests.conftest import shared_data
 from tests.resuming import assert_same
+from tests.strategies import sampled
 
 SHORT = ["federation.rounds=3"]
 
@@ -22,13 +23,11 @@ def model_bytes(run: hothouse.Run) -> bytes:
 
 @pytest.mark.usefixtures("two_workers")
 def test_the_same_scenario_and_seed_give_the_same_bits_everywhere(quickstart: Path, tmp_path: Path) -> None:
-    one = hothouse.run(quickstart, overrides=SHORT, workers=1, out=tmp_path / "one")
     two = hothouse.run(quickstart, overrides=SHORT, workers=2, out=tmp_path / "two")
     local = hothouse.run(quickstart, overrides=SHORT, engine="local", out=tmp_path / "local")
-    assert_same(one, two)
-    assert_same(one, local)
+    assert_same(two, local)
     other = hothouse.run(quickstart, overrides=SHORT, seed=8, engine="local", out=tmp_path / "other")
-    assert model_bytes(other) != model_bytes(one)
+    assert model_bytes(other) != model_bytes(two)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def finished(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hoth
     return hothouse.run(quickstart, engine="local", out=tmp_path_factory.mktemp("run") / "quickstart")
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", sampled([1, 2, 3], 1))
 def test_the_quickstart_learns_digits(quickstart: Path, tmp_path: Path, seed: int) -> None:
     run = hothouse.run(quickstart, seed=seed, engine="local", out=tmp_path / "run")
     assert run.metrics.test_accuracy.iloc[-1] >= 0.92

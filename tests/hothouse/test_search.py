@@ -217,6 +217,7 @@ def test_less_of_a_loss_is_better(tmp_path: Path) -> None:
     assert done.best.metrics.validation_loss.iloc[-1] == complete.validation_loss.min()
 
 
+@pytest.mark.slow
 def test_values_that_do_not_go_together_are_a_failed_trial(tmp_path: Path) -> None:
     space = {"federation.clients_per_round": {"low": 1, "high": 12}, "data.partition.clients": {"low": 2, "high": 12}}
     done = hothouse.sweep(searched(8, space=space, startup=8), engine="local", out=tmp_path / "sweep")

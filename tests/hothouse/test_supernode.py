@@ -13,6 +13,8 @@ from common.run_files import read_lines
 from hothouse.sweeps.summary import results_table
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 MODES = ("best", "top_k", "weighted", "tournament", "layerwise", "population")
 
 

@@ -144,6 +144,7 @@ def test_a_tracker_may_join_when_a_run_is_resumed(kind: str, tmp_path: Path) -> 
     assert_tracked(kind, hothouse.resume(tmp_path / "run", rounds=6, engine="local"))
 
 
+@pytest.mark.slow
 def test_mlflow_has_the_scenario_as_parameters_and_how_the_run_ended(tmp_path: Path) -> None:
     store = tmp_path / "store" / "mine.db"
     tracking = {"kind": "mlflow", "experiment": "flowers", "store": str(store)}
@@ -275,6 +276,7 @@ class TestPlacesThatRunsShare:
 
 
 class TestATrackerNeverStopsARun:
+    @pytest.mark.slow
     def test_whose_mlflow_run_was_deleted(self, tmp_path: Path) -> None:
         pytest.importorskip("mlflow")
         from mlflow import MlflowClient

@@ -278,6 +278,7 @@ class TestTravelling:
         with pytest.raises(InputError, match=r"uses/drag\.py: has changed: its SHA-256 is \w{12}…, expected \w{12}…"):
             hothouse.resume(run, rounds=5, engine="local")
 
+    @pytest.mark.slow
     def test_a_pickled_scenario_brings_what_it_uses(self, folder: Path) -> None:
         chosen = load_scenario(using("drag.py"), CHOSEN["drag.py"])
         (folder / "scenario.pickle").write_bytes(pickle.dumps(chosen))

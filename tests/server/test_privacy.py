@@ -226,7 +226,7 @@ class TestEpsilon:
     def told(self, mechanism: PrivacyMechanism, releases: int = 1) -> dict[str, tuple[float, str]]:
         return {one.relation: (one.epsilon, one.accountant) for one in mechanism.statements(releases)}
 
-    @pytest.mark.parametrize(("z", "releases"), [(1.0, 1), (2.0, 10)])
+    @pytest.mark.parametrize(("z", "releases"), [(1.0, 1), pytest.param(2.0, 10, marks=pytest.mark.slow)])
     def test_a_fixed_cohort_moves_by_c_for_zero_and_by_2c_for_another(self, z: float, releases: int) -> None:
         found = self.told(self.mechanism(noise_multiplier=z), releases)
         mu = releases**0.5 / z
@@ -246,7 +246,14 @@ class TestEpsilon:
         assert delta(mechanism.rounds(1)["zeroed_out"]) == pytest.approx(1.0e-2, rel=0.05), "not what is promised"
         assert delta(self.told(mechanism)["replaced"][0]) <= 1e-5
 
-    @pytest.mark.parametrize(("z", "rate", "releases"), [(1.0, 0.1, 1), (0.8, 0.3, 1), (1.0, 0.2, 2)])
+    @pytest.mark.parametrize(
+        ("z", "rate", "releases"),
+        [
+            (1.0, 0.1, 1),
+            pytest.param(0.8, 0.3, 1, marks=pytest.mark.slow),
+            pytest.param(1.0, 0.2, 2, marks=pytest.mark.slow),
+        ],
+    )
     def test_poisson_sampling_is_for_a_client_added_or_removed(self, z: float, rate: float, releases: int) -> None:
         found = self.told(self.mechanism(noise_multiplier=z, rate=rate), releases)
         expected = sampled(z, rate, releases, 1e-5)
@@ -399,7 +406,9 @@ POISSON = ["federation.selection={name: poisson, rate: 0.1}"]
 @pytest.mark.parametrize(
     ("strategy", "privacy", "selection"),
     [
-        ("fedadam", {"adaptive": {"count_noise": 2.0}, "noise_multiplier": 1.0}, ALL),
+        pytest.param(
+            "fedadam", {"adaptive": {"count_noise": 2.0}, "noise_multiplier": 1.0}, ALL, marks=pytest.mark.slow
+        ),
         pytest.param("fedavg", {"noise": "local", "noise_multiplier": 0.1}, ALL, marks=pytest.mark.slow),
         pytest.param("fedavg", {"noise_multiplier": 0.1}, POISSON, marks=pytest.mark.slow),
     ],

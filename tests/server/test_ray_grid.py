@@ -149,6 +149,7 @@ def buffers() -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_reply_stays_what_it_was_whatever_comes_after_it(near: RayGrid) -> None:
     kept = []
     for number in range(12):
@@ -157,6 +158,7 @@ def test_a_reply_stays_what_it_was_whatever_comes_after_it(near: RayGrid) -> Non
     assert [float(some.min()) for some in kept] == [float(some.max()) for some in kept] == list(range(12))
 
 
+@pytest.mark.slow
 def test_memory_is_used_again_once_nobody_looks_at_it(near: RayGrid) -> None:
     gc.collect()
     for number in range(30):
@@ -212,6 +214,7 @@ def test_workers_that_cannot_open_a_buffer_do_without(near: RayGrid, monkeypatch
     assert buffers() == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("far")
 def test_what_messages_to_other_machines_share_is_stored_once(monkeypatch: pytest.MonkeyPatch) -> None:
     put, stored = ray.put, list[Any]()
@@ -227,6 +230,7 @@ def test_what_messages_to_other_machines_share_is_stored_once(monkeypatch: pytes
     assert len(stored) == 3, "once a round"
 
 
+@pytest.mark.slow
 def test_nobody_elses_processes_are_listened_to(near: RayGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     near.send_and_receive([Message(RecordDict(), node, "query") for node in (2, 3)])
     monkeypatch.setattr("server.grid.socket_pool.os.getuid", lambda: os.geteuid() + 1)

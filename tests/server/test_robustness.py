@@ -70,7 +70,7 @@ class TestDigits:
     def test_a_robust_strategy_holds(self, tmp_path: Path, name: str) -> None:
         assert accuracy(self.DATA, ROBUST[name], tmp_path, rounds=20) > 0.7
 
-    @pytest.mark.parametrize("only", ["parameters", "buffers", ""])
+    @pytest.mark.parametrize("only", sampled(["parameters", "buffers", ""], "buffers"))
     @pytest.mark.parametrize("name", sampled(ROBUST, "multikrum"))
     def test_a_robust_strategy_holds_with_batch_normalization(self, tmp_path: Path, name: str, only: str) -> None:
         assert accuracy(self.DATA, ROBUST[name], tmp_path, 10, "batch", only) > 0.7

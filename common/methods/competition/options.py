@@ -99,7 +99,7 @@ class Competition(StrategyPart, name="competition", server="common.methods.compe
         """The score."""
         return self.score
 
-    def misfit(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
+    def find_conflict(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
         """Someone must have examples to judge by; a population varies what clients each read a number of their own for.
 
         And what is above 0.

@@ -12,7 +12,7 @@ from common.arrays import NamedArrays
 from common.data.prepared import Indices
 from common.extend.strategy import Strategy, under_prefix, with_prefix
 from common.methods.competition.contest import Contest
-from common.methods.competition.lines import CompetitionLines
+from common.methods.competition.lineages import Lineages
 
 Numbers = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ _SHARES = ("optimizer.momentum", "optimizer.beta1", "optimizer.beta2", "optimize
 """Settings that are shares: they are changed in 1 − share, and so stay between 0 and 1."""
 
 
-class Population(CompetitionLines):
+class Population(Lineages):
     """Each network has settings of its own; the worst take those of one of the best, and change them.
 
     They are in the strategy's state, as `setting.KEY`, (clients,).

@@ -25,7 +25,7 @@ from common.extend.strategy import (
 from common.messages import BUFFERS, InitialWeights
 from common.methods.competition.contest import CompetitionResult, Contest
 from common.methods.competition.layerwise import layerwise
-from common.methods.competition.lines import CompetitionLines
+from common.methods.competition.lineages import Lineages
 from common.methods.competition.means import best, top_k, weighted
 from common.methods.competition.population import Population
 from common.methods.competition.tournament import Tournament
@@ -34,7 +34,7 @@ _ORIGINS, _REPORTED = "origins", "reported."
 
 SHARED = {"best": best, "top_k": top_k, "weighted": weighted, "layerwise": layerwise}
 """Modes in which all networks start a round from the same weights: what a contest comes to."""
-OWN: dict[str, type[CompetitionLines]] = {"tournament": Tournament, "population": Population}
+OWN: dict[str, type[Lineages]] = {"tournament": Tournament, "population": Population}
 """Modes in which each client's network is a line of its own."""
 
 

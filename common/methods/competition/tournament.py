@@ -7,10 +7,10 @@ import numpy as np
 from common import seeds
 from common.data.prepared import Indices
 from common.methods.competition.contest import Contest
-from common.methods.competition.lines import CompetitionLines
+from common.methods.competition.lineages import Lineages
 
 
-class Tournament(CompetitionLines):
+class Tournament(Lineages):
     """Several lines survive a round: one of each pair. Of an odd number one network meets nobody."""
 
     def givers(self, contest: Contest) -> Indices:

@@ -20,7 +20,7 @@ class FedNova(
 
     weighting: ClassVar[Literal["examples", "clients", "custom"]] = "custom"
 
-    def misfit(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
+    def find_conflict(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
         """An adaptive optimizer's change is not normalized by its steps."""
         if not training.optimizer.linear:
             return (

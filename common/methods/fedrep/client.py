@@ -11,7 +11,7 @@ class FedRep(ClientAlgorithm):
     The second is the round's own training, as many epochs or steps of it as the scenario says.
     """
 
-    def moving(self, parameters: list[str]) -> list[str]:
+    def parameters_to_train(self, parameters: list[str]) -> list[str]:
         """φ: what clients do not keep to themselves."""
         head = self.options.personal(parameters)
         return [name for name in parameters if name not in head]

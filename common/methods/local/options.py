@@ -24,7 +24,7 @@ class Local(
         """All."""
         return list(arrays)
 
-    def misfit(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
+    def find_conflict(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
         """There is no global model to measure."""
         if not data.client_holdout:
             return "data.client_holdout", "examples to measure local models on: a fraction above 0"

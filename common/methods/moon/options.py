@@ -25,7 +25,7 @@ class Moon(
     keeps_state: ClassVar[bool] = True
     only_mean: ClassVar[bool] = True
 
-    def misfit(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
+    def find_conflict(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
         """Only a network whose last hidden layer is known has features."""
         return (
             None

@@ -49,7 +49,7 @@ class Scaffold(
         """One for option I."""
         return int(self.takes_gradient(training.optimizer))
 
-    def misfit(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
+    def find_conflict(self, data: Data, model: Model, training: Training) -> tuple[str, str] | None:
         """Option II with an adaptive optimizer finds no gradient."""
         if self.control == "option_2" and not training.optimizer.linear:
             return (

@@ -15,7 +15,7 @@ from common.methods.competition.contest import CompetitionResult, Contest
 _PARENTS, _GIVEN, _ADOPTERS, _ADOPTED = "parents", "given.", "adopters", "adopted."
 
 
-class CompetitionLines(ABC):
+class Lineages(ABC):
     """Every client's network; the global weights are those of the round's best.
 
     In the strategy's state are `parents`, the position of the client whose weights each line holds (−1 for the given
