@@ -1,16 +1,17 @@
 """Who trains a host's blocks: the process that got the message or, where a Ray was started beside it, several workers.
 
 Flower starts a new process for every message that a host gets. The workers stay: they are actors that outlive it,
-known by the name of the folder the app runs from, so that an app that was changed gets new ones, and two apps on one
-Ray each have their own. Those that have had nothing to do for a while are ended by the next app's. A block's sums are
-the same whoever computes them.
+known by the name of the folder the app runs from and by the hash of what the scenario uses, so that an app or a part
+that was changed gets new ones, and two apps on one Ray each have their own. Those that have had nothing to do for a
+while are ended by the next app's. A block's sums are the same whoever computes them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from common.data import Prepared
 from common.determinism import one_thread
 from common.messages import TrainOrder, TrainReply
 from common.messages.parts import concatenate_replies, parts
+from common.scenario.uses import Use
 from common.settings import read_settings
 
 _NAMESPACE = "hothouse"
@@ -69,14 +71,14 @@ class BlockWorker:
 def _together(address: str, prepared: Prepared, order: TrainOrder, faults: Faults) -> TrainReply:
     from ray.util import ActorPool
 
-    folder = str(prepared.folder)
-    with _block_workers(address) as members:
+    folder, uses = str(prepared.folder), read_settings(order.settings).uses
+    with _block_workers(address, uses) as members:
         answers = ActorPool(members).map(lambda member, part: member.train.remote(folder, part, faults), parts(order))
         return concatenate_replies(order.blocks, list(answers))
 
 
 @contextmanager
-def _block_workers(address: str) -> Iterator[list[Any]]:
+def _block_workers(address: str, uses: Sequence[Use]) -> Iterator[list[Any]]:
     """A worker for each of the Ray's processors, those that are there already or new ones."""
     import ray
 
@@ -89,7 +91,8 @@ def _block_workers(address: str) -> Iterator[list[Any]]:
     )
     try:
         app = Path(__file__).parents[2]
-        wanted = {f"{app.name}-{number}" for number in range(int(ray.cluster_resources().get("CPU", 1)))}
+        workers = range(int(ray.cluster_resources().get("CPU", 1)))
+        wanted = {f"{_app_name(app, uses)}-{number}" for number in workers}
         _end_idle(set(ray.util.list_named_actors()) - wanted)
         options = {
             "num_cpus": 0,  # the old ones may still be there when the new ones come
@@ -103,6 +106,13 @@ def _block_workers(address: str) -> Iterator[list[Any]]:
         yield [member.options(name=name, **options).remote() for name in sorted(wanted)]
     finally:
         ray.shutdown()
+
+
+def _app_name(app: Path, uses: Sequence[Use]) -> str:
+    """What tells one app's workers from another's: its folder, and the hash of what the scenario uses."""
+    if not uses:
+        return app.name
+    return f"{app.name}-{hashlib.blake2b(''.join(str(use.sha256) for use in uses).encode(), digest_size=6).hexdigest()}"
 
 
 def _end_idle(names: set[str]) -> None:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from ray.cluster_utils import Cluster
 
+from clients.host.block_workers import _app_name
 from common.messages import Blocks, TrainReply
 from common.messages.parts import concatenate_replies
+from common.scenario.uses import Use
 from tests.conftest import REPOSITORY
 from tests.federations import federation
 from tests.processes import commands, ray_processes, until
@@ -64,6 +66,15 @@ class TestRepliesPutTogether:
         assert whole.excluded == {9: "it raised"}
         assert whole.state is not None
         assert whole.state["m"].tolist() == [[1.0], [2.0], [0.0]]
+
+
+def test_workers_are_named_by_their_app_and_what_the_scenario_uses() -> None:
+    app = Path("apps/me.app.0-1-2.abc")
+    one, other = (Use(source="drag.py", sha256=letter * 64) for letter in "ab")
+    names = [_app_name(app, uses) for uses in ([], [one], [other], [one, other])]
+    assert names[0] == app.name
+    assert len(set(names)) == 4
+    assert _app_name(app, [one]) == names[1]
 
 
 @pytest.mark.deploy
