@@ -17,7 +17,7 @@ from clients.augmentation.chosen import PlacedAugmentation
 from clients.augmentation.images import compose_maps, resample
 from common import seeds
 from common.augmentation.geometry import Crop, Flip, Rotation, Scale, Shear, Shift, identity
-from common.augmentation.images import Blur, Erasing, adjust_brightness, adjust_contrast, adjust_saturation, turned
+from common.augmentation.images import Blur, Erasing, adjust_brightness, adjust_contrast, adjust_saturation, rotate_hue
 from common.draws import normals
 from common.scenario.augmentation import AUGMENTATIONS, GeometricAugmentation, ImageAugmentation
 from tests.pipelines import images_meta, keys, on_images, pipeline
@@ -160,7 +160,7 @@ def test_saturation_zero_is_grey() -> None:
 def test_hue_turns_as_in_colorsys(turn: float) -> None:
     pixels = RNG.random((1, 3, 5, 5))
     pixels[0, :, 0, 0] = 0.4, 0.4, 0.4
-    found = turned(torch.tensor(pixels), torch.full((1, 1, 1, 1), turn, dtype=torch.float64)).numpy()
+    found = rotate_hue(torch.tensor(pixels), torch.full((1, 1, 1, 1), turn, dtype=torch.float64)).numpy()
     for row, column in np.ndindex(5, 5):
         hue, saturation, value = colorsys.rgb_to_hsv(*pixels[0, :, row, column])
         assert np.allclose(found[0, :, row, column], colorsys.hsv_to_rgb((hue + turn) % 1, saturation, value))
