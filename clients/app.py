@@ -18,7 +18,7 @@ from clients.host.states import StateStore
 from clients.measuring.running_statistics import block_statistics
 from clients.measuring.scoring import scores
 from clients.measuring.summaries import block_labels, block_moments, block_terms, digit_counts
-from common import messages
+from common import devices, messages
 from common.arrays import pack, unpack
 from common.data.prepared import Indices
 from common.determinism import one_thread
@@ -40,6 +40,7 @@ def hosting(message: Message, context: Context) -> Message:
         prepared.holdout_sizes[clients],
         prepared.meta,
         _compiled(),
+        devices.card(),
         {use.name: sha256_here(use) for use in messages.read_uses(message.content)},
     )
     return Message(here.write(), reply_to=message)

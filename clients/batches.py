@@ -12,6 +12,7 @@ from torch import Tensor
 
 from common import seeds
 from common.data.prepared import Indices
+from common.devices import CPU, to_device
 from common.scenario.training import Training
 
 _CHUNK = 1 << 20
@@ -28,7 +29,11 @@ class Batch:
     positions: Tensor
     """Positions of the examples in the data, int64 of shape (active, batch size)."""
     shares: Tensor
-    """Each example's share of its client's mean loss, shape (active, batch size); 0 where a batch is padded."""
+    """Each example's share of its client's mean loss, shape (active, batch size); 0 where a batch is padded.
+
+    On the device where the stack is trained."""
+    counts: Indices
+    """How many examples each client's batch has, (active,); padding stands behind them."""
 
 
 def steps_of(sizes: Indices, training: Training) -> Indices:
@@ -38,7 +43,9 @@ def steps_of(sizes: Indices, training: Training) -> Indices:
     return steps_per_epoch(sizes, training) * (training.epochs or 1)
 
 
-def batches(shards: list[Indices], training: Training, keys: seeds.Streams, dtype: torch.dtype) -> Iterator[Batch]:
+def batches(
+    shards: list[Indices], training: Training, keys: seeds.Streams, dtype: torch.dtype, device: torch.device = CPU
+) -> Iterator[Batch]:
     """The steps of a stack of clients, which must come in descending order of their steps.
 
     Every epoch takes each of a client's examples once, in an order drawn from the client's key; an epoch's last
@@ -64,11 +71,12 @@ def batches(shards: list[Indices], training: Training, keys: seeds.Streams, dtyp
         # Padding repeats one of the client's own examples with weight 0.
         chosen = order[(epoch - needed.start)[:, :, None], client, np.where(real, places, 0)]
         positions = torch.from_numpy(table[client, chosen])
-        shares = torch.from_numpy(real / real.sum(axis=2, keepdims=True).clip(min=1)).to(dtype)
+        counts = real.sum(axis=2)
+        shares = to_device(torch.from_numpy(real / counts[:, :, None].clip(min=1)).to(dtype), device)
         active = np.searchsorted(-steps, -at, side="left")
         for index in range(len(at)):
             still = int(active[index])
-            yield Batch(int(at[index]), still, positions[:still, index], shares[:still, index])
+            yield Batch(int(at[index]), still, positions[:still, index], shares[:still, index], counts[:still, index])
 
 
 def steps_per_epoch(sizes: Indices, training: Training) -> Indices:

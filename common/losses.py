@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from common.data.data_spec import DataSpec
+from common.devices import CPU, to_device
 from common.models.outputs import Output
 from common.scenario.losses import LOSSES
 from common.scenario.losses import LossPart as Spec
@@ -54,14 +55,18 @@ class Loss:
         return losses if counts is None else losses / (counts * shares).sum(dim=-1)
 
 
-def loss_for(spec: Spec, output: Output, data_spec: DataSpec, dtype: torch.dtype) -> Loss:
-    """The loss of a scenario, for its output. Raises InputError where loss, output, task or labels do not fit."""
+def loss_for(spec: Spec, output: Output, data_spec: DataSpec, dtype: torch.dtype, device: torch.device = CPU) -> Loss:
+    """The loss of a scenario, for outputs on a device.
+
+    Raises InputError where loss, output, task or labels do not fit.
+    """
     check_objective(spec, output.kind, output.task, data_spec.labels)
     name = loss_name(spec, output.kind, output.task)
     chosen = type(spec) if spec.name == name else LOSSES.parts[name]
     # What `auto` stands for has its options at their defaults, and so has the plain loss beside an altered objective.
     resolved = spec if isinstance(spec, chosen) else chosen()
     weights = _class_weights(getattr(resolved, "class_weights", None), data_spec, dtype)
+    weights = None if weights is None else to_device(weights, device)
     altered = weights is not None or getattr(resolved, "label_smoothing", 0.0) > 0
     plain = chosen().per_example(output, None) if altered else None
     return Loss(resolved.per_example(output, weights), weights, plain)

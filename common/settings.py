@@ -42,11 +42,12 @@ class ClientSettings(Part):
         """What a client's weights count for in sums: its training examples, all alike, or what its algorithm says."""
         return self.strategy.weighting if self.privacy is None else "clients"
 
-    def with_trainer(self, trainer: TrainerName, fused: bool = True) -> ClientSettings:
-        """The same settings with a trainer that is no longer for each host to choose."""
-        return self.model_copy(
-            update={"training": self.training.model_copy(update={"trainer": trainer}), "fused": fused}
-        )
+    def with_trainer(
+        self, trainer: TrainerName, fused: bool = True, device: Literal["cpu", "cuda"] = "cpu"
+    ) -> ClientSettings:
+        """The same settings with a trainer and a device that are no longer for each host to choose."""
+        chosen = {"trainer": trainer, "device": device}
+        return self.model_copy(update={"training": self.training.model_copy(update=chosen), "fused": fused})
 
     @classmethod
     def of(cls, scenario: Scenario) -> ClientSettings:

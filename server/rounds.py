@@ -43,7 +43,7 @@ from server.exchange.federation import Federation, discover
 from server.exchange.run_context import RunContext
 from server.exchange.sending import Carrier, Exchange
 from server.exchange.traffic import traffic
-from server.exchange.training import Training
+from server.exchange.training import OutOfDeviceMemory, Training
 from server.grid.base import DirectGrid
 from server.record.checkpoint_policy import CheckpointPolicy
 from server.record.checkpoints import Checkpoints
@@ -83,14 +83,14 @@ class Rounds:
         noisy = needs_spread(scenario.training.augmentation)
         weighed = getattr(scenario.training.loss, "class_weights", None) == "balanced"
         data_spec = agree_on_data(exchange, federation, scenario.federation.blocks, prepared, noisy, weighed)
-        trainer = choose(scenario, federation.compiled, self._resumed.trainer)
+        trainer = choose(scenario, federation, self._resumed.trainer)
         if checkpoints is not None:
             checkpoints.belong_to(trainer=trainer.identity)
         self._notes += trainer.notes
         self._facts = {**trainer.facts, "data": prepared.meta.content}
-        settings = ClientSettings.of(scenario).with_trainer(trainer.name, trainer.fused)
+        settings = ClientSettings.of(scenario).with_trainer(trainer.name, trainer.fused, trainer.device)
         self._run = run = RunContext(scenario, prepared, federation, exchange, data_spec, settings)
-        self._network = build(scenario.model, data_spec, scenario.seed, scenario.training.stacked)
+        self._network = build(scenario.model, data_spec, scenario.seed, settings.training.stacking)
         if scenario.federation.privacy is not None and (buffers := [name for name, _ in self._network.named_buffers()]):
             told = f"a network without running statistics, for privacy; {buffers[0]} leaves clients without noise"
             raise InputError(f"expected {told}", "model")
@@ -185,7 +185,8 @@ class Rounds:
         strategy, selection = (
             {name: np.array(array) for name, array in half.state.items()} for half in (self._strategy, self._selection)
         )
-        return RunState(self._events.round, parameters, buffers, strategy, selection, versions, metrics)
+        halvings = self._training.halvings
+        return RunState(self._events.round, parameters, buffers, strategy, selection, versions, metrics, halvings)
 
     def _restored(self, state: RunState) -> RunState:
         """Give the strategy and the clients back what they had after the state's round."""
@@ -194,6 +195,7 @@ class Rounds:
         parameters = {name: state.parameters[name] for name, _ in self._network.named_parameters()}
         self._strategy.state = dict(state.strategy)
         self._selection.state = dict(state.selection)
+        self._training.halvings = state.halvings
         self._client_states.restore(state.versions, self._resumed.client_states())
         self._events.notice("resumed")
         self._stopped = self._ask_callbacks(state.round)
@@ -209,7 +211,7 @@ class Rounds:
         self._pass_on(RoundStarted(number, self._run.federation.clients[cohort]))
         start = self._start(before, cohort)
         assignment = self._assignment(start, before.versions)
-        trained = self._training.round(assignment)
+        trained = self._train(assignment)
         clock.lap("training")
         empty = not trained.results and not self._strategy.steps_without_clients
         with self._watching(self._strategy):
@@ -254,6 +256,16 @@ class Rounds:
         clock.lap("checkpoint")
         self._end_round(metrics, clock)
         return state
+
+    def _train(self, assignment: Assignment) -> RoundResults:
+        """What the cohort sends; with smaller stacks, from the beginning, where a card's memory did not hold them."""
+        while True:
+            try:
+                return self._training.round(assignment)
+            except OutOfDeviceMemory as full:
+                self._training.halvings += 1
+                reason = f"{full}; the round is trained again with half as many clients in a stack"
+                self._events.notice("out of device memory", halvings=self._training.halvings, reason=reason)
 
     def _ask_callbacks(self, number: int) -> str:
         """Why the run ends after this round; empty where it continues."""

@@ -1,14 +1,15 @@
-"""What trains a run's clients: the same on every host, recorded, and not changed when the run is resumed."""
+"""What trains a run's clients, and where: the same on every host, recorded, and not changed when it is resumed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from common.errors import InputError
-from common.messages import Compiled
 from common.scenario import Scenario
 from common.scenario.trainers import NOT_BUILT, TrainerName, trainer_for, uncovered
+from common.scenario.training import Training
+from server.exchange.federation import Federation
 
 _SEPARATE = "compiled without fused multiply-add"
 
@@ -18,6 +19,8 @@ class TrainerChoice:
     """What was chosen, and why."""
 
     name: TrainerName
+    device: Literal["cpu", "cuda"]
+    """Where it trains."""
     fused: bool
     """Whether the compiled trainer rounds a product and the sum it joins together."""
     identity: str
@@ -28,32 +31,53 @@ class TrainerChoice:
     """Events to tell."""
 
 
-def choose(scenario: Scenario, compiled: Compiled, before: str | None) -> TrainerChoice:
-    """The trainer of a run on hosts which all have the compiled trainer in this form, or do not have it.
+def choose(scenario: Scenario, federation: Federation, before: str | None) -> TrainerChoice:
+    """The trainer of a run, from what all of its hosts have of the compiled trainer and of cards.
 
     `before` is the identity of the trainer of the rounds that a resumed run has behind it. A processor with fused
     multiply-add can do without, so a run that began without goes on so.
 
     Raises InputError where the scenario wants what a host does not have, or where another trainer trained so far.
     """
-    parts = (scenario.model, scenario.training, scenario.federation.strategy)
+    compiled, device = federation.compiled, _device(scenario.training, federation)
+    training = scenario.training.model_copy(update={"device": device})
+    parts = (scenario.model, training, scenario.federation.strategy)
     name, beyond = trainer_for(*parts, compiled != "none"), uncovered(*parts)
     if name == "compiled" and compiled == "none":
         raise InputError(f"expected auto or torch: {NOT_BUILT}", "training.trainer")
     fused = compiled == "fused" and before != _SEPARATE
     identity = _SEPARATE if name == "compiled" and not fused else name
+    if device == "cuda":
+        identity = f"{name} on {', '.join(federation.cards)}"
     if before not in (None, identity):
         raise InputError(
             f"this run used the trainer {before}; the trainer {identity} gives different bits; "
             "pass --allow-changes to resume anyway",
             "training.trainer",
         )
-    facts: dict[str, str] = {"engine": name}
+    facts: dict[str, str] = {"engine": name, "device": device}
+    if device == "cuda":
+        facts["card"] = ", ".join(federation.cards)
     if name == "compiled":
         facts["multiply_add"] = "fused" if fused else "separate"
     if beyond:
         facts["engine_reason"] = f"{beyond} needs it"
     missing = scenario.training.trainer == "auto" and compiled == "none" and beyond is None
-    return TrainerChoice(
-        name, fused, identity, facts, [("no compiled trainer", {"reason": NOT_BUILT})] if missing else []
-    )
+    notes = [("no compiled trainer", {"reason": NOT_BUILT})] if missing else []
+    return TrainerChoice(name, device, fused, identity, facts, notes)
+
+
+def _device(training: Training, federation: Federation) -> Literal["cpu", "cuda"]:
+    """Where a run's clients are trained. Raises InputError where a worker lacks the card that it asks for."""
+    cards = federation.cards
+    if training.device == "cpu" or (training.device == "auto" and (not all(cards) or len(cards) > 1)):
+        return "cpu"
+    if not all(cards):
+        whose = "some workers have no card" if any(cards) else "PyTorch finds no card here"
+        raise InputError(f"expected cpu or auto: {whose} that it can use by CUDA", "training.device")
+    if len(cards) > 1 and federation.owners is None:
+        # Which of them trains whom is chance.
+        raise InputError(
+            f"expected cards of one kind, not {' and '.join(cards)}; choose with --gpus", "training.device"
+        )
+    return "cuda"

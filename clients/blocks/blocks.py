@@ -29,9 +29,20 @@ def train_blocks(prepared: Prepared, order: TrainOrder, faults: Faults | None = 
 
     Stacks are cut within a block, in cohort order, and sums run in that order: which blocks a message carries
     together changes no bit. A client whose training raises an error, or whose weights are no longer finite,
-    is left out and named.
+    is left out and named. Where a card's memory does not hold a stack, nothing comes back but how wide it was.
     """
-    return _Blocks(prepared, order, faults or Faults()).reply()
+    try:
+        return _Blocks(prepared, order, faults or Faults()).reply()
+    except _TooWide as error:
+        return TrainReply(order.blocks, np.zeros(len(order.blocks.sizes)), too_wide=error.clients)
+
+
+class _TooWide(Exception):
+    """A card's memory does not hold a stack of so many clients."""
+
+    def __init__(self, clients: int) -> None:
+        super().__init__(clients)
+        self.clients = clients
 
 
 class _Blocks:
@@ -102,6 +113,12 @@ class _Blocks:
         """Train a stack; where that raises an error, train its clients one by one to find whose it is."""
         try:
             return [(places, *self._stack(places))]
+        except torch.OutOfMemoryError as error:
+            if len(places) > 1:
+                raise _TooWide(len(places)) from error
+            client = int(self.order.blocks.clients[places[0]])
+            self.excluded[client] = f"a card's memory does not hold its training: {error}".replace("\n", " ")
+            return []
         except Exception as error:
             if len(places) == 1:
                 client = int(self.order.blocks.clients[places[0]])

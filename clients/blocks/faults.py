@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from flwr.app import Context
 from torch import Tensor
 
@@ -36,6 +37,8 @@ class Fault:
     """How many times its change a client sends the opposite of."""
     only: str = ""
     """What a client lies about: `parameters`, `buffers`, or both where it is empty."""
+    most: int = 1
+    """How many clients a stack may have before a card's memory is said to be full."""
     once: str = ""
     """A file that marks that it was done, and in which process: the fault happens while it is not there."""
 
@@ -59,7 +62,8 @@ class Faults:
         """What happens instead of training or before it: an error, a warning, a hang, a dead process, hunger."""
         for client in clients.tolist() if self._faults else []:
             for fault in self._due(round_number, client, _BEFORE):
-                _BEFORE[fault.what](fault)
+                if fault.what != "too wide" or len(clients) > fault.most:
+                    _BEFORE[fault.what](fault)
 
     def after(
         self, round_number: int, clients: Indices, flat: Tensor, start: Callable[[], Tensor], parameters: int
@@ -113,6 +117,10 @@ def _hang(fault: Fault) -> None:
     time.sleep(fault.seconds)
 
 
+def _fill_card(fault: Fault) -> None:
+    raise torch.OutOfMemoryError("a full card on purpose")
+
+
 def _devour(fault: Fault) -> None:
     held: list[np.ndarray] = []
     for _ in range(0, fault.bytes, 1 << 24):
@@ -126,6 +134,7 @@ _BEFORE: dict[str, Callable[[Fault], None]] = {
     "kill": _kill,
     "hang": _hang,
     "memory": _devour,
+    "too wide": _fill_card,
 }
 
 _AFTER: dict[str, Callable[[Fault, Tensor, Tensor], Tensor]] = {

@@ -52,6 +52,8 @@ def train_pooled(prepared: Prepared, order: TrainOrder, faults: Faults | None = 
         fresh=None if order.fresh is None else order.fresh[firsts],
     )
     reply = train_blocks(PooledClients(prepared, blocks), one_each, faults)
+    if reply.too_wide:
+        return replace(reply, blocks=blocks)
     pool = np.repeat(np.arange(len(firsts)), blocks.sizes)
     usable = reply.metrics["examples"][pool] > 0
     metrics = {name: values[pool] for name, values in reply.metrics.items()}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from clients.batches import Batch
 from common import seeds
 from common.data.prepared import Indices
+from common.devices import to_device_of
 from common.scenario.model import MLPModel, ModelPart
 
 
@@ -28,11 +31,11 @@ class Noise:
         self._units = seeds.streams(seed, "dropout", round_number, clients)
         self._connections = seeds.streams(seed, "drop connect", round_number, clients)
         self._step = 0
-        self.shares = torch.empty(0)
+        self.shares, self.counts = torch.empty(0), np.empty(0, np.int64)
 
-    def begin(self, step: int, shares: Tensor) -> Noise:
-        """Go on to a step: `shares` (active, examples)."""
-        self._step, self.shares = step, shares
+    def begin(self, batch: Batch) -> Noise:
+        """Go on to a batch."""
+        self._step, self.shares, self.counts = batch.step, batch.shares, batch.counts
         return self
 
     def drop_units(self, layer: int, x: Tensor) -> Tensor:
@@ -41,14 +44,14 @@ class Noise:
         if not rate:
             return x
         keys = self._at(self._units[: len(x)], layer + 1)
-        return x * self._mask(keys, x.shape[1], x.shape[2], rate, x.dtype)
+        return x * self._mask(keys, x, rate)
 
     def drop_weights(self, layer: int, weight: Tensor) -> Tensor:
         """A dense layer's weights (active, units, inputs) with some dropped and the others scaled up."""
         if not self._weights:
             return weight
         keys = self._at(self._connections[: len(weight)], layer)
-        return weight * self._mask(keys, weight.shape[1], weight.shape[2], self._weights, weight.dtype)
+        return weight * self._mask(keys, weight, self._weights)
 
     def streams(self) -> seeds.Streams:
         """What each network draws from in this step, (active,)."""
@@ -58,9 +61,10 @@ class Noise:
         return seeds.fork(seeds.fork(keys, layer), self._step)
 
     @staticmethod
-    def _mask(keys: seeds.Streams, rows: int, width: int, rate: float, dtype: torch.dtype) -> Tensor:
-        """0 or 1/(1 − rate), (clients, rows, width)."""
+    def _mask(keys: seeds.Streams, like: Tensor, rate: float) -> Tensor:
+        """0 or 1/(1 − rate), in the shape of `like` (clients, rows, width) and where it is."""
+        _, rows, width = like.shape
         each = -(-width // 4)
         lanes = seeds.bits(keys, rows * each).astype("<u8", copy=False).view("<u2")
         kept = lanes.reshape(len(keys), rows, each * 4)[:, :, :width] >= round(rate * 65536)
-        return torch.from_numpy(kept).to(dtype).mul_(1 / (1 - rate))
+        return to_device_of(torch.from_numpy(kept), like).to(like.dtype).mul_(1 / (1 - rate))

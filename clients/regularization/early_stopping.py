@@ -9,6 +9,7 @@ from torch import Tensor
 
 from common.data.examples import ExampleReader
 from common.data.prepared import Indices
+from common.devices import to_device_of
 from common.losses import Loss
 from common.models import Network, Weights
 from common.scenario.regularization import EarlyStopping as Spec
@@ -38,9 +39,10 @@ class EarlyStopping:
         self._watched = np.array([len(positions) > 0 for positions in holdout])
         self._stopped = np.zeros(len(holdout), dtype=np.int64)
 
-    def still_training(self, active: int) -> Tensor:
-        """Which of the first `active` clients have not stopped, bool (active,)."""
-        return torch.from_numpy(self._stopped[:active] == 0)
+    def still_training(self, active: int) -> NDArray[np.bool_]:
+        """Which of the first `active` clients have not stopped, (active,)."""
+        going: NDArray[np.bool_] = self._stopped[:active] == 0
+        return going
 
     def steps_taken(self, counts: Indices) -> Indices:
         """How many steps each client took before it stopped, of the `counts` it had before it: (stack,)."""
@@ -58,8 +60,8 @@ class EarlyStopping:
 
     def end(self, carried: Weights, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Put each client's best back in place; returns the steps behind it, `counts` for the unwatched."""
-        chosen = torch.from_numpy(np.flatnonzero(self._watched))
         for name, tensor in carried.items():
+            chosen = to_device_of(torch.from_numpy(np.flatnonzero(self._watched)), tensor)
             tensor[chosen] = self._kept[name][chosen]
         return np.where(self._watched, self.steps, counts)
 
@@ -83,5 +85,5 @@ class EarlyStopping:
         fill = None if self._fills is None else self._fills[client : client + 1]
         own = {name: tensor[client : client + 1] for name, tensor in carried.items()}
         outputs = self._network.forward_stack(own, self._examples.inputs(positions, fill))
-        shares = torch.full(positions.shape, 1 / positions.shape[1], dtype=outputs.dtype)
+        shares = outputs.new_full(positions.shape, 1 / positions.shape[1])
         return float(self._loss.mean(outputs, self._examples.targets(positions), shares))

@@ -9,6 +9,7 @@ from torch import Tensor
 from clients.batches import Batch
 from common import seeds
 from common.data.prepared import Indices
+from common.devices import to_device_of
 
 
 class Mixup:
@@ -25,9 +26,9 @@ class Mixup:
         keys = seeds.fork(self._keys[: batch.active], batch.step)
         # The quantile function of a uniform draw is a draw of the distribution.
         share = betaincinv(self._alpha, self._alpha, seeds.uniforms(keys, 1)[:, 0])
-        real = (batch.shares > 0).sum(dim=1).numpy()
-        order = seeds.shuffles(seeds.fork(keys, 0), real.astype(np.int64))
+        order = seeds.shuffles(seeds.fork(keys, 0), batch.counts)
         # Every batch is as wide as the widest; padding stands behind a client's own examples and stays there.
         padding = np.arange(order.shape[1], batch.shares.shape[1])
         partners = np.concatenate([order, np.broadcast_to(padding, (len(order), len(padding)))], axis=1)
-        return torch.from_numpy(share).to(batch.shares.dtype), torch.from_numpy(partners)
+        own = torch.from_numpy(share).to(batch.shares.dtype), torch.from_numpy(partners)
+        return to_device_of(own[0], batch.shares), to_device_of(own[1], batch.shares)

@@ -12,6 +12,7 @@ from clients.batches import Batch
 from clients.regularization.weights import penalties, regularized_places
 from clients.training.inputs import inputs_of
 from clients.training.trainer import Stack
+from common.data.prepared import Indices
 from common.models import Weights
 from common.scenario.training import Training
 from common.stacks import along
@@ -22,6 +23,7 @@ class _NoDropout:
     """A step in which nothing is dropped."""
 
     shares: Tensor
+    counts: Indices
 
     def drop_units(self, layer: int, x: Tensor) -> Tensor:
         """All units."""
@@ -50,7 +52,7 @@ def objective_gradients(stack: Stack, batches: Iterable[Batch], training: Traini
         others = {name: tensor[:active] for name, tensor in stack.fixed.items()}
         statistics = {name: tensor[:active].clone() for name, tensor in stack.buffers.items()}
         targets = stack.examples.targets(batch.positions)
-        outputs = stack.network.forward_stack(leaves | others | statistics, x, _NoDropout(batch.shares))
+        outputs = stack.network.forward_stack(leaves | others | statistics, x, _NoDropout(batch.shares, batch.counts))
         losses = stack.loss.mean(outputs, targets, batch.shares)
         gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
         counts, real = stack.loss.counts(targets), (batch.shares > 0).to(weight.dtype)

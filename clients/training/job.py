@@ -15,6 +15,7 @@ from clients.own_settings import with_own_settings
 from clients.training.training_context import training_context
 from common.arrays import tensors
 from common.data.prepared import Indices, Prepared
+from common.devices import to_device, to_device_of
 from common.messages import BUFFERS, TrainOrder
 from common.models import Weights
 from common.personal import as_kept, own_arrays
@@ -96,9 +97,10 @@ class TrainJob:
         return as_kept({name: views[name] for name in self.basis.kept})
 
     def training_of(self, places: Indices) -> Training:
-        """The training settings of the clients at `places`."""
+        """The training settings of the clients at `places`, their own ones on the device where they train."""
         own = {name: torch.from_numpy(np.array(vector[places])) for name, vector in self.order.values.items()}
-        return with_own_settings(self.training, {name: vector.to(self.dtype) for name, vector in own.items()})
+        on_device = {name: to_device(vector.to(self.dtype), self.basis.device) for name, vector in own.items()}
+        return with_own_settings(self.training, on_device)
 
     def restore_optimizer_state(self, state: Weights, places: Indices) -> None:
         """Put what clients kept of their optimizer's state, where they keep it, into a fresh one: (stack, …) each."""
@@ -107,4 +109,5 @@ class TrainJob:
         kept = torch.from_numpy(np.flatnonzero(~self.order.fresh[places]))
         for name, tensor in state.items():
             if name in self.kept:
-                tensor[kept] = self.kept[name][torch.from_numpy(places)][kept]
+                rows = self.kept[name][torch.from_numpy(places)][kept]
+                tensor[to_device_of(kept, tensor)] = to_device_of(rows, tensor)

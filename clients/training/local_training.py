@@ -58,12 +58,12 @@ class StackTraining:
         for batch, x in inputs_of(self.batches(), stack.examples, stack.fills, stack.augment):
             if place >= batch.active:
                 return
-            real = batch.shares[place] > 0
-            yield x[place][real], stack.examples.targets(batch.positions[place][real])
+            real = int(batch.counts[place])
+            yield x[place, :real], stack.examples.targets(batch.positions[place, :real])
 
     def train(self, stack: Stack) -> tuple[NDArray[np.float64], Indices]:
         """Train a stack in place: each client's mean batch loss, and the steps behind its weights, (stack,)."""
-        losses = train_stack(stack, self.batches()).double().numpy()
+        losses = train_stack(stack, self.batches()).double().cpu().numpy()
         if stack.stopping is None:
             return losses / self.counts, self.counts
         steps = stack.stopping.end(stack.carried, self.counts)

@@ -20,20 +20,21 @@ from clients.training.gradients import objective_gradients
 from clients.training.inputs import Augment
 from clients.training.job import TrainedClients, TrainJob
 from clients.training.local_training import StackTraining
+from clients.training.placed_examples import PlacedExamples
 from clients.training.schedules import LearningRates
 from clients.training.step_sizes import SummedStepSize
 from clients.training.trainer import Stack
+from clients.training.widths import stack_width, width_on_card
 from common import seeds
+from common.data.examples import ExampleReader
 from common.data.prepared import Indices
 from common.determinism import unmoved_generators
+from common.devices import CPU, to_device
 from common.evaluation import Evaluator
 from common.extend.client import ClientAlgorithm, ClientContext, ClientLoop, client_algorithm
 from common.models import Weights
 from common.scenario.model import MLPModel
 from common.scenario.training import Training
-
-_NUMBERS = 1 << 20
-"""How many parameters a stack may have in all: what stays in a core's cache with its gradients."""
 
 _AT_ONCE = 256
 """How many examples of each client a pass over all of them takes at once."""
@@ -44,15 +45,26 @@ class TorchTrainer:
 
     def __init__(self, job: TrainJob) -> None:
         self._job, self._order, self._basis = job, job.order, job.basis
+        self._placed: tuple[Indices, PlacedExamples] | None = None
 
     def cut(self, blocks: list[slice]) -> Iterator[Indices]:
         """The places of the clients to train at once, in stacks within each block."""
-        width = self._job.training.stack or stack_width(self._job.layout.size)
-        if not self._basis.network.stacks:
-            width = 1
+        width = max(1, self._width() >> self._order.halvings)
         for block in blocks:
             for first in range(block.start, block.stop, width):
                 yield np.arange(first, min(first + width, block.stop))
+
+    def _width(self) -> int:
+        """How many clients are trained at once."""
+        if not self._basis.network.stacks:
+            return 1
+        training = self._job.training
+        if training.stack is not None:
+            return training.stack
+        if self._basis.device == CPU:
+            return stack_width(self._job.layout.size)
+        largest = int(self._job.prepared.training_sizes.max())
+        return width_on_card(self._basis.network, training, self._basis.examples.features, largest)
 
     def add(self, totals: Tensor, flat: Tensor, weights: NDArray[np.float64], owners: Indices) -> None:
         """totals[owners] += weights·flat, in place: totals (any, numbers), the others an entry per client.
@@ -74,7 +86,7 @@ class TorchTrainer:
         back = np.argsort(order)
         chosen = places[order]
         course = self._course(chosen, [shards[index] for index in order], self._job.training, self._job.settings.seed)
-        flat = self._job.starting_weights(chosen)
+        flat = to_device(self._job.starting_weights(chosen), self._basis.device)
         weights = self._job.layout.views(flat)
         used = ", ".join(use.name for use in self._job.settings.uses)
         with unmoved_generators(used) if used else nullcontext():
@@ -91,13 +103,14 @@ class TorchTrainer:
             weights[name].copy_(buffer)
         again = torch.from_numpy(back)
         kept = stack.optimizer_state if self._job.training.optimizer_state == "client" else {}
+        # Everything comes back at the end: in between nothing waits for a card.
         return TrainedClients(
-            flat=flat[again],
+            flat=flat.cpu()[again],
             losses=losses[back],
             sizes=sizes,
             steps=steps[back],
-            state={name: tensor[again] for name, tensor in (kept | ended.state).items()},
-            contributions={name: rows[again] for name, rows in ended.contributions.items()},
+            state={name: tensor.cpu()[again] for name, tensor in (kept | ended.state).items()},
+            contributions={name: rows.cpu()[again] for name, rows in ended.contributions.items()},
             metrics={name: values[back] for name, values in ended.metrics.items()},
         )
 
@@ -126,8 +139,8 @@ class TorchTrainer:
 
         return StackTraining(
             ready=lambda weights, moving: self._prepare(weights, moving, places, sizes, training, seed),
-            batches=lambda: batches(shards, training, keys, self._job.dtype),
-            everything=lambda: batches(shards, self._once(training), keys, self._job.dtype),
+            batches=lambda: batches(shards, training, keys, self._job.dtype, self._basis.device),
+            everything=lambda: batches(shards, self._once(training), keys, self._job.dtype, self._basis.device),
             counts=steps_of(sizes, training),
             warm_up=warm_up,
         )
@@ -142,15 +155,17 @@ class TorchTrainer:
 
     def _context(self, places: Indices, sizes: Indices, course: StackTraining) -> ClientContext:
         chosen = torch.from_numpy(places)
-        kept = {name: tensor[chosen] for name, tensor in self._job.kept.items()}
+        device = self._basis.device
+        kept = {name: to_device(tensor[chosen], device) for name, tensor in self._job.kept.items()}
         fresh = np.ones(len(places), dtype=bool) if self._order.fresh is None else self._order.fresh[places]
         arrays_of_each = {
-            name: {n: torch.from_numpy(np.array(a[places])) for n, a in arrays.items()}
+            name: {n: to_device(torch.from_numpy(np.array(a[places])), device) for n, a in arrays.items()}
             for name, arrays in self._order.own.items()
         }
 
         def losses(models: Weights) -> NDArray[np.float64]:
             evaluator = Evaluator(self._job.settings, self._order.data_spec)
+            models = {name: tensor.cpu() for name, tensor in models.items()}
             clients = self._order.blocks.clients[places].tolist()
             return np.stack(
                 [training_losses(evaluator, self._job.prepared, self._basis.examples, models, one) for one in clients]
@@ -161,14 +176,25 @@ class TorchTrainer:
             records=self._order.records,
             own=arrays_of_each,
             kept=kept,
-            fresh=torch.from_numpy(fresh),
+            fresh=to_device(torch.from_numpy(fresh), device),
             training=self._job.training,
             local=course,
             sizes=sizes,
             training_losses=losses,
             objective_gradients=lambda stack: objective_gradients(stack, course.everything(), own),
             summed_step_size=lambda stack: SummedStepSize(stack, own),
+            device=device,
         )
+
+    def _examples(self, places: Indices) -> ExampleReader:
+        """The examples of the clients at `places`, where they are trained on; moved once for all of their networks."""
+        device, reader = self._basis.device, self._basis.examples
+        if device == CPU:
+            return reader
+        if self._placed is None or not np.array_equal(self._placed[0], places):
+            clients = self._order.blocks.clients[places]
+            self._placed = places, PlacedExamples(reader, device, self._shards(places), reader.fills(clients))
+        return self._placed[1]
 
     def _shards(self, places: Indices) -> list[Indices]:
         return [self._job.prepared.training_examples(int(client)) for client in self._order.blocks.clients[places]]
@@ -187,7 +213,7 @@ class TorchTrainer:
         known = self._basis.parameters
         parameters = {name: weights[name] for name in known if name in moving}
         own = self._job.training_of(places)
-        fills = self._basis.examples.fills(clients)
+        fills, examples = self._basis.examples.fills(clients), self._examples(places)
         regularized = regularized_places(self._basis.network, own, parameters)
         stopping = None
         if training.early_stopping is not None:
@@ -197,7 +223,7 @@ class TorchTrainer:
                 training.early_stopping,
                 self._basis.network,
                 self._basis.loss,
-                self._basis.examples,
+                examples,
                 holdout,
                 fills,
                 epochs,
@@ -208,12 +234,14 @@ class TorchTrainer:
             fixed={name: weights[name] for name in known if name not in moving},
             # Copies: PyTorch would take a change in `flat` during a forward pass for one of the parameters.
             buffers={name: weights[name].clone() for name in self._basis.buffers},
-            examples=self._basis.examples,
+            examples=examples,
             fills=fills,
             loss=self._basis.loss,
             optimizer=own.optimizer,
             optimizer_state=own.optimizer.begin(parameters),
-            rates=LearningRates(own, number, settings.rounds, steps_of(sizes, training), self._job.dtype),
+            rates=LearningRates(
+                own, number, settings.rounds, steps_of(sizes, training), self._job.dtype, self._basis.device
+            ),
             noise=Noise(settings.model, seed, number, clients),
             before=before_step(own, regularized),
             after=after_step(own, regularized),
@@ -221,8 +249,3 @@ class TorchTrainer:
             mixup=None if training.mixup is None else Mixup(training.mixup, seed, number, clients),
             stopping=stopping,
         )
-
-
-def stack_width(parameters: int) -> int:
-    """How many clients to train at once, from the model's size alone: small models 64, large ones 1."""
-    return max(1, min(64, _NUMBERS // parameters))

@@ -15,6 +15,7 @@ from clients.regularization.mixup import Mixup
 from clients.training.inputs import Augment, inputs_of
 from clients.training.schedules import LearningRates
 from common.data.examples import ExampleReader
+from common.devices import to_device_of
 from common.extend.client import LossTerm, StepHook
 from common.losses import Loss
 from common.models import Network, Weights
@@ -85,9 +86,10 @@ def train_stack(stack: Stack, steps: Iterable[Batch]) -> Tensor:
             gradients = list(torch.autograd.grad((each if term is None else each + term).sum(), moving))
             with torch.no_grad():
                 if repeat == 0:
-                    losses[:active] += (
-                        each if stack.stopping is None else each.where(stack.stopping.still_training(active), 0)
-                    )
+                    if stack.stopping is not None:
+                        going = torch.from_numpy(stack.stopping.still_training(active))
+                        each = each.where(to_device_of(going, each), 0)
+                    losses[:active] += each
                 for change in stack.before:
                     change(active, moving, gradients, rate)
                 stack.optimizer.step(stack.optimizer_state, active, leaves, gradients, rate)
@@ -104,13 +106,13 @@ def _losses(stack: Stack, weights: Weights, batch: Batch, x: Tensor) -> tuple[Te
     """Each client's mean loss on its batch, whose inputs are `x`, and the algorithm's term: (active,) both."""
     y, step, network = (
         stack.examples.targets(batch.positions),
-        stack.noise.begin(batch.step, batch.shares),
+        stack.noise.begin(batch),
         stack.network,
     )
     share = None
     if stack.mixup is not None:
         share, partners = stack.mixup(batch)
-        client, by = torch.arange(batch.active).unsqueeze(1), share.view(-1, 1, 1)
+        client, by = torch.arange(batch.active, device=x.device).unsqueeze(1), share.view(-1, 1, 1)
         x = by * x + (1 - by) * x[client, partners]
     outputs, hidden = network.pass_stack(weights, x, step)
     if share is None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 
 from clients.augmentation import Pipeline
+from common import devices
 from common.data.data_spec import DataSpec
 from common.data.examples import ExampleReader, open_examples
 from common.data.prepared import Prepared
@@ -35,6 +36,8 @@ class TrainingContext:
     kept: tuple[str, ...]
     """The names of those that they continue with in the next round: these, or all."""
     dtype: torch.dtype
+    device: torch.device
+    """Where stacks are trained."""
     examples: ExampleReader
     pipeline: Pipeline
     loss: Loss
@@ -44,7 +47,9 @@ class TrainingContext:
 def training_context(prepared: Prepared, data_spec: DataSpec, settings: str) -> TrainingContext:
     """The basis of orders with these settings, in JSON. Raises RunError where the host's examples do not fit."""
     read = read_settings(settings)
-    network, dtype = stateless(read.model, data_spec, read.training.stacked), DTYPES[read.model.dtype]
+    device, dtype = devices.open_device(read.training.device), DTYPES[read.model.dtype]
+    network = stateless(read.model, data_spec, read.training.stacking)
+    network.place(device)
     layout = Layout.of(network)
     parameters = tuple(name for name, _ in network.named_parameters())
     personal = tuple(read.strategy.personal(layout.shapes))
@@ -58,7 +63,8 @@ def training_context(prepared: Prepared, data_spec: DataSpec, settings: str) -> 
         personal=personal,
         kept=tuple(layout.shapes) if read.strategy.keeps_networks else personal,
         dtype=dtype,
+        device=device,
         examples=open_examples(prepared, data_spec, dtype),
         pipeline=Pipeline(read.training.augmentation, prepared.meta, data_spec.spread, prepared),
-        loss=loss_for(read.training.loss, network.output, data_spec, dtype),
+        loss=loss_for(read.training.loss, network.output, data_spec, dtype, device),
     )

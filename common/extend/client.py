@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from common.arrays import NamedArrays
 from common.data.prepared import Indices
+from common.devices import CPU, to_device
 from common.models import Network, Weights
 from common.scenario.registry import implementation
 from common.scenario.strategy import StrategyPart
@@ -115,6 +116,8 @@ class ClientContext:
     """A stack → the gradient of each client's whole objective at its weights, over all its training examples."""
     summed_step_size: Callable[[Any], SummedStepSize]
     """A stack that is about to be trained → what adds up its steps."""
+    device: torch.device = CPU
+    """Where the stack's tensors are; all of these are there."""
 
     def kept_as(self, kind: str, like: Weights) -> Weights:
         """What each client kept under `kind`, named and shaped as `like`; zeros where it has kept nothing yet."""
@@ -122,7 +125,8 @@ class ClientContext:
 
     def record(self, kind: str) -> Weights:
         """Named arrays for all clients, as tensors (1, *shape)."""
-        return {name: torch.from_numpy(np.array(array)).unsqueeze(0) for name, array in self.records[kind].items()}
+        arrays = {name: torch.from_numpy(np.array(array)).unsqueeze(0) for name, array in self.records[kind].items()}
+        return {name: to_device(tensor, self.device) for name, tensor in arrays.items()}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ def parts(order: TrainOrder) -> list[TrainOrder]:
 
 def concatenate_replies(blocks: Blocks, replies: list[TrainReply]) -> TrainReply:
     """The reply to an order whose blocks were answered one by one: the same as if they had been answered at once."""
+    if too_wide := max(reply.too_wide for reply in replies):
+        return TrainReply(blocks, np.zeros(len(blocks.sizes)), too_wide=too_wide)
     clients = [len(reply.blocks.clients) for reply in replies]
     ones = [1] * len(replies)
     states = [reply.state for reply in replies if reply.state is not None]

@@ -70,6 +70,8 @@ class Hosting:
     meta: Meta
     compiled: Compiled = "none"
     """What there is of the compiled trainer."""
+    card: str = ""
+    """The card that its workers train on, with the versions of its libraries; empty where there is none."""
     uses: Mapping[str, str] = field(default_factory=dict)
     """The SHA-256 of what it has of what was asked for, by name; empty where it has nothing of that name."""
 
@@ -79,7 +81,7 @@ class Hosting:
         return Content(
             {
                 "arrays": pack(arrays),
-                "meta": ConfigRecord({"json": self.meta.to_json(), "compiled": self.compiled}),
+                "meta": ConfigRecord({"json": self.meta.to_json(), "compiled": self.compiled, "card": self.card}),
                 USES: ConfigRecord({"names": list(self.uses), "sha256": list(self.uses.values())}),
             }
         )
@@ -94,7 +96,15 @@ class Hosting:
             raise ValueError(f"its compiled trainer is {compiled[:40]!r}, which is none of {get_args(Compiled)}")
         uses = content.config_records[USES]
         found = dict(zip(cast(list[str], uses["names"]), cast(list[str], uses["sha256"]), strict=True))
-        return cls(arrays["clients"], arrays["training"], arrays["holdout"], meta, cast(Compiled, compiled), found)
+        return cls(
+            arrays["clients"],
+            arrays["training"],
+            arrays["holdout"],
+            meta,
+            cast(Compiled, compiled),
+            str(about["card"])[:200],
+            found,
+        )
 
 
 def write_moments(moments: list[Moments]) -> RecordDict:

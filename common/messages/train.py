@@ -41,11 +41,12 @@ def train_records(
     data_spec: DataSpec,
     parameters: ArrayRecord,
     records: dict[str, NamedArrays],
+    halvings: int = 0,
 ) -> dict[str, ArrayRecord | ConfigRecord]:
     """The records that all train messages of a round have in common; `parameters` are (*shape), for all clients."""
     numbers, words = write_data_spec(data_spec)
     return {
-        "config": ConfigRecord({"round": round_number, "settings": settings}),
+        "config": ConfigRecord({"round": round_number, "settings": settings, "halvings": halvings}),
         "agreement": numbers,
         "agreement.words": words,
         "parameters": parameters,
@@ -85,6 +86,8 @@ class TrainOrder:
     """What each client kept from its last round: (clients, *shape), zeros where it has kept nothing yet."""
     fresh: NDArray[np.bool_] | None = None
     """Which clients have kept nothing yet, shape (clients,); None where clients keep nothing at all."""
+    halvings: int = 0
+    """How often stacks were halved, so that a card's memory holds them."""
 
     @classmethod
     def read(cls, content: RecordDict) -> TrainOrder:
@@ -103,6 +106,7 @@ class TrainOrder:
             values=unpack(records["values"]),
             state=unpack(records[STATE]) if STATE in records else {},
             fresh=unpack(records[VERSIONS])["committed"] == 0 if VERSIONS in records else None,
+            halvings=int(config["halvings"]),  # type: ignore[arg-type]
         )
 
 
@@ -126,6 +130,8 @@ class TrainReply:
     clients keep nothing at all."""
     round: int = 0
     """The round that it answers."""
+    too_wide: int = 0
+    """How many clients were in a stack that a card's memory did not hold; the reply has nothing else then."""
 
     def write(self) -> RecordDict:
         """This as records."""
@@ -133,7 +139,7 @@ class TrainReply:
             "blocks": self.blocks.write(),
             "weights": pack({"weights": self.weights}),
             "metrics": pack(self.metrics),
-            "config": ConfigRecord({"round": self.round}),
+            "config": ConfigRecord({"round": self.round, "too_wide": self.too_wide}),
             "excluded": ConfigRecord({str(client): reason for client, reason in self.excluded.items()}),
         }
         if self.state is not None:
@@ -157,4 +163,5 @@ class TrainReply:
             metrics=unpack(records["metrics"]),
             excluded={int(client): str(why) for client, why in content.config_records["excluded"].items()},
             round=int(content.config_records["config"]["round"]),  # type: ignore[arg-type]
+            too_wide=int(content.config_records["config"]["too_wide"]),  # type: ignore[arg-type]
         )

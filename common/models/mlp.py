@@ -58,6 +58,11 @@ class MLP(Network):
             x = F.dropout(self.activation(x), self.spec.dropouts[index], self.training)
         return self._read(self._dense(output, x))
 
+    @property
+    def numbers_per_example(self) -> int:
+        """What each hidden layer, its normalization and its activation give, and the outputs."""
+        return 3 * sum(self.spec.layers) + self.output.width
+
     def regularized(self, biases: bool) -> set[str]:
         """As in Network; whatever a normalization is made of, it is none of the layers."""
         return {name for name in super().regularized(biases) if name.startswith("layers.")}

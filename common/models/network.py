@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from common import seeds
+from common.data.prepared import Indices
 from common.models.layout import Weights
 from common.models.outputs import Output
 from common.scenario.model import ModelPart
@@ -24,6 +25,9 @@ class Step(Protocol):
 
     shares: Tensor
     """Each example's share of its network's batch, (stack, examples); 0 for padding."""
+
+    counts: Indices
+    """How many examples each network's batch has, (stack,); padding stands behind them."""
 
     def drop_units(self, layer: int, x: Tensor) -> Tensor:
         """The units (stack, examples, units) behind layer `layer` with some dropped; layer −1 are the inputs."""
@@ -46,6 +50,14 @@ class Network(nn.Module):
     """What its outputs mean: logits for a classification, numbers for a regression."""
     stacks: bool = True
     """Whether a stack of networks is one operation; else they are better trained one by one."""
+
+    @property
+    @abstractmethod
+    def numbers_per_example(self) -> int:
+        """About how many numbers a forward pass keeps of an example for its gradients."""
+
+    def place(self, device: torch.device) -> None:
+        """Move what it needs besides its weights to where its stacks are trained."""
 
     def arrays(self) -> Weights:
         """Its parameters and, behind them, its running statistics; they share its memory."""

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+from torch.utils._pytree import tree_leaves
 
 from common import seeds
 from common.data.data_spec import DataSpec
 from common.data.images import ImageShape, image_shape
 from common.determinism import global_generators
+from common.devices import to_device_of
 from common.errors import InputError
 from common.models.layout import Weights
 from common.models.network import DTYPES, Network, Step
@@ -83,9 +85,10 @@ class OwnNetwork(Network):
     _dropouts: list[_KeyedDropout]
     _norms: list[_BatchNorm]
     _random: bool
+    _numbers: int
 
     def __init__(self, spec: ModelPart, data_spec: DataSpec, output: Output, key: int, stacked: str = "auto") -> None:
-        """`key` decides the weights, `stacked` (auto, yes or no) whether stacks are one operation.
+        """`key` decides the weights, `stacked` whether stacks are one operation: `Training.stacking`.
 
         Raises InputError for a module that gives other outputs than the task has, or cannot be trained here.
         """
@@ -95,7 +98,7 @@ class OwnNetwork(Network):
         self.__dict__["_data"] = NetworkData(shape, output.width, data_spec.task)
         self._take(self._built(key))
         self.__dict__["_random"] = self._probe()
-        why = self._why_alone(forced=stacked == "yes")
+        why = self._why_alone(forced=stacked in ("yes", "right"))
         if stacked == "yes" and why:
             raise InputError(f"{spec.name} cannot be stacked: {why}", "training.stacked")
         self.__dict__["why_alone"] = "as training.stacked says" if stacked == "no" else why
@@ -116,6 +119,15 @@ class OwnNetwork(Network):
         """Build it anew, drawing from global generators that are set from this one."""
         self._take(self._built(generator.initial_seed()))
 
+    @property
+    def numbers_per_example(self) -> int:
+        """What its modules give for an example, as it was when it was tried."""
+        return self._numbers
+
+    def place(self, device: torch.device) -> None:
+        """Move the module, for the sake of buffers that are not sent."""
+        self._own.to(device)
+
     def train(self, mode: bool = True) -> OwnNetwork:
         """Switch the module too."""
         self._own.train(mode)
@@ -131,7 +143,7 @@ class OwnNetwork(Network):
         """As in Network; no padded example reaches the module, so clients with ragged batches go one by one."""
         if self.training != (step is not None):
             self.train(step is not None)
-        whole = step is None or bool((step.shares > 0).all())
+        whole = step is None or int(step.counts.min()) == x.shape[1]
         # Batch normalization has no spread over a single example.
         if self.stacks and whole and len(x) > 1 and x.shape[1] > 1 and step is not None:
             return self._stacked(weights, x), None
@@ -146,18 +158,13 @@ class OwnNetwork(Network):
 
     def _alone(self, weights: Weights, x: Tensor, step: Step | None, place: int) -> Tensor:
         """The outputs of one network of a stack, (examples, width); zeros for padding."""
-        own, inputs = {name: tensor[place] for name, tensor in weights.items()}, x[place]
-        real = None if step is None else step.shares[place] > 0
-        ragged = real is not None and not bool(real.all())
-        if ragged:
-            inputs = inputs[real]
+        own = {name: tensor[place] for name, tensor in weights.items()}
+        inputs = x[place] if step is None else x[place, : int(step.counts[place])]
         with self._one_step(None if step is None else step.streams(), place), self._single(len(inputs)):
             pieces = torch.split(inputs, _PIECE) if step is None and not self.stacks else (inputs,)
             outputs = torch.cat([self._read(functional_call(self._own, own, (self._shaped(one),))) for one in pieces])
-        if not ragged:
-            return outputs
-        assert real is not None
-        return outputs.new_zeros(x.shape[1], outputs.shape[1]).index_put((real.nonzero()[:, 0],), outputs)
+        padding = x.shape[1] - len(outputs)
+        return F.pad(outputs, (0, 0, 0, padding)) if padding else outputs
 
     @contextmanager
     def _one_step(self, streams: seeds.Streams | None, place: int) -> Iterator[None]:
@@ -248,8 +255,17 @@ class OwnNetwork(Network):
                     f"expected {(2, self.output.width)}",
                     "model",
                 )
-            state = torch.get_rng_state()
+            state, given = torch.get_rng_state(), 0
+
+            def count(module: nn.Module, inputs: Any, outputs: Any) -> None:
+                nonlocal given
+                given += sum(one.numel() for one in tree_leaves(outputs) if isinstance(one, Tensor))
+
+            hooks = [one.register_forward_hook(count) for one in self._own.modules() if not list(one.children())]
             self._own.train()(self._shaped(x))
+            for hook in hooks:
+                hook.remove()
+            self.__dict__["_numbers"] = given // len(x)
             moved = not torch.equal(state, torch.get_rng_state())
         sent = dict(self.named_buffers())
         for key, buffer in self._own.named_buffers():
@@ -335,5 +351,5 @@ class _KeyedDropout(nn.Module):
             count = math.prod(shape)
             lanes = seeds.bits(own, -(-count // 4)).astype("<u8", copy=False).view("<u2")[0, :count]
             kept = torch.from_numpy(lanes >= np.round(self.p * 65536)).view(shape)
-            mask = kept.to(x.dtype).mul_(1 / (1 - self.p)) if self.p < 1 else x.new_zeros(shape)
+            mask = to_device_of(kept, x).to(x.dtype).mul_(1 / (1 - self.p)) if self.p < 1 else x.new_zeros(shape)
         return x * mask.view(*shape, *[1] * self._whole)

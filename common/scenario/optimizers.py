@@ -189,12 +189,10 @@ class Adam(OptimizerPart, name="adam", compiled=True):
 
     def begin(self, weights: Weights) -> Weights:
         """m and v, a row (stack, parameters) for all of a network's weights, and each client's own number of steps."""
-        import torch
-
         first = next(iter(weights.values()))
         numbers = sum(tensor[0].numel() for tensor in weights.values())
         moments = {name: first.new_zeros(len(first), numbers) for name in ("m", "v")}
-        return moments | {"steps": torch.zeros(len(first), dtype=torch.float64)}
+        return moments | {"steps": first.new_zeros(len(first)).double()}
 
     def step(self, state: Weights, active: int, weights: Weights, gradients: list[Tensor], lr: Number) -> None:
         """m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← θ − ηm̂/(√v̂ + ε), m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)."""

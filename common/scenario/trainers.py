@@ -25,6 +25,8 @@ def uncovered(model: Model, training: Training, strategy: StrategyPart) -> str |
     """
     if "client" in strategy.halves:
         return f"federation.strategy {strategy.name}"
+    if training.device == "cuda":
+        return "training.device cuda"
     return _beyond_choice(model, "model") or _beyond(training, "training")
 
 

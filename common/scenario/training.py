@@ -32,7 +32,7 @@ class Training(
     Part,
     compiled=(
         *("epochs", "steps", "batch_size", "optimizer", "optimizer_state", "schedule", "clip_norm", "clip_value"),
-        *("loss", "regularization", "augmentation", "trainer", "stack", "stacked"),
+        *("loss", "regularization", "augmentation", "trainer", "stack", "stacked", "device", "device_memory"),
     ),
 ):
     """Local training: the same for every client unless the server's strategy says otherwise."""
@@ -93,6 +93,23 @@ class Training(
         "Whether an own network's stacks are one operation (torch.func); auto does so where that is right and faster.",
         "auto",
     )
+
+    device: Literal["cpu", "cuda", "auto"] = key(
+        "Where clients' networks are trained: cpu, cuda (one card a worker), or auto: cuda where every worker has a "
+        "card. A run has the same bits on the same kind of card, CUDA, cuDNN and PyTorch. Evaluation stays on the CPU.",
+        "cpu",
+    )
+    device_memory: int = key(
+        "How much of a card's memory a stack may take; with the network it decides how many clients are in it.",
+        4_000_000_000,
+        unit="bytes",
+        ge=1_000_000,
+    )
+
+    @property
+    def stacking(self) -> Literal["auto", "yes", "no", "right"]:
+        """As `stacked`; `right` on a card, where every stack that is right is faster than its networks one by one."""
+        return "right" if self.device == "cuda" and self.stacked == "auto" else self.stacked
 
     def own_settings(self) -> list[str]:
         """The settings that clients can each have a number of their own for, by dotted key."""

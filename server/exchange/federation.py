@@ -42,6 +42,8 @@ class Federation:
     """What the examples are, on every host and on the server."""
     compiled: Compiled = "none"
     """The compiled trainer that every host has."""
+    cards: tuple[str, ...] = ()
+    """The kinds of cards that hosts train on, in order; the first is empty where a host has none."""
     missing: list[int] = field(default_factory=list)
     """Clients that the data has and that live on no node."""
 
@@ -103,6 +105,7 @@ def discover(grid: Carrier, own: Prepared, uses: Sequence[Use] = ()) -> Federati
         _check_same_kind(node, host.meta, own)
     forms: tuple[Compiled, ...] = get_args(Compiled)
     compiled = min((host.compiled for host in hosts), key=forms.index)
+    cards = tuple(sorted({host.card for host in hosts}))
     owners = None
     if all(len(host.clients) == own.everyone for host in hosts):
         # Nodes that all have the whole data share its clients.
@@ -129,6 +132,7 @@ def discover(grid: Carrier, own: Prepared, uses: Sequence[Use] = ()) -> Federati
         owners=None if owners is None else owners[order],
         meta=own.meta,
         compiled=compiled,
+        cards=cards,
         missing=np.setdiff1d(np.arange(own.everyone), clients).tolist(),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +56,10 @@ class Exchange:
         own: Callable[[list[Block]], MessageRecords] | None = None,
         deadline: float | None = None,
         kept: int = 0,
-    ) -> Iterator[Reply]:
+    ) -> Generator[Reply, None, None]:
         """Send the blocks, several to a message, and yield the replies in the order in which they arrive.
+
+        Those that are still to come when the generator is closed are given up.
 
         `shared` are the records that all messages have in common, `own` makes those of one message's blocks.
         Messages that are not answered within `deadline` seconds are given up, but for a grid whose nodes work only
@@ -85,13 +87,17 @@ class Exchange:
         started = time.monotonic()
         ids = list(self.grid.push_messages(messages))
         sent = dict(zip(ids, groups, strict=True))
-        for reply in replies(self.grid, ids, deadline):
-            group = sent.pop(reply.metadata.reply_to_message_id)
-            elapsed = time.monotonic() - started
-            if reply.has_error():
-                yield Reply(elapsed, group, None, reply.error.reason or "no reason given")
-            else:
-                yield Reply(elapsed, group, reply.content)
+        try:
+            for reply in replies(self.grid, ids, deadline):
+                group = sent.pop(reply.metadata.reply_to_message_id)
+                elapsed = time.monotonic() - started
+                if reply.has_error():
+                    yield Reply(elapsed, group, None, reply.error.reason or "no reason given")
+                else:
+                    yield Reply(elapsed, group, reply.content)
+        except GeneratorExit:
+            self.grid.abandon(sent)
+            raise
         if sent:
             self.grid.abandon(sent)
         for group in sent.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,14 @@ from server.exchange.run_context import RunContext
 from server.exchange.sending import Reply
 from server.exchange.validation import RefusedReply, Validator
 
+_MOST_HALVINGS = 12
+"""Stacks have at most 4,096 clients."""
 _LETTERS = 2000
 """How much of a reason is kept: a client may say what it likes."""
+
+
+class OutOfDeviceMemory(Exception):
+    """A card's memory does not hold a stack of clients."""
 
 
 class Training:
@@ -30,9 +37,14 @@ class Training:
         self._run = context
         self._reasons: list[str] = []
         """Why clients were left out of the round."""
+        self.halvings = 0
+        """How often stacks were halved, so that a card's memory holds them."""
 
     def round(self, assignment: Assignment) -> RoundResults:
-        """Train a round's cohort. Raises RunError where too few usable answers are left."""
+        """Train a round's cohort.
+
+        Raises RunError where too few usable answers are left, and OutOfDeviceMemory.
+        """
         number, cohort = assignment.round, assignment.cohort
         self._reasons = []
         results = sorted(self._results(assignment), key=lambda result: result.block.index)
@@ -65,6 +77,7 @@ class Training:
             self._run.data_spec,
             pack({} if assignment.known else parameters),
             instructions.records,
+            self.halvings,
         )
 
         def own(group: list[Block]) -> MessageRecords:
@@ -86,8 +99,9 @@ class Training:
         validator = self._validator(assignment.round, parameters, instructions.records.get(BUFFERS, {}))
         deadline = self._run.scenario.federation.deadline
         kept = numbers(parameters) if self._run.settings.keeps_state else 0
-        for arrival in self._run.exchange.ask(messages.TRAIN, shared, blocks, own, deadline, kept):
-            yield from self._usable(arrival, validator)
+        with closing(self._run.exchange.ask(messages.TRAIN, shared, blocks, own, deadline, kept)) as arrivals:
+            for arrival in arrivals:
+                yield from self._usable(arrival, validator)
 
     def _blocks(self, assignment: Assignment, size: int) -> list[Block]:
         """Who trains together a network of `size` parameters, without the blocks that are left out."""
@@ -126,7 +140,12 @@ class Training:
             self._exclude(arrival.blocks, arrival.error)
             return
         try:
-            checked = validator.blocks(arrival.blocks, validator.read(arrival.blocks, arrival.content))
+            reply = validator.read(arrival.blocks, arrival.content)
+            # A host that says so without end is not believed.
+            if reply.too_wide and self._run.settings.training.device == "cuda" and self.halvings < _MOST_HALVINGS:
+                clients = reply.blocks.clients[0]
+                raise OutOfDeviceMemory(f"a card does not hold a stack of {reply.too_wide} clients, {clients} in it")
+            checked = validator.blocks(arrival.blocks, reply)
         except RefusedReply as refusal:
             self._exclude(arrival.blocks, f"the reply is refused: {refusal}")
             return

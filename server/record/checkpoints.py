@@ -144,8 +144,10 @@ def _encode(state: RunState, written: _Written, about: About) -> bytes:
     tensors = {"versions": written.versions}
     for field in _FIELDS:
         tensors |= {f"{field}/{name}": _contiguous(np.asarray(array)) for name, array in getattr(state, field).items()}
+    halved = {"halvings": state.halvings} if state.halvings else {}
     told = json.dumps(
-        {"round": state.round, "metrics": state.metrics, "about": about, "clients": written.parts}, sort_keys=True
+        {"round": state.round, "metrics": state.metrics, "about": about, "clients": written.parts} | halved,
+        sort_keys=True,
     )
     return save(tensors, metadata={"hothouse": json.dumps({"told": told, "digest": _digest(tensors, told)})})
 
@@ -163,7 +165,9 @@ def _decode(path: Path) -> LoadedCheckpoint:
     arrays = {f: {n[len(f) + 1 :]: a for n, a in tensors.items() if n.startswith(f"{f}/")} for f in _FIELDS}
     if "versions" not in tensors:
         raise DamagedCheckpoint("it has no versions of what clients keep")
-    state = RunState(told["round"], versions=tensors["versions"], metrics=told["metrics"], **arrays)
+    state = RunState(
+        told["round"], versions=tensors["versions"], metrics=told["metrics"], halvings=told["halvings"], **arrays
+    )
     parts = [path.parent / name for name in told["clients"]]
     for part in parts:
         _check_part(part)
@@ -174,7 +178,8 @@ def _read_envelope(envelope: dict[str, str]) -> dict[str, Any]:
     """What a checkpoint says besides its arrays. Raises Damaged where that is not what is written."""
     try:
         told: dict[str, Any] = json.loads(envelope["told"])
-        kinds = {"round": int, "metrics": dict, "about": dict, "clients": list}
+        told.setdefault("halvings", 0)
+        kinds = {"round": int, "halvings": int, "metrics": dict, "about": dict, "clients": list}
         if any(type(told[name]) is not kind for name, kind in kinds.items()):
             raise ValueError("a value of another type than is written")
         # A name must never become a path elsewhere.

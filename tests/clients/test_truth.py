@@ -14,7 +14,7 @@ import pytest
 
 from clients.blocks.blocks import train_blocks
 from clients.compiled.library import library
-from clients.training.torch_trainer import stack_width
+from clients.training.widths import stack_width
 from common.arrays import NamedArrays
 from common.data import Prepared
 from common.messages import InitialWeights, TrainReply

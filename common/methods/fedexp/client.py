@@ -16,4 +16,4 @@ class FedExP(ClientAlgorithm):
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """The square of the way each client went."""
         ways = flatten({name: stack.parameters[name] - start for name, start in self._start.items()})
-        return ClientUpdate(metrics={"squared_way": ways.double().square().sum(dim=1).numpy()})
+        return ClientUpdate(metrics={"squared_way": ways.double().square().sum(dim=1).cpu().numpy()})

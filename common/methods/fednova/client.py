@@ -21,6 +21,6 @@ class FedNova(ClientAlgorithm):
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """What each client counts for, and its distance."""
-        gone = self._moved.each().double().numpy()
+        gone = self._moved.each().double().cpu().numpy()
         weight = self.context.sizes / np.where(gone > 0, gone, 1.0)
         return ClientUpdate(metrics={"weight": weight, "distance": gone})

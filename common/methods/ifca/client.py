@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from common.arrays import tensors
 from common.data.prepared import Indices
+from common.devices import to_device_of
 from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, flatten
 from common.models import Weights
 
@@ -20,17 +20,17 @@ class IFCA(ClientAlgorithm):
     def begin(self, stack: Stack) -> None:
         """Choose, and start from what was chosen; of equals the first is taken."""
         first = {name: tensor[:1].clone() for name, tensor in (stack.parameters | stack.buffers).items()}
-        others = [tensors(self.context.records[f"cluster.{j}"]) for j in range(1, self.options.clusters)]
-        models = {name: torch.cat([one, *(other[name][None] for other in others)]) for name, one in first.items()}
+        others = [self.context.record(f"cluster.{j}") for j in range(1, self.options.clusters)]
+        models = {name: torch.cat([one, *(other[name] for other in others)]) for name, one in first.items()}
         self._chosen = _least(self.context.training_losses(models))
         for name, tensor in (stack.parameters | stack.buffers).items():
-            tensor.copy_(models[name][torch.from_numpy(self._chosen)])
+            tensor.copy_(models[name][to_device_of(torch.from_numpy(self._chosen), tensor)])
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """Add the weights to those of the cluster alone."""
         flat = flatten(stack.parameters | stack.buffers)
-        members = [torch.from_numpy(self._chosen == j)[:, None] for j in range(self.options.clusters)]
-        sums = {f"cluster.{j}": flat * its for j, its in enumerate(members)}
+        chosen = to_device_of(torch.from_numpy(self._chosen), flat).unsqueeze(1)
+        sums = {f"cluster.{j}": flat * (chosen == j) for j in range(self.options.clusters)}
         return ClientUpdate(contributions=sums, metrics={"cluster": self._chosen.astype(np.float64)})
 
     @staticmethod
