@@ -29,7 +29,8 @@ def one_thread() -> Iterator[None]:
 @contextmanager
 def global_generators(key: int) -> Iterator[None]:
     """Set PyTorch's, NumPy's and Python's global generators from a key; afterwards they are as before."""
-    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    before = _states()
+    # Those of cards too, once they are in use.
     torch.manual_seed(key >> 1)
     np.random.seed(key % 2**32)
     random.seed(key)
@@ -45,16 +46,17 @@ def unmoved_generators(what: str) -> Iterator[None]:
 
     Its draws depend on what else the process did, so that results do not repeat.
     """
-    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    before = _states()
     try:
         yield
     finally:
+        after = _states()
         moved = [
             name
             for name, same in (
-                ("PyTorch", torch.equal(before[0], torch.get_rng_state())),
-                ("NumPy", all(np.array_equal(*pair) for pair in zip(before[1], np.random.get_state(), strict=True))),
-                ("Python", before[2] == random.getstate()),
+                ("PyTorch", all(map(torch.equal, before[0], after[0]))),
+                ("NumPy", all(np.array_equal(*pair) for pair in zip(before[1], after[1], strict=True))),
+                ("Python", before[2] == after[2]),
             )
             if not same
         ]
@@ -73,7 +75,15 @@ def unmoved_generators(what: str) -> Iterator[None]:
 _TOLD: set[tuple[str, str]] = set()
 
 
-def _put_back(of_torch: torch.Tensor, of_numpy: Any, of_python: Any) -> None:
-    torch.set_rng_state(of_torch)
+def _states() -> tuple[list[torch.Tensor], Any, Any]:
+    """The global generators as they are: PyTorch's of the processor and of cards in use, NumPy's, Python's."""
+    cards = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    return [torch.get_rng_state(), *cards], np.random.get_state(), random.getstate()
+
+
+def _put_back(of_torch: list[torch.Tensor], of_numpy: Any, of_python: Any) -> None:
+    torch.set_rng_state(of_torch[0])
+    if len(of_torch) > 1:
+        torch.cuda.set_rng_state_all(of_torch[1:])
     np.random.set_state(of_numpy)
     random.setstate(of_python)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 CPU = torch.device("cpu")
+NO_CARD = "PyTorch finds no card here that it can use by CUDA"
 
 # cuBLAS reads it when CUDA starts; without it some of its products round differently from run to run.
 if os.environ.get("CUBLAS_WORKSPACE_CONFIG") not in (":4096:8", ":16:8"):
@@ -26,6 +27,17 @@ def open_device(name: str) -> torch.device:
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True)
     return torch.device("cuda", torch.cuda.current_device())
+
+
+def without_deterministic_form(error: Exception) -> str:
+    """The operation that an error of PyTorch's says has no deterministic form on a card; empty for other errors."""
+    operation, found, _ = str(error).partition(" does not have a deterministic implementation")
+    return operation if found else ""
+
+
+def card_count() -> int:
+    """How many cards this process can use."""
+    return torch.cuda.device_count()
 
 
 def card() -> str:

@@ -185,8 +185,8 @@ class Rounds:
         strategy, selection = (
             {name: np.array(array) for name, array in half.state.items()} for half in (self._strategy, self._selection)
         )
-        halvings = self._training.halvings
-        return RunState(self._events.round, parameters, buffers, strategy, selection, versions, metrics, halvings)
+        widest = self._training.widest
+        return RunState(self._events.round, parameters, buffers, strategy, selection, versions, metrics, widest)
 
     def _restored(self, state: RunState) -> RunState:
         """Give the strategy and the clients back what they had after the state's round."""
@@ -195,7 +195,7 @@ class Rounds:
         parameters = {name: state.parameters[name] for name, _ in self._network.named_parameters()}
         self._strategy.state = dict(state.strategy)
         self._selection.state = dict(state.selection)
-        self._training.halvings = state.halvings
+        self._training.widest = state.widest
         self._client_states.restore(state.versions, self._resumed.client_states())
         self._events.notice("resumed")
         self._stopped = self._ask_callbacks(state.round)
@@ -263,9 +263,9 @@ class Rounds:
             try:
                 return self._training.round(assignment)
             except OutOfDeviceMemory as full:
-                self._training.halvings += 1
-                reason = f"{full}; the round is trained again with half as many clients in a stack"
-                self._events.notice("out of device memory", halvings=self._training.halvings, reason=reason)
+                self._training.widest = widest = full.clients // 2
+                reason = f"{full}; the round is trained again with at most {widest}"
+                self._events.notice("out of device memory", widest=widest, reason=reason)
 
     def _ask_callbacks(self, number: int) -> str:
         """Why the run ends after this round; empty where it continues."""

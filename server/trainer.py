@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from common.devices import NO_CARD
 from common.errors import InputError
 from common.scenario import Scenario
 from common.scenario.trainers import NOT_BUILT, TrainerName, trainer_for, uncovered
@@ -73,8 +74,8 @@ def _device(training: Training, federation: Federation) -> Literal["cpu", "cuda"
     if training.device == "cpu" or (training.device == "auto" and (not all(cards) or len(cards) > 1)):
         return "cpu"
     if not all(cards):
-        whose = "some workers have no card" if any(cards) else "PyTorch finds no card here"
-        raise InputError(f"expected cpu or auto: {whose} that it can use by CUDA", "training.device")
+        reason = "some workers have no card that PyTorch can use by CUDA" if any(cards) else NO_CARD
+        raise InputError(f"expected cpu or auto: {reason}", "training.device")
     if len(cards) > 1 and federation.owners is None:
         # Which of them trains whom is chance.
         raise InputError(

@@ -6,22 +6,15 @@ is counted. To be imported before PyTorch computes its first gradient: that star
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import pytest
 import torch
 from torch.utils._python_dispatch import return_and_correct_aliasing
 from torch.utils._pytree import tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from clients.training.training_context import training_context
 from common import devices
-
-COUNTS: Counter[str] = Counter()
-"""How often something was moved to the card, and how often the processor waited for the card."""
+from tests.cards import COUNTS
 
 
 class CardTensor(torch.Tensor):
@@ -83,6 +76,7 @@ def _copied(function: Any, name: str, args: Any, kwargs: Any) -> Any:
             COUNTS["waits"] += 1
         elif not isinstance(source, CardTensor):
             COUNTS["moves"] += 1
+            COUNTS["bytes"] += source.numel() * source.element_size()
             COUNTS["waits"] += not (kwargs.get("non_blocking") or args[2:] == (True,))
         function(*(tensor.raw if isinstance(tensor, CardTensor) else tensor for tensor in (into, source)))
         return into
@@ -109,17 +103,3 @@ def _empty_strided(size: Any, stride: Any, dtype: Any = None, **options: Any) ->
 _setup_privateuseone_for_python_backend("card")
 _library.impl("empty.memory_format", _empty, "PrivateUse1")
 _library.impl("empty_strided", _empty_strided, "PrivateUse1")
-
-
-@contextmanager
-def pretended() -> Iterator[Counter[str]]:
-    """While this lasts, `training.device: cuda` is the card; gives what is counted meanwhile."""
-    COUNTS.clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(devices, "open_device", lambda name: torch.device("cpu" if name == "cpu" else "card"))
-        patch.setattr(devices, "card", lambda: "a pretended card")
-        training_context.cache_clear()
-        try:
-            yield COUNTS
-        finally:
-            training_context.cache_clear()

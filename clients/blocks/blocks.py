@@ -15,6 +15,7 @@ from clients.training.job import TrainedClients, TrainJob
 from clients.training.privacy import Clipping
 from common.arrays import NamedArrays
 from common.data.prepared import Indices, Prepared
+from common.devices import without_deterministic_form
 from common.messages import BUFFERS, PRIVACY, TrainOrder, TrainReply
 from common.models import Weights
 from common.personal import own_arrays
@@ -129,6 +130,11 @@ class _Blocks:
     def _describe_error(self, error: Exception) -> str:
         """What went wrong, in a line; the first time it went wrong so, with the traceback below it."""
         where = line_in_user_file(error)
+        if operation := without_deterministic_form(error):
+            return (
+                f"its network uses {operation}, which has no deterministic form on a card; "
+                "exchange it, or train on the processor (training.device: cpu)"
+            )
         reason = f"its training raised {type(error).__name__}: {error}".replace("\n", " ") + (
             f" ({where})" if where else ""
         )

@@ -72,14 +72,14 @@ def _together(address: str, prepared: Prepared, order: TrainOrder, faults: Fault
     from ray.util import ActorPool
 
     folder, uses = str(prepared.folder), read_settings(order.settings).uses
-    with _block_workers(address, uses) as members:
+    with _block_workers(address, uses, read_settings(order.settings).training.device) as members:
         answers = ActorPool(members).map(lambda member, part: member.train.remote(folder, part, faults), parts(order))
         return concatenate_replies(order.blocks, list(answers))
 
 
 @contextmanager
-def _block_workers(address: str, uses: Sequence[Use]) -> Iterator[list[Any]]:
-    """A worker for each of the Ray's processors, those that are there already or new ones."""
+def _block_workers(address: str, uses: Sequence[Use], device: str) -> Iterator[list[Any]]:
+    """A worker for each of the Ray's processors or cards, those that are there already or new ones."""
     import ray
 
     ray.init(
@@ -91,10 +91,12 @@ def _block_workers(address: str, uses: Sequence[Use]) -> Iterator[list[Any]]:
     )
     try:
         app = Path(__file__).parents[2]
-        workers = range(int(ray.cluster_resources().get("CPU", 1)))
-        wanted = {f"{_app_name(app, uses)}-{number}" for number in workers}
+        on_cards, resources = device == "cuda", ray.cluster_resources()
+        workers = range(int(resources.get("GPU", 0) if on_cards else resources.get("CPU", 1)))
+        wanted = {f"{_app_name(app, uses)}-{device}-{number}" for number in workers}
         _end_idle(set(ray.util.list_named_actors()) - wanted)
         options = {
+            "num_gpus": int(on_cards),
             "num_cpus": 0,  # the old ones may still be there when the new ones come
             "lifetime": "detached",
             "get_if_exists": True,

@@ -49,7 +49,8 @@ class TorchTrainer:
 
     def cut(self, blocks: list[slice]) -> Iterator[Indices]:
         """The places of the clients to train at once, in stacks within each block."""
-        width = max(1, self._width() >> self._order.halvings)
+        width, widest = self._width(), self._order.widest
+        width = min(width, widest) if widest else width
         for block in blocks:
             for first in range(block.start, block.stop, width):
                 yield np.arange(first, min(first + width, block.stop))

@@ -13,7 +13,7 @@ from common.data.data_spec import DataSpec
 from common.data.examples import ExampleReader, open_examples
 from common.data.prepared import Prepared
 from common.losses import Loss, loss_for
-from common.models import DTYPES, Layout, Network, is_within, stateless
+from common.models import DTYPES, Layout, Network, is_within, on_meta, stateless
 from common.settings import ClientSettings, read_settings
 
 
@@ -48,7 +48,8 @@ def training_context(prepared: Prepared, data_spec: DataSpec, settings: str) -> 
     """The basis of orders with these settings, in JSON. Raises RunError where the host's examples do not fit."""
     read = read_settings(settings)
     device, dtype = devices.open_device(read.training.device), DTYPES[read.model.dtype]
-    network = stateless(read.model, data_spec, read.training.stacking)
+    # One that is moved to a card is nobody else's.
+    network = (stateless if device == devices.CPU else on_meta)(read.model, data_spec, read.training.stacking)
     network.place(device)
     layout = Layout.of(network)
     parameters = tuple(name for name, _ in network.named_parameters())

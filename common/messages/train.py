@@ -41,12 +41,12 @@ def train_records(
     data_spec: DataSpec,
     parameters: ArrayRecord,
     records: dict[str, NamedArrays],
-    halvings: int = 0,
+    widest: int = 0,
 ) -> dict[str, ArrayRecord | ConfigRecord]:
     """The records that all train messages of a round have in common; `parameters` are (*shape), for all clients."""
     numbers, words = write_data_spec(data_spec)
     return {
-        "config": ConfigRecord({"round": round_number, "settings": settings, "halvings": halvings}),
+        "config": ConfigRecord({"round": round_number, "settings": settings, "widest": widest}),
         "agreement": numbers,
         "agreement.words": words,
         "parameters": parameters,
@@ -86,8 +86,8 @@ class TrainOrder:
     """What each client kept from its last round: (clients, *shape), zeros where it has kept nothing yet."""
     fresh: NDArray[np.bool_] | None = None
     """Which clients have kept nothing yet, shape (clients,); None where clients keep nothing at all."""
-    halvings: int = 0
-    """How often stacks were halved, so that a card's memory holds them."""
+    widest: int = 0
+    """How many clients a stack may have, so that a card's memory holds it; 0 where there is no such limit."""
 
     @classmethod
     def read(cls, content: RecordDict) -> TrainOrder:
@@ -106,7 +106,7 @@ class TrainOrder:
             values=unpack(records["values"]),
             state=unpack(records[STATE]) if STATE in records else {},
             fresh=unpack(records[VERSIONS])["committed"] == 0 if VERSIONS in records else None,
-            halvings=int(config["halvings"]),  # type: ignore[arg-type]
+            widest=int(config["widest"]),  # type: ignore[arg-type]
         )
 
 

@@ -20,7 +20,7 @@ from common import seeds
 from common.data.data_spec import DataSpec
 from common.data.images import ImageShape, image_shape
 from common.determinism import global_generators
-from common.devices import to_device_of
+from common.devices import to_device, to_device_of
 from common.errors import InputError
 from common.models.layout import Weights
 from common.models.network import DTYPES, Network, Step
@@ -111,7 +111,8 @@ class OwnNetwork(Network):
 
     @torch.no_grad()
     def assign(self, weights: Weights) -> None:
-        """Copy the arrays, so that tied weights stay tied."""
+        """Copy the arrays, so that tied weights stay tied, and go where they are."""
+        self._own.to(next(iter(weights.values())).device)
         for name, tensor in self.arrays().items():
             tensor.copy_(weights[name])
 
@@ -125,8 +126,10 @@ class OwnNetwork(Network):
         return self._numbers
 
     def place(self, device: torch.device) -> None:
-        """Move the module, for the sake of buffers that are not sent."""
-        self._own.to(device)
+        """Move buffers, some of which are not sent; parameters stay, and tied ones tied."""
+        for module in self._own.modules():
+            for name, buffer in module._buffers.items():
+                module._buffers[name] = None if buffer is None else to_device(buffer, device)
 
     def train(self, mode: bool = True) -> OwnNetwork:
         """Switch the module too."""

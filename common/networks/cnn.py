@@ -32,15 +32,15 @@ class Cnn(ModelPart, name="cnn"):
         if len(data.shape) != 3:
             raise InputError(f"cnn takes images; examples here are {data.shape[0]} numbers", "model.name")
         channels, height, width = data.shape
-        halvings = 2 ** len(self.channels)
-        if min(height, width) < halvings:
+        widest = 2 ** len(self.channels)
+        if min(height, width) < widest:
             told = f"at most {min(height, width).bit_length() - 1} for images of {height}×{width}, which each halves"
             raise InputError(f"expected {told}", "model.channels")
         layers: list[nn.Module] = []
         for before, after in pairwise((channels, *self.channels)):
             layers += [nn.Conv2d(before, after, self.kernel, padding=self.kernel // 2), nn.ReLU(), nn.MaxPool2d(2)]
         layers.append(nn.Flatten())
-        flat = (self.channels or (channels,))[-1] * (height // halvings) * (width // halvings)
+        flat = (self.channels or (channels,))[-1] * (height // widest) * (width // widest)
         *hidden, last = pairwise((flat, *self.layers, data.outputs))
         for before, after in hidden:
             layers += [nn.Linear(before, after), nn.ReLU()]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from common.errors import InputError
 from common.scenario.draft import uses
 
 ScenarioFile = Annotated[
@@ -48,6 +49,14 @@ RayAddress = Annotated[
     str | None,
     typer.Option("--ray-address", help="Run on the Ray cluster this machine belongs to.", metavar="HOST:PORT|auto"),
 ]
+Device = Annotated[
+    Literal["cpu", "cuda", "auto"] | None,
+    typer.Option("--device", help="Where clients are trained: training.device of the scenario."),
+]
+Gpus = Annotated[
+    str | None,
+    typer.Option("--gpus", help="Cards to train on, one worker for each; all if left out.", metavar="0,1,…"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the run's folder.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show what Flower, Ray and the workers write.")]
 Live = Annotated[bool, typer.Option("--live", help="Serve the report while the run continues, until Ctrl-C.")]
@@ -58,3 +67,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print a JSON object per even
 def changes(sets: list[str] | None, seed: int | None, files: list[str] | None = None) -> list[str]:
     """What --use, --set and --seed change in a scenario, as KEY=VALUE."""
     return [*uses(files or []), *(sets or []), *([] if seed is None else [f"seed={seed}"])]
+
+
+def card_numbers(text: str | None) -> list[int] | None:
+    """What --gpus names. Raises InputError where that is no list of numbers."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
+        raise InputError(f"--gpus {text}: expected numbers of cards, such as 0 or 0,1")
+    return [int(part) for part in parts]

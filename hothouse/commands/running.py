@@ -10,7 +10,9 @@ import typer
 from common.errors import InputError
 from hothouse.commands.options import (
     AllowChanges,
+    Device,
     Engine,
+    Gpus,
     Json,
     Live,
     Port,
@@ -24,6 +26,7 @@ from hothouse.commands.options import (
     UseFiles,
     Verbose,
     Workers,
+    card_numbers,
 )
 from hothouse.commands.showing import display_run, display_sweep, show_trusted
 
@@ -36,6 +39,8 @@ def run(
     workers: Workers = None,
     engine: Engine = "ray",
     ray_address: RayAddress = None,
+    device: Device = None,
+    gpus: Gpus = None,
     out: Annotated[
         Path | None, typer.Option(help="The run's folder; runs/<name>-<time> if left out.", metavar="DIR")
     ] = None,
@@ -51,12 +56,13 @@ def run(
     with display_run(quiet, json_lines, live, port) as (observers, show):
         done = launch(
             scenario,
-            overrides=sets or [],
+            overrides=[*(sets or []), *([] if device is None else [f"training.device={device}"])],
             use=use or [],
             seed=seed,
             workers=workers,
             engine=engine,
             ray_address=ray_address,
+            gpus=card_numbers(gpus),
             out=out,
             observers=observers,
             verbose=verbose,
@@ -110,6 +116,7 @@ def resume(
     workers: Workers = None,
     engine: Engine = "ray",
     ray_address: RayAddress = None,
+    gpus: Gpus = None,
     allow_changes: AllowChanges = False,
     trust_code: TrustCode = False,
     live: Live = False,
@@ -123,7 +130,7 @@ def resume(
     from hothouse.sweeps.result import is_sweep
 
     if is_sweep(run_folder):
-        for option, given in (("--rounds", rounds), ("--ray-address", ray_address)):
+        for option, given in (("--rounds", rounds), ("--ray-address", ray_address), ("--gpus", gpus)):
             if given is not None:
                 raise InputError(f"{run_folder} is a sweep; {option} is for a single run")
         display_sweep(run_folder, quiet, json_lines, workers=workers, engine=engine, allow_changes=allow_changes)
@@ -136,6 +143,7 @@ def resume(
             workers=workers,
             engine=engine,
             ray_address=ray_address,
+            gpus=card_numbers(gpus),
             allow_changes=allow_changes,
             trust_code=trust_code,
             observers=observers,

@@ -30,6 +30,7 @@ from hothouse.inspect.hints import hints
 from hothouse.report.run import write_report
 from hothouse.results.records import naming_folder
 from hothouse.results.run_folder import recorded_scenario
+from hothouse.running.cards import card_share, choose_cards, only_cards
 from hothouse.running.finished import Run, load
 from hothouse.running.logs import OWN, EventLog, Logs, capture_logs
 from hothouse.running.notebook import NotebookProgress, in_notebook
@@ -55,6 +56,7 @@ def run(
     workers: int | None = None,
     engine: Engine = "ray",
     ray_address: str | None = None,
+    gpus: Sequence[int] | None = None,
     out: str | Path | None = None,
     observers: Sequence[Observer] = (),
     node_config: Mapping[str, str | int | float | bool] | None = None,
@@ -66,7 +68,9 @@ def run(
     Python files, installed modules or classes of a notebook with parts of your own that join those of the scenario;
     `workers` is the number of Ray actors (by default one for each processor); the engine `local` runs
     everything in this process, with the same bits. `ray_address` is that of a Ray cluster this machine belongs to:
-    its machines train then, each with the data in its own cache or in a shared one. `out` is the run's folder,
+    its machines train then, each with the data in its own cache or in a shared one. `gpus` are the numbers of the
+    cards to train on where `training.device` is cuda or auto, by default all; there is then one worker for each card,
+    unless `workers` says otherwise. `out` is the run's folder,
     else `runs/<name>-<time>`.
     `node_config` has further entries for every node's Flower node config. What Flower, Ray and Python warn of is
     in the folder's logs/run.log; with `verbose` it is written to standard error as well.
@@ -79,7 +83,7 @@ def run(
         scenario = scenario.model_dump(mode="json", exclude_none=True)
     with located(scenario, changes):
         chosen = resolve_scenario(single_run(load_scenario(scenario, changes)))
-        where = RunPlace(workers, engine, ray_address)
+        where = RunPlace(workers, engine, ray_address, gpus)
         return _launch(chosen, where, observers, node_config, verbose, lambda: new_folder(chosen.name, out))
 
 
@@ -90,6 +94,7 @@ def resume(
     workers: int | None = None,
     engine: Engine = "ray",
     ray_address: str | None = None,
+    gpus: Sequence[int] | None = None,
     allow_changes: bool = False,
     trust_code: bool = False,
     observers: Sequence[Observer] = (),
@@ -117,7 +122,7 @@ def resume(
         with naming_folder(folder):
             return find(folder, chosen, prepared, allow_changes)
 
-    where = RunPlace(workers, engine, ray_address)
+    where = RunPlace(workers, engine, ray_address, gpus)
     return _launch(chosen, where, observers, node_config, verbose, lambda: folder, find_checkpoint)
 
 
@@ -128,6 +133,7 @@ class RunPlace:
     workers: int | None
     engine: Engine
     ray_address: str | None = None
+    gpus: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         if self.ray_address is not None and self.engine != "ray":
@@ -218,11 +224,14 @@ def _grid(
     Ray is started meanwhile; anything of ours is imported once `importing` is done.
     """
     texts = texts_of(scenario.uses)
+    if scenario.training.device != "cpu":
+        importing.result()
+    cards = choose_cards(scenario.training.device, where.gpus) if where.ray_address is None else ()
     if where.engine == "local":
         importing.result()
         from server.grid.local import LocalGrid
 
-        with closing(LocalGrid(CLIENT_APP, [place], {})) as local:
+        with only_cards(cards), closing(LocalGrid(CLIENT_APP, [place], {})) as local:
             yield local
     elif where.ray_address is not None:
         with ray_cluster(where.ray_address, where.workers, verbose) as (cluster, workers):
@@ -230,19 +239,44 @@ def _grid(
             from server.grid.machine import Machine
             from server.grid.ray import RayGrid
 
-            nodes = [place] * workers
+            nodes, share = [place] * workers, _share_of_ray(scenario, workers)
             with closing(
-                RayGrid(CLIENT_APP, nodes, {}, workers, cluster, machine=Machine(scenario), texts=texts)
+                RayGrid(
+                    CLIENT_APP,
+                    nodes,
+                    {},
+                    workers,
+                    cluster,
+                    machine=Machine(scenario),
+                    texts=texts,
+                    card_share=share,
+                )
             ) as grid:
                 yield grid
     else:
-        workers = where.workers or processors()
-        with ray_session(workers, logs, verbose) as session:
+        workers = where.workers or len(cards) or processors()
+        with only_cards(cards), ray_session(workers, logs, verbose, len(cards)) as session:
             importing.result()
+            import ray
+
             from server.grid.ray import RayGrid
 
-            with closing(RayGrid(CLIENT_APP, [place] * workers, {}, workers, session, texts=texts)) as grid:
+            # A Ray that ran already may have workers of other runs.
+            share = _share_of_ray(scenario, workers if session else int(ray.cluster_resources()["CPU"]))
+
+            with closing(
+                RayGrid(CLIENT_APP, [place] * workers, {}, workers, session, texts=texts, card_share=share)
+            ) as grid:
                 yield grid
+
+
+def _share_of_ray(scenario: Scenario, workers: int) -> float:
+    """What part of a card each of so many workers on the Ray that is running asks for."""
+    if scenario.training.device == "cpu":
+        return 0.0
+    import ray
+
+    return card_share(int(ray.cluster_resources().get("GPU", 0)), workers)
 
 
 def new_folder(name: str, out: str | Path | None) -> Path:

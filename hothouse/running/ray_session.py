@@ -35,8 +35,10 @@ dies."""
 
 
 @contextmanager
-def ray_session(workers: int, logs: Logs, verbose: bool = False) -> Iterator[RaySession | None]:
-    """Ray with room for `workers` actors, its logs in `logs`; with `verbose` workers write to standard error as well.
+def ray_session(workers: int, logs: Logs, verbose: bool = False, cards: int = 0) -> Iterator[RaySession | None]:
+    """Ray with room for `workers` actors on so many `cards`, its logs in `logs`.
+
+    With `verbose` workers write to standard error as well.
 
     Where Ray runs in this process already it is used as it is, and there is no session of ours to start again.
     Raises InputError where a running Ray has too little room.
@@ -44,7 +46,7 @@ def ray_session(workers: int, logs: Logs, verbose: bool = False) -> Iterator[Ray
     import ray
 
     with _turn if _ours or not ray.is_initialized() else nullcontext():
-        yield from _session(workers, logs, verbose)
+        yield from _session(workers, logs, verbose, cards)
 
 
 def mark_run(folder: Path) -> None:
@@ -58,16 +60,18 @@ _turn = threading.RLock()
 _ours: list[RaySession] = []
 
 
-def _session(workers: int, logs: Logs, verbose: bool) -> Iterator[RaySession | None]:
+def _session(workers: int, logs: Logs, verbose: bool, cards: int) -> Iterator[RaySession | None]:
     import ray
 
     if ray.is_initialized():
         room = int(ray.cluster_resources().get("CPU", 0))
         if room < workers:
             raise InputError(f"{workers} workers, but the Ray that is running has {room} CPUs; use workers={room}")
+        if cards and not ray.cluster_resources().get("GPU", 0):
+            raise InputError("training.device needs a card, and the Ray that is running was started without one")
         yield None
         return
-    session = RaySession(workers, logs, verbose)
+    session = RaySession(workers, logs, verbose, cards=cards)
     _ours.append(session)
     try:
         yield session
@@ -79,12 +83,15 @@ def _session(workers: int, logs: Logs, verbose: bool) -> Iterator[RaySession | N
 class RaySession:
     """A private Ray of our own: on loopback only, and for those who have its token."""
 
-    def __init__(self, workers: int, logs: Logs, verbose: bool = False, store_bytes: int | None = None) -> None:
+    def __init__(
+        self, workers: int, logs: Logs, verbose: bool = False, store_bytes: int | None = None, cards: int = 0
+    ) -> None:
         """`store_bytes` is the size of Ray's object store; by default Ray chooses it.
 
         Raises RunError where Ray cannot be started.
         """
         self._workers, self._logs, self._verbose, self._store_bytes = workers, logs, verbose, store_bytes
+        self._cards = cards
         self._guardian = Guardian()
         self._processes: list[psutil.Process] = []
         self._vital: list[psutil.Process] = []
@@ -139,6 +146,7 @@ class RaySession:
                     context = ray.init(
                         address="local",
                         num_cpus=self._workers,
+                        num_gpus=self._cards,
                         object_store_memory=self._store_bytes,
                         include_dashboard=False,
                         log_to_driver=self._verbose,

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
+from hothouse.running.cards import card_share
 from hothouse.running.logs import capture_logs
 from hothouse.running.ray_session import RaySession, ray_session
 from hothouse.sweeps.execute import Job, RunOutcome, execute
@@ -106,12 +107,13 @@ class RayPool:
     Ray itself dies and is started again.
     """
 
-    def __init__(self, workers: int, at_once: int, cache: str, home: Path) -> None:
-        """`workers` is the number of processors for Ray, `cache` the folder of prepared data.
+    def __init__(self, workers: int, at_once: int, cache: str, home: Path, cards: int = 0) -> None:
+        """`workers` is the number of processors for Ray, `cards` that of cards, `cache` the folder of prepared data.
 
         What Ray logs goes into the sweep's folder, `home`.
         """
         self._workers, self._at_once, self._cache, self._home = workers, at_once, cache, home
+        self._cards = cards
         self._ray = ExitStack()
         self._session: RaySession | None = None
         self._started = False
@@ -138,7 +140,7 @@ class RayPool:
         if not self._started:
             logs = self._ray.enter_context(capture_logs(lambda source, text: None))
             logs.into(self._home)
-            self._session = self._ray.enter_context(ray_session(self._workers, logs))
+            self._session = self._ray.enter_context(ray_session(self._workers, logs, cards=self._cards))
             self._started = True
         self._start(_Task(job))
 
@@ -214,5 +216,6 @@ class RayPool:
         import ray
 
         # An actor that has its clients trained by actors of their own leaves the processors to these.
-        processors = 1 if job.engine == "local" else 0
-        return ray.remote(RunWorker).options(num_cpus=processors, max_concurrency=2).remote(self._cache)
+        own = job.engine == "local"
+        options = {"num_cpus": int(own), "num_gpus": card_share(self._cards, self._at_once) if own else 0}
+        return ray.remote(RunWorker).options(**options, max_concurrency=2).remote(self._cache)

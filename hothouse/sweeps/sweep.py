@@ -20,6 +20,7 @@ from common.scenario.flat import flat
 from common.software import identity
 from common.whole_files import write_whole
 from hothouse.results.run_folder import recorded_scenario
+from hothouse.running.cards import choose_cards
 from hothouse.running.launch import Engine, new_folder, processors
 from hothouse.running.notebook import in_notebook
 from hothouse.sweeps.execute import Job, RunOutcome
@@ -90,7 +91,8 @@ def sweep(
     home = _sweep_folder(plan, folder)
     if not allow_changes:
         _check_data_and_software(home)
-    with _locked(home), _pool(engine, workers, at_once, home, watcher) as pool:
+    cards = len(choose_cards(plan.scenario.training.device, None))
+    with _locked(home), _pool(engine, workers, at_once, home, watcher, cards) as pool:
         keep_scenario(plan.scenario, home / SCENARIO)
         try:
             _Start(plan, goal, home, pool, watcher, workers // at_once, allow_changes).run()
@@ -260,9 +262,9 @@ def _locked(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _pool(engine: Engine, workers: int, at_once: int, home: Path, watcher: Watcher) -> Iterator[RunPool]:
+def _pool(engine: Engine, workers: int, at_once: int, home: Path, watcher: Watcher, cards: int) -> Iterator[RunPool]:
     if engine == "local":
         yield LocalPool(watcher.tick)
     else:
-        with RayPool(workers, at_once, str(cache_folder()), home) as pool:
+        with RayPool(workers, at_once, str(cache_folder()), home, cards) as pool:
             yield pool

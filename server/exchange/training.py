@@ -20,14 +20,16 @@ from server.exchange.run_context import RunContext
 from server.exchange.sending import Reply
 from server.exchange.validation import RefusedReply, Validator
 
-_MOST_HALVINGS = 12
-"""Stacks have at most 4,096 clients."""
 _LETTERS = 2000
 """How much of a reason is kept: a client may say what it likes."""
 
 
 class OutOfDeviceMemory(Exception):
-    """A card's memory does not hold a stack of clients."""
+    """A card's memory does not hold a stack of so many clients."""
+
+    def __init__(self, clients: int) -> None:
+        super().__init__(f"a card's memory does not hold a stack of {clients} clients")
+        self.clients = clients
 
 
 class Training:
@@ -37,8 +39,8 @@ class Training:
         self._run = context
         self._reasons: list[str] = []
         """Why clients were left out of the round."""
-        self.halvings = 0
-        """How often stacks were halved, so that a card's memory holds them."""
+        self.widest = 0
+        """How many clients a stack may have, so that a card's memory holds it; 0 where there is no such limit."""
 
     def round(self, assignment: Assignment) -> RoundResults:
         """Train a round's cohort.
@@ -77,7 +79,7 @@ class Training:
             self._run.data_spec,
             pack({} if assignment.known else parameters),
             instructions.records,
-            self.halvings,
+            self.widest,
         )
 
         def own(group: list[Block]) -> MessageRecords:
@@ -141,10 +143,10 @@ class Training:
             return
         try:
             reply = validator.read(arrival.blocks, arrival.content)
-            # A host that says so without end is not believed.
-            if reply.too_wide and self._run.settings.training.device == "cuda" and self.halvings < _MOST_HALVINGS:
-                clients = reply.blocks.clients[0]
-                raise OutOfDeviceMemory(f"a card does not hold a stack of {reply.too_wide} clients, {clients} in it")
+            # A host that says so of stacks that it was not to make is not believed.
+            asked = sum(len(block.clients) for block in arrival.blocks)
+            if 1 < reply.too_wide <= min(asked, self.widest or asked) and self._run.settings.training.device == "cuda":
+                raise OutOfDeviceMemory(reply.too_wide)
             checked = validator.blocks(arrival.blocks, reply)
         except RefusedReply as refusal:
             self._exclude(arrival.blocks, f"the reply is refused: {refusal}")

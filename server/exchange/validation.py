@@ -68,6 +68,7 @@ class Validator:
         """Each block's result, or why it is refused. Raises Refused for a reply that does not fit at all."""
         clients = np.concatenate([block.clients for block in asked])
         _expect(reply.round == self._round, f"it belongs to round {reply.round}, not {self._round}")
+        _expect(not reply.too_wide, "it says that a card's memory is full")
         _expect(np.array_equal(reply.blocks.clients, clients), "it has other clients than requested")
         _expect(
             reply.blocks.sizes.tolist() == [len(block.clients) for block in asked],

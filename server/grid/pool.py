@@ -49,13 +49,18 @@ class WorkerPool(ABC):
     """Actors of Ray's, each of which answers one question at a time."""
 
     def __init__(
-        self, client_app: str, run_id: int, machine: Machine | None = None, texts: Sequence[bytes] = ()
+        self,
+        client_app: str,
+        run_id: int,
+        machine: Machine | None = None,
+        texts: Sequence[bytes] = (),
+        card_share: float = 0.0,
     ) -> None:
         """Actors run the ClientApp named `client_app`, and on a cluster find their data by `machine`.
 
-        `texts` are the files that the scenario uses.
+        `texts` are the files that the scenario uses, `card_share` what part of a card each actor asks for.
         """
-        self._arguments = (client_app, run_id, machine, texts)
+        self._arguments, self._card_share = (client_app, run_id, machine, texts), card_share
 
     @abstractmethod
     def start(self, number: int) -> Any:
@@ -85,7 +90,7 @@ class WorkerPool(ABC):
         """Let go of what belongs to the pool itself."""
 
     def _actor(self, strategy: Any) -> Any:
-        options = ray.remote(ClientWorker).options(num_cpus=1, scheduling_strategy=strategy)
+        options = ray.remote(ClientWorker).options(num_cpus=1, num_gpus=self._card_share, scheduling_strategy=strategy)
         return options.remote(*self._arguments)
 
 

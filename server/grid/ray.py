@@ -88,16 +88,17 @@ class RayGrid(DirectGrid):
         run_id: int = 1,
         machine: Machine | None = None,
         texts: Sequence[bytes] = (),
+        card_share: float = 0.0,
     ) -> None:
         """`client_app` names the ClientApp as `module:attribute`; `workers` is the number of actors.
 
         With a `machine` actors find or prepare the data on their own machines, whichever these are. `texts` are the
-        files that the scenario uses.
+        files that the scenario uses; `card_share` is what part of a card each actor asks Ray for.
         """
         super().__init__(node_configs, run_config, run_id)
         self._workers, self._session = workers, session
         near = machine is None and is_local(workers)
-        self._pool: WorkerPool = (SocketPool if near else Calls)(client_app, run_id, machine, texts)
+        self._pool: WorkerPool = (SocketPool if near else Calls)(client_app, run_id, machine, texts, card_share)
         self._queue: deque[_Task] = deque()
         self._running: dict[Any, tuple[Worker, _Task]] = {}
         self._answered: dict[str, Message] = {}

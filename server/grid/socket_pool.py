@@ -53,9 +53,14 @@ class SocketPool(WorkerPool):
     """Actors on this machine; what is known of a question is the line that it went by."""
 
     def __init__(
-        self, client_app: str, run_id: int, machine: Machine | None = None, texts: Sequence[bytes] = ()
+        self,
+        client_app: str,
+        run_id: int,
+        machine: Machine | None = None,
+        texts: Sequence[bytes] = (),
+        card_share: float = 0.0,
     ) -> None:
-        super().__init__(client_app, run_id, machine, texts)
+        super().__init__(client_app, run_id, machine, texts, card_share)
         self._address = f"\0hothouse-{secrets.token_hex(16)}"
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self._address)

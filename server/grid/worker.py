@@ -11,6 +11,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+import ray
 from flwr.app import Context, Message, RecordDict
 
 from common.compat.flower import TaskIdentity
@@ -61,6 +62,9 @@ class ClientWorker:
         self._complaints = WarningLog()
         # PyTorch is not imported for an app that does without it; one that imports it later finds the variable.
         os.environ["OMP_NUM_THREADS"] = "1"
+        if not ray.get_gpu_ids():
+            # A worker without a card must not take a part of the first one's memory.
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._app = load_client_app(client_app)
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(1)

@@ -144,9 +144,9 @@ def _encode(state: RunState, written: _Written, about: About) -> bytes:
     tensors = {"versions": written.versions}
     for field in _FIELDS:
         tensors |= {f"{field}/{name}": _contiguous(np.asarray(array)) for name, array in getattr(state, field).items()}
-    halved = {"halvings": state.halvings} if state.halvings else {}
+    limit = {"widest": state.widest} if state.widest else {}
     told = json.dumps(
-        {"round": state.round, "metrics": state.metrics, "about": about, "clients": written.parts} | halved,
+        {"round": state.round, "metrics": state.metrics, "about": about, "clients": written.parts} | limit,
         sort_keys=True,
     )
     return save(tensors, metadata={"hothouse": json.dumps({"told": told, "digest": _digest(tensors, told)})})
@@ -166,7 +166,7 @@ def _decode(path: Path) -> LoadedCheckpoint:
     if "versions" not in tensors:
         raise DamagedCheckpoint("it has no versions of what clients keep")
     state = RunState(
-        told["round"], versions=tensors["versions"], metrics=told["metrics"], halvings=told["halvings"], **arrays
+        told["round"], versions=tensors["versions"], metrics=told["metrics"], widest=told["widest"], **arrays
     )
     parts = [path.parent / name for name in told["clients"]]
     for part in parts:
@@ -178,8 +178,8 @@ def _read_envelope(envelope: dict[str, str]) -> dict[str, Any]:
     """What a checkpoint says besides its arrays. Raises Damaged where that is not what is written."""
     try:
         told: dict[str, Any] = json.loads(envelope["told"])
-        told.setdefault("halvings", 0)
-        kinds = {"round": int, "halvings": int, "metrics": dict, "about": dict, "clients": list}
+        told.setdefault("widest", 0)
+        kinds = {"round": int, "widest": int, "metrics": dict, "about": dict, "clients": list}
         if any(type(told[name]) is not kind for name, kind in kinds.items()):
             raise ValueError("a value of another type than is written")
         # A name must never become a path elsewhere.

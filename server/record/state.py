@@ -26,5 +26,5 @@ class RunState:
     """For each client, the round whose state of its own is committed; 0 where it has none."""
     metrics: Metrics
     """The round's line in metrics.jsonl."""
-    halvings: int = 0
-    """How often stacks were halved, so that a card's memory holds them."""
+    widest: int = 0
+    """How many clients a stack may have, so that a card's memory holds it; 0 where there is no such limit."""

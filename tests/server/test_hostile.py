@@ -129,7 +129,11 @@ def no_sum(content: RecordDict) -> None:
 
 
 def another_round(content: RecordDict) -> None:
-    content["config"] = ConfigRecord({"round": 77})
+    content["config"] = ConfigRecord({"round": 77, "too_wide": 0})
+
+
+def a_full_card(content: RecordDict) -> None:
+    content["config"] = ConfigRecord({"round": 1, "too_wide": 3})
 
 
 def a_trillion_examples(content: RecordDict) -> None:
@@ -180,6 +184,7 @@ REFUSED = {
     "another_sum": "sums of more",
     "no_sum": "no sums of parameters",
     "another_round": "round 77",
+    "a_full_card": "a card's memory is full",
     "a_trillion_examples": "other numbers of examples",
     "another_client": "other clients",
     "excludes_another": "not requested",

@@ -1,0 +1,254 @@
+"""What a card gives: equality with the processor, the same bits again, speed, memory. Ends in four minutes.
+
+    python benchmarks/device.py [--device cuda] [--seconds 200] [--clients 10 100 1000]
+
+Needs a card, PyTorch with CUDA and what Hothouse imports on a client's side, but starts neither Ray nor Flower; the
+examples are drawn. With `--device cpu` it compares the processor with itself, which shows that the script works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from torch.nn import functional
+
+from clients.blocks.blocks import train_blocks
+from clients.compiled.library import library
+from common import devices
+from common.arrays import NamedArrays
+from common.data import Prepared, prepare
+from common.data.data_spec import DataSpec
+from common.messages import BUFFERS, Blocks, TrainOrder, TrainReply
+from common.models import build
+from common.scenario import load_scenario
+from common.settings import ClientSettings
+
+CLASSES, EXAMPLES = 10, 60
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and the clients that train it."""
+
+    side: int
+    """Of square images, in pixels."""
+    model: dict[str, Any]
+    batch: int
+
+
+CASES = {
+    "W1": Case(28, {"layers": [200, 200]}, 10),
+    "W3": Case(8, {"layers": [32]}, 16),
+    "batch normalization": Case(8, {"layers": [32], "normalization": "batch"}, 16),
+    "cnn": Case(28, {"name": "cnn"}, 10),
+}
+
+
+class Federation:
+    """Clients with drawn examples, and orders for some of them."""
+
+    def __init__(self, case: Case, clients: int, folder: Path) -> None:
+        rng, count = np.random.default_rng(1), clients * EXAMPLES
+        path = folder / f"{case.side}-{clients}.npz"
+        if not path.exists():
+            x = rng.integers(0, 256, (count, case.side, case.side, 1), dtype=np.uint8)
+            np.savez(path, x_train=x, y_train=rng.integers(0, CLASSES, count))
+        source = {"kind": "npz", "path": str(path)}
+        self.scenario = load_scenario(
+            {
+                "data": {"source": source, "partition": {"scheme": "iid", "clients": clients}, "test_fraction": 0},
+                "model": case.model,
+                "training": {"batch_size": case.batch, "trainer": "torch"},
+            }
+        )
+        self.clients, self.prepared = clients, prepare(self.scenario)
+        self.data_spec = _data_spec(self.prepared)
+
+    def order(
+        self, device: str, trainer: str = "torch", start: NamedArrays | None = None, steps: int = 0
+    ) -> TrainOrder:
+        """Train all clients for an epoch, or for so many steps, from `start` or else from the first weights."""
+        chosen = self.scenario
+        if steps:
+            training = chosen.training.model_copy(update={"steps": steps, "epochs": None})
+            chosen = chosen.model_copy(update={"training": training})
+        network = build(chosen.model, self.data_spec, chosen.seed)
+        arrays = dict(start or {name: tensor.numpy() for name, tensor in network.arrays().items()})
+        buffers = {name: arrays.pop(name) for name, _ in network.named_buffers()}
+        settings = ClientSettings.of(chosen).with_trainer(trainer, device=device)  # type: ignore[arg-type]
+        return TrainOrder(
+            round=2 if start else 1,
+            blocks=Blocks(np.arange(self.clients), np.array([self.clients])),
+            settings=settings.model_dump_json(),
+            data_spec=self.data_spec,
+            parameters=arrays,
+            records={BUFFERS: buffers} if buffers else {},
+        )
+
+
+def _data_spec(prepared: Prepared) -> DataSpec:
+    """Pixels in [0, 1]."""
+    features, nothing = int(np.prod(prepared.meta.row_shape)), np.empty(0)
+    return DataSpec(
+        task="classification",
+        row_shape=tuple(prepared.meta.row_shape),
+        labels=tuple(prepared.meta.labels),
+        columns=(),
+        shift=np.zeros(features),
+        scale=np.full(features, 255.0),
+        fill=np.full(features, np.nan),
+        own_fill=False,
+        indicators=(),
+        target_shift=nothing,
+        target_scale=nothing,
+    )
+
+
+def mean(reply: TrainReply) -> NamedArrays:
+    """The weights that a round ends with. Raises SystemExit where a client could not be trained."""
+    if reply.excluded or reply.too_wide:
+        sys.exit(next(iter(reply.excluded.values()), f"a stack of {reply.too_wide} clients does not fit"))
+    return {
+        name: (array[0] / reply.weights[0]).astype(array.dtype)
+        for kind in ("parameters", BUFFERS)
+        for name, array in reply.sums.get(kind, {}).items()
+    }
+
+
+def differ(one: NamedArrays, other: NamedArrays) -> float:
+    """The largest difference between two models."""
+    return max(float(np.abs(one[name] - other[name]).max()) for name in one)
+
+
+def check_equality(device: str, folder: Path) -> None:
+    """After ten steps the card is where the processor is. Exits with 1 where it is not."""
+    for name, case in CASES.items():
+        clients = Federation(case, 10, folder)
+        there, here = (mean(train_blocks(clients.prepared, clients.order(on, steps=10))) for on in (device, "cpu"))
+        difference = differ(there, here)
+        print(f"{name}: differs from the processor by {difference:.2g} after 10 steps")
+        if not difference <= TOLERANCE:
+            sys.exit(f"{name}: expected at most {TOLERANCE:g}")
+
+
+def check_bits(device: str, folder: Path) -> None:
+    """Two runs have the same bits, and so has one that goes on in another process. Exits with 1 where they have not."""
+    for name, case in CASES.items():
+        clients = Federation(case, 10, folder)
+        first, again = (mean(train_blocks(clients.prepared, clients.order(device))) for _ in range(2))
+        second = mean(train_blocks(clients.prepared, clients.order(device, start=first)))
+        save_file(first, folder / "first.safetensors")
+        command = [sys.executable, __file__, "--device", device, "--resume", name, "--folder", str(folder)]
+        subprocess.run(command, check=True)
+        resumed = load_file(folder / "second.safetensors")
+        same = differ(first, again) == 0 and differ(second, resumed) == 0
+        print(f"{name}: {'the same bits again and when resumed' if same else 'OTHER BITS'}")
+        if not same:
+            sys.exit(1)
+
+
+def resume(name: str, device: str, folder: Path) -> None:
+    """The second round of a case, in a process of its own."""
+    clients = Federation(CASES[name], 10, folder)
+    first = load_file(folder / "first.safetensors")
+    save_file(mean(train_blocks(clients.prepared, clients.order(device, start=first))), folder / "second.safetensors")
+
+
+def train(clients: Federation, device: str, trainer: str) -> None:
+    """A round of all clients."""
+    mean(train_blocks(clients.prepared, clients.order(device, trainer)))
+
+
+def train_plainly(clients: Federation, case: Case, device: torch.device) -> None:
+    """A loop over clients on a device as anyone would write it; examples are moved once."""
+    x = torch.from_numpy(np.asarray(clients.prepared.x)).to(device)
+    y = torch.from_numpy(np.asarray(clients.prepared.y)).to(device)
+    network = build(clients.scenario.model, clients.data_spec, 1)
+    start = {name: tensor.to(device) for name, tensor in network.arrays().items()}
+    network.to(device)
+    for client in range(clients.clients):
+        network.assign(start)
+        shard = torch.from_numpy(clients.prepared.training_examples(client)).to(device)
+        optimizer, order = torch.optim.SGD(network.parameters(), lr=0.1), torch.randperm(len(shard), device=device)
+        for first in range(0, len(order), case.batch):
+            batch = order[first : first + case.batch]
+            optimizer.zero_grad()
+            inputs = x[shard[batch]].view(len(batch), -1).float() / 255
+            torch.autograd.backward(functional.cross_entropy(network.train()(inputs), y[shard[batch]]))
+            optimizer.step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def speeds(device: str, folder: Path, counts: list[int], end: float) -> None:
+    """Clients per second by each way, the faster of two turns, as a table; what would end too late is left out."""
+    print(f"\n| clients of {EXAMPLES} examples | clients/s, card | plain loop, card | CPU | memory, MB |")
+    print("|---|--:|--:|--:|--:|")
+    for name in ("W1", "W3", "cnn"):
+        case, slowest = CASES[name], {"card": 0.0, "plain": 0.0, "cpu": 0.0}
+        compiled = name != "cnn" and library() is not None
+        for count in counts:
+            clients = Federation(case, count, folder)
+            ways: dict[str, Callable[[], object]] = {
+                "card": partial(train, clients, device, "torch"),
+                "plain": partial(train_plainly, clients, case, torch.device(device)),
+                "cpu": partial(train, clients, "cpu", "compiled" if compiled else "torch"),
+            }
+            told = []
+            if device == "cuda":
+                torch.cuda.reset_peak_memory_stats()
+            for way, do in ways.items():
+                if time.monotonic() + 2 * slowest[way] * count > end:
+                    told.append("–")
+                    continue
+                took = min(_seconds(do) for _ in range(2))
+                slowest[way] = max(slowest[way], took / count)
+                told.append(f"{count / took:,.0f}")
+            memory = f"{torch.cuda.max_memory_allocated() / 1e6:,.0f}" if device == "cuda" else "–"
+            print(f"| {name}, {count:,} | {' | '.join(told)} | {memory} |", flush=True)
+
+
+def _seconds(do: Callable[[], object]) -> float:
+    started = time.monotonic()
+    do()
+    return time.monotonic() - started
+
+
+def main() -> None:
+    """All of it, or the part that another process asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--seconds", type=float, default=200.0, help="after so long nothing more is measured")
+    parser.add_argument("--clients", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--resume", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.device == "cuda" and not devices.card():
+        sys.exit(f"{devices.NO_CARD}; --device cpu tries the script")
+    torch.set_num_threads(1)
+    if options.resume:
+        resume(options.resume, options.device, options.folder)
+        return
+    end = time.monotonic() + options.seconds
+    print(devices.card() or "the processor in the card's place", f"· PyTorch {torch.__version__}")
+    with tempfile.TemporaryDirectory() as folder:
+        check_equality(options.device, Path(folder))
+        check_bits(options.device, Path(folder))
+        speeds(options.device, Path(folder), options.clients, end)
+
+
+if __name__ == "__main__":
+    main()
