@@ -42,7 +42,8 @@ def batch(rows: list[int], width: int, step: int = 0) -> Batch:
     shares = torch.zeros(len(rows), width, dtype=torch.float64)
     for client, count in enumerate(rows):
         shares[client, :count] = 1 / count
-    return Batch(step, len(rows), torch.zeros(len(rows), width, dtype=torch.int64), shares)
+    positions = torch.zeros(len(rows), width, dtype=torch.int64)
+    return Batch(step, len(rows), positions, shares, np.array(rows))
 
 
 @pytest.mark.parametrize("alpha", [0.1, 1.0, 4.0])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from clients.batches import Batch
 from clients.blocks.blocks import train_blocks
 from clients.regularization.dropout import Noise
 from common.data import Prepared
@@ -64,7 +65,8 @@ def test_so_many_units_are_dropped_and_what_remains_makes_good_for_them(rate: fl
     noise = Noise(MLPModel(layers=(50,), dropout=rate), 1, 1, np.arange(40))
     seen = []
     for step in range(5):
-        noise.begin(step, torch.empty(0))
+        nothing = torch.empty(0, dtype=torch.int64)
+        noise.begin(Batch(step, 0, nothing, torch.empty(0), np.empty(0, np.int64)))
         seen.append(noise.drop_units(0, torch.ones(40, 11, 50)))
     units = torch.stack(seen)
     kept = units[units != 0]
