@@ -12,6 +12,7 @@ from common.data.examples import ExampleReader
 from common.losses import loss_for
 from common.metrics import Examples, MeasuredMetrics, Sums
 from common.models import DTYPES, Weights, stateless
+from common.objective import Objective
 from common.settings import ClientSettings
 
 
@@ -24,8 +25,9 @@ class Evaluator:
         self.size = sum(parameter.numel() for parameter in self._network.parameters())
         """How many parameters a model has."""
         self.dtype = DTYPES[settings.model.dtype]
-        self._loss = loss_for(settings.training.loss, self._network.output, data_spec, self.dtype)
-        self.metrics = MeasuredMetrics(data_spec.task, settings.evaluation)
+        loss = loss_for(settings.training.loss, self._network.output, data_spec, self.dtype)
+        self._objective = Objective(self._network, loss)
+        self.metrics = MeasuredMetrics(data_spec.task, settings.evaluation, self._network.own_metrics)
         """What is measured."""
 
     @torch.inference_mode()
@@ -52,9 +54,11 @@ class Evaluator:
                 examples.inputs(chosen, None if fills is None else fills[torch.from_numpy(part)]),
                 examples.targets(chosen),
             )
-            outputs = self._network.forward_stack(weights, x.expand(models, *x.shape))
+            for_each = x.expand(models, *x.shape)
+            outputs = self._network.forward_stack(weights, for_each)
+            terms = self._objective.terms(weights, for_each, y, outputs)
             for model, sums in enumerate(results):
-                found = self.metrics.group_sums(self._examples(outputs[model], y), part, len(sizes))
+                found = self.metrics.group_sums(self._examples(outputs[model], y, terms[model]), part, len(sizes))
                 for name, value in found.items():
                     sums[name] = sums[name] + value if name in sums else value
             if self.metrics.compares:
@@ -62,8 +66,8 @@ class Evaluator:
         if self.metrics.compares:
             z, y = torch.cat([outputs for outputs, _ in seen], dim=1), torch.cat([targets for _, targets in seen])
             for model, sums in enumerate(results):
-                sums |= self.metrics.compared_sums(self._examples(z[model], y), groups, len(sizes))
+                sums |= self.metrics.compared_sums(self._examples(z[model], y, {}), groups, len(sizes))
         return results
 
-    def _examples(self, z: Tensor, targets: Tensor) -> Examples:
-        return Examples(z, targets, self._loss.terms(z, targets), self._network.output, self._agreement.target_scale)
+    def _examples(self, z: Tensor, targets: Tensor, terms: dict[str, Tensor]) -> Examples:
+        return Examples(z, targets, terms, self._network.output, self._agreement.target_scale)

@@ -32,6 +32,7 @@ from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strat
 from common.extend.tracker import TrackedRun, Tracker
 from common.metrics import Examples, Sums
 from common.models import Weights
+from common.models.own_measures import NetworkBatch
 from common.run_files import Metrics
 from common.scenario.activations import ActivationPart
 from common.scenario.augmentation import GeometricAugmentation, ImageAugmentation, TableAugmentation, TextAugmentation
@@ -76,6 +77,7 @@ __all__ = [
     "Metrics",
     "ModelPart",
     "NamedArrays",
+    "NetworkBatch",
     "NetworkData",
     "NormalizationPart",
     "Number",

@@ -22,7 +22,7 @@ from common.extend.leaderboard import Leaderboard
 from common.extend.selection import SelectionRule
 from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strategy, StrategyContext, server_strategy
 from common.messages import BUFFERS
-from common.models import build
+from common.models import build, check_network
 from common.models.predictor import Predictor
 from common.models.start import starting_weights
 from common.run_files import Metrics
@@ -94,6 +94,7 @@ class Rounds:
         if scenario.federation.privacy is not None and (buffers := [name for name, _ in self._network.named_buffers()]):
             told = f"a network without running statistics, for privacy; {buffers[0]} leaves clients without noise"
             raise InputError(f"expected {told}", "model")
+        check_network(scenario, self._network)
         if why := getattr(self._network, "why_alone", ""):
             self._facts["one_by_one"] = why
         self._training, self._evaluate = Training(run), RoundEvaluator(run)

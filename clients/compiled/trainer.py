@@ -35,7 +35,7 @@ class CompiledTrainer:
         mlp = job.basis.network
         assert isinstance(mlp, MLP), "the compiled trainer trains MLPs"
         network = network_members(mlp, job.order.data_spec.features)
-        self._common = network | loss_members(job.settings, mlp, job.basis.loss)
+        self._common = network | loss_members(job.settings, mlp, job.basis.objective.loss)
         one_for_all = not len(job.order.starts.places) and not job.basis.kept
         self._shared_start = job.starting_weights(np.zeros(1, np.int64)) if one_for_all else None
         raw = job.basis.examples.raw()

@@ -10,8 +10,8 @@ from torch import Tensor
 from common.data.examples import ExampleReader
 from common.data.prepared import Indices
 from common.devices import to_device_of
-from common.losses import Loss
-from common.models import Network, Weights
+from common.models import Weights
+from common.objective import Objective
 from common.scenario.regularization import EarlyStopping as Spec
 
 
@@ -21,15 +21,14 @@ class EarlyStopping:
     def __init__(
         self,
         spec: Spec,
-        network: Network,
-        loss: Loss,
+        objective: Objective,
         examples: ExampleReader,
         holdout: list[Indices],
         fills: Tensor | None,
         per_epoch: Indices,
     ) -> None:
         """`holdout` are each client's held-out examples, `per_epoch` the steps of its epochs, (stack,)."""
-        self._spec, self._network, self._loss, self._examples, self._fills = spec, network, loss, examples, fills
+        self._spec, self._objective, self._examples, self._fills = spec, objective, examples, fills
         self._holdout, self._per_epoch = holdout, per_epoch
         self._best = np.full(len(holdout), np.inf)
         self._bad = np.zeros(len(holdout), dtype=np.int64)
@@ -84,6 +83,6 @@ class EarlyStopping:
         positions = torch.from_numpy(self._holdout[client]).unsqueeze(0)
         fill = None if self._fills is None else self._fills[client : client + 1]
         own = {name: tensor[client : client + 1] for name, tensor in carried.items()}
-        outputs = self._network.forward_stack(own, self._examples.inputs(positions, fill))
-        shares = outputs.new_full(positions.shape, 1 / positions.shape[1])
-        return float(self._loss.mean(outputs, self._examples.targets(positions), shares))
+        x = self._examples.inputs(positions, fill)
+        shares = x.new_full(positions.shape, 1 / positions.shape[1])
+        return float(self._objective.means(own, x, self._examples.targets(positions), shares)[0])

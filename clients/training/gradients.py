@@ -52,10 +52,10 @@ def objective_gradients(stack: Stack, batches: Iterable[Batch], training: Traini
         others = {name: tensor[:active] for name, tensor in stack.fixed.items()}
         statistics = {name: tensor[:active].clone() for name, tensor in stack.buffers.items()}
         targets = stack.examples.targets(batch.positions)
-        outputs = stack.network.forward_stack(leaves | others | statistics, x, _NoDropout(batch.shares, batch.counts))
-        losses = stack.loss.mean(outputs, targets, batch.shares)
+        weights, step = leaves | others | statistics, _NoDropout(batch.shares, batch.counts)
+        losses, _ = stack.objective.means(weights, x, targets, batch.shares, step)
         gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
-        counts, real = stack.loss.counts(targets), (batch.shares > 0).to(weight.dtype)
+        counts, real = stack.objective.counts(targets), (batch.shares > 0).to(weight.dtype)
         count = (real if counts is None else real * counts).sum(dim=1)
         weight[:active] += count
         for total, gradient in zip(totals.values(), gradients, strict=True):

@@ -222,8 +222,7 @@ class TorchTrainer:
             epochs = steps_per_epoch(sizes, training)
             stopping = EarlyStopping(
                 training.early_stopping,
-                self._basis.network,
-                self._basis.loss,
+                self._basis.objective,
                 examples,
                 holdout,
                 fills,
@@ -237,7 +236,7 @@ class TorchTrainer:
             buffers={name: weights[name].clone() for name in self._basis.buffers},
             examples=examples,
             fills=fills,
-            loss=self._basis.loss,
+            objective=self._basis.objective,
             optimizer=own.optimizer,
             optimizer_state=own.optimizer.begin(parameters),
             rates=LearningRates(

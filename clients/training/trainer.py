@@ -17,8 +17,8 @@ from clients.training.schedules import LearningRates
 from common.data.examples import ExampleReader
 from common.devices import to_device_of
 from common.extend.client import LossTerm, StepHook
-from common.losses import Loss
 from common.models import Network, Weights
+from common.objective import Objective
 from common.scenario.optimizers import OptimizerPart
 
 
@@ -36,7 +36,7 @@ class Stack:
     examples: ExampleReader
     fills: Tensor | None
     """What takes the place of gaps in each client's examples, (stack, raw features), where that is its own."""
-    loss: Loss
+    objective: Objective
     optimizer: OptimizerPart
     """With each client's own options, where they have some."""
     optimizer_state: Weights
@@ -114,10 +114,11 @@ def _losses(stack: Stack, weights: Weights, batch: Batch, x: Tensor) -> tuple[Te
         share, partners = stack.mixup(batch)
         client, by = torch.arange(batch.active, device=x.device).unsqueeze(1), share.view(-1, 1, 1)
         x = by * x + (1 - by) * x[client, partners]
-    outputs, hidden = network.pass_stack(weights, x, step)
     if share is None:
-        losses = stack.loss.mean(outputs, y, batch.shares)
+        losses, hidden = stack.objective.means(weights, x, y, batch.shares, step)
     else:
-        own, other = (stack.loss.mean(outputs, targets, batch.shares) for targets in (y, y[client, partners]))
+        outputs, hidden = network.pass_stack(weights, x, step)
+        loss = stack.objective.loss
+        own, other = (loss.mean(outputs, targets, batch.shares) for targets in (y, y[client, partners]))
         losses = share * own + (1 - share) * other
     return losses, None if stack.term is None else stack.term(batch, x, hidden)

@@ -12,8 +12,9 @@ from common import devices
 from common.data.data_spec import DataSpec
 from common.data.examples import ExampleReader, open_examples
 from common.data.prepared import Prepared
-from common.losses import Loss, loss_for
+from common.losses import loss_for
 from common.models import DTYPES, Layout, Network, is_within, on_meta, stateless
+from common.objective import Objective
 from common.settings import ClientSettings, read_settings
 
 
@@ -40,7 +41,7 @@ class TrainingContext:
     """Where stacks are trained."""
     examples: ExampleReader
     pipeline: Pipeline
-    loss: Loss
+    objective: Objective
 
 
 @lru_cache(maxsize=8)
@@ -67,5 +68,5 @@ def training_context(prepared: Prepared, data_spec: DataSpec, settings: str) -> 
         device=device,
         examples=open_examples(prepared, data_spec, dtype),
         pipeline=Pipeline(read.training.augmentation, prepared.meta, data_spec.spread, prepared),
-        loss=loss_for(read.training.loss, network.output, data_spec, dtype, device),
+        objective=Objective(network, loss_for(read.training.loss, network.output, data_spec, dtype, device)),
     )

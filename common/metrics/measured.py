@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,11 @@ SPLITS = ("train", "test", "validation", "holdout", "personal")
 class MeasuredMetrics:
     """What is measured of every model of a run."""
 
-    def __init__(self, task: Task, evaluation: Evaluation) -> None:
-        """Raises InputError, with the key, for a metric of another task."""
+    def __init__(self, task: Task, evaluation: Evaluation, of_network: Iterable[str] = ()) -> None:
+        """`of_network` are the names of metrics that the network brings.
+
+        Raises InputError, with the key, for a metric of another task, and for two of one name.
+        """
         chosen = {metric.name: metric for metric in evaluation.metrics}
         for place, metric in enumerate(evaluation.metrics):
             if task not in metric.tasks:
@@ -34,7 +37,13 @@ class MeasuredMetrics:
                 raise InputError(f"{metric.name} measures a {told}, this is a {task}", f"evaluation.metrics.{place}")
         always = [metric() for metric in METRICS.built_in.values() if task in metric.tasks]
         wanted = {metric.name: metric for metric in always if not metric.compares or evaluation.auc}
-        self.metrics: tuple[MetricPart, ...] = tuple((wanted | chosen).values())
+        for name in of_network:
+            if name in METRICS.built_in or name in chosen:
+                raise InputError(f"its metric {name} has the name of another metric", "model")
+        self.metrics: tuple[MetricPart, ...] = (
+            *(wanted | chosen).values(),
+            *(_OfNetwork.model_construct(name=name) for name in of_network),
+        )
         self.compares = any(metric.compares for metric in self.metrics)
         """Whether some compare examples with each other, so that all of a group's are needed at once."""
 
@@ -79,6 +88,18 @@ class MeasuredMetrics:
         """The sums of all groups together, as one group; what compares examples with each other is left out."""
         apart = {metric.needs for metric in self.metrics if metric.compares}
         return {name: value.sum(axis=0, keepdims=True) for name, value in sums.items() if name not in apart}
+
+
+class _OfNetwork(MetricPart):
+    """The mean of what a network measures itself."""
+
+    def terms(self, examples: Examples) -> Mapping[str, Term]:
+        """Each example's."""
+        return {self.name: examples.loss[self.name]}
+
+    def finish(self, sums: Sums) -> Numbers:
+        """Its mean."""
+        return np.asarray(sums[self.name] / sums["examples"])
 
 
 def primaries() -> list[MetricPart]:

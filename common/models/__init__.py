@@ -14,6 +14,7 @@ from common.models.layout import Layout, Weights
 from common.models.mlp import MLP
 from common.models.network import DTYPES, Network, Step
 from common.models.outputs import Output
+from common.scenario import Scenario
 from common.scenario.model import MLPModel, ModelPart
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Weights",
     "array_shapes",
     "build",
+    "check_network",
     "is_within",
     "on_meta",
     "stateless",
@@ -48,6 +50,20 @@ def build(spec: ModelPart, data_spec: DataSpec, seed: int, stacked: str = "auto"
             known = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name, _ in network.named_parameters()))
             raise InputError(f"no child {child} with weights; there are {known}", "model.frozen")
     return network
+
+
+def check_network(scenario: Scenario, network: Network) -> None:
+    """Raise InputError where clients are to look at features that the network does not have, or at outputs in vain."""
+    strategy, training = scenario.federation.strategy, scenario.training
+    if strategy.needs_features and (network.own_loss or not network.has_features):
+        raise InputError(f"expected a network whose forward calls its own features(x), for {strategy.name}", "model")
+    if network.own_loss and training.loss.name != "auto":
+        raise InputError(f"expected it left out: {scenario.model.name} brings a loss", "training.loss")
+    if network.own_loss and training.mixup is not None:
+        raise InputError(
+            f"expected it left out: it mixes the scenario's loss, and {scenario.model.name} brings one",
+            "training.mixup",
+        )
 
 
 def is_within(array: str, children: Collection[str]) -> bool:

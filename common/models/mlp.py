@@ -21,6 +21,8 @@ class MLP(Network):
     The output holds logits for a classification and numbers for a regression.
     """
 
+    has_features = True
+
     def __init__(self, spec: MLPModel, features: int, output: Output) -> None:
         super().__init__()
         self.spec: MLPModel

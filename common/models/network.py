@@ -93,6 +93,27 @@ class Network(nn.Module):
         normalization uses the batch and moves its statistics in `weights`.
         """
 
+    own_loss: bool = False
+    """Whether it brings a loss, which takes the scenario's place."""
+    own_metrics: tuple[str, ...] = ()
+    """The names of metrics that it brings; means over examples, of which less is better."""
+    has_features: bool = False
+    """Whether what its last hidden layer, or its `features`, makes of examples is known."""
+
+    def losses_stack(self, weights: Weights, x: Tensor, y: Tensor, step: Step | None = None) -> Tensor:
+        """Its own loss of each example, (stack, examples); 0 for padding."""
+        raise NotImplementedError
+
+    def measures_stack(self, weights: Weights, x: Tensor, y: Tensor) -> Weights:
+        """Its own loss and metrics of each example, by name: (stack, examples) each."""
+        raise NotImplementedError
+
+    def hidden_stack(self, weights: Weights, x: Tensor) -> Tensor:
+        """What it makes of examples, as in use: (stack, examples, features); only of a network that has some."""
+        hidden = self.pass_stack(weights, x)[1]
+        assert hidden is not None, "a network without features"
+        return hidden
+
     def forward_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> Tensor:
         """The outputs alone."""
         return self.pass_stack(weights, x, step)[0]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -20,11 +18,14 @@ from common import seeds
 from common.data.data_spec import DataSpec
 from common.data.images import ImageShape, image_shape
 from common.determinism import global_generators
-from common.devices import to_device, to_device_of
+from common.devices import to_device
 from common.errors import InputError
+from common.models.features import keep_features, take_features
+from common.models.keyed_dropout import DIMENSIONS, KeyedDropout
 from common.models.layout import Weights
 from common.models.network import DTYPES, Network, Step
 from common.models.outputs import Output
+from common.models.own_measures import OwnMeasures, has
 from common.scenario.model import ModelPart, NetworkData
 
 _STACKED = (
@@ -36,6 +37,8 @@ _STACKED = (
 """Modules of PyTorch's that are faster stacked on a CPU; convolutions and recurrent layers are faster one by one."""
 _PIECE = 64
 """Examples that are evaluated at once: what convolutions make of them stays in a core's cache."""
+_Call = Callable[..., tuple[Tensor, ...]]
+"""(one network's weights, its examples, …) → tensors with an entry for each example."""
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
@@ -82,9 +85,10 @@ class OwnNetwork(Network):
     _data: NetworkData
     _image: ImageShape | None
     _features: int
-    _dropouts: list[_KeyedDropout]
+    _dropouts: list[KeyedDropout]
     _norms: list[_BatchNorm]
     _random: bool
+    _measures: OwnMeasures | None
     _numbers: int
 
     def __init__(self, spec: ModelPart, data_spec: DataSpec, output: Output, key: int, stacked: str = "auto") -> None:
@@ -140,34 +144,66 @@ class OwnNetwork(Network):
     def forward(self, x: Tensor) -> Tensor:
         """Outputs for examples `x`: (…, features) → (…, width)."""
         outputs = self._read(self._own(self._shaped(x.reshape(-1, self._features))))
+        if self.has_features:
+            take_features(self._own)
         return outputs.view(*x.shape[:-1], -1)
 
     def pass_stack(self, weights: Weights, x: Tensor, step: Step | None = None) -> tuple[Tensor, Tensor | None]:
         """As in Network; no padded example reaches the module, so clients with ragged batches go one by one."""
+        found = self._over_stack(self._called, weights, step, x)
+        return found[0], found[1] if self.has_features else None
+
+    def losses_stack(self, weights: Weights, x: Tensor, y: Tensor, step: Step | None = None) -> Tensor:
+        """As in Network."""
+        return self._over_stack(self._losses, weights, step, x, y)[0]
+
+    def measures_stack(self, weights: Weights, x: Tensor, y: Tensor) -> Weights:
+        """As in Network."""
+        found = self._over_stack(partial(self._losses, metrics=True), weights, None, x, y)
+        return dict(zip(("loss", *self.own_metrics), found, strict=True))
+
+    def _over_stack(self, call: _Call, weights: Weights, step: Step | None, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """What a call gives for each network and its inputs, (stack, examples, …) each."""
         if self.training != (step is not None):
             self.train(step is not None)
-        whole = step is None or int(step.counts.min()) == x.shape[1]
+        stack, examples = inputs[0].shape[:2]
+        whole = step is None or int(step.counts.min()) == examples
         # Batch normalization has no spread over a single example.
-        if self.stacks and whole and len(x) > 1 and x.shape[1] > 1 and step is not None:
-            return self._stacked(weights, x), None
-        return torch.stack([self._alone(weights, x, step, place) for place in range(len(x))]), None
+        if self.stacks and whole and stack > 1 and examples > 1 and step is not None:
+            together: tuple[Tensor, ...] = vmap(call)(weights, *inputs)
+            return together
+        each = [self._alone(call, weights, step, place, *inputs) for place in range(stack)]
+        return tuple(torch.stack(one) for one in zip(*each, strict=True))
 
-    def _stacked(self, weights: Weights, x: Tensor) -> Tensor:
-        def one(own: Weights, inputs: Tensor) -> Tensor:
-            return self._read(functional_call(self._own, own, (self._shaped(inputs),)))
+    def _losses(self, own: Weights, inputs: Tensor, targets: Tensor, metrics: bool = False) -> tuple[Tensor, ...]:
+        """The losses, and metrics, that one network brings, (examples,) each."""
+        assert self._measures is not None, "a network without a loss"
+        arrays = {f"module.{name}": tensor for name, tensor in own.items()}
+        found = functional_call(self._measures, arrays, (self._shaped(inputs), targets, metrics))
+        return tuple(found.values())
 
-        outputs: Tensor = vmap(one)(weights, x)
-        return outputs
+    def _called(self, own: Weights, inputs: Tensor) -> tuple[Tensor, ...]:
+        """The outputs of one network (examples, width) and, where it has some, features (examples, numbers)."""
+        outputs = self._read(functional_call(self._own, own, (self._shaped(inputs),)))
+        if not self.has_features:
+            return (outputs,)
+        features = take_features(self._own)
+        assert features is not None, "a forward pass that does not call features"
+        return outputs, features.flatten(1)
 
-    def _alone(self, weights: Weights, x: Tensor, step: Step | None, place: int) -> Tensor:
-        """The outputs of one network of a stack, (examples, width); zeros for padding."""
+    def _alone(
+        self, call: _Call, weights: Weights, step: Step | None, place: int, *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        """What a call gives for one network of a stack; zeros for padding."""
         own = {name: tensor[place] for name, tensor in weights.items()}
-        inputs = x[place] if step is None else x[place, : int(step.counts[place])]
-        with self._one_step(None if step is None else step.streams(), place), self._single(len(inputs)):
-            pieces = torch.split(inputs, _PIECE) if step is None and not self.stacks else (inputs,)
-            outputs = torch.cat([self._read(functional_call(self._own, own, (self._shaped(one),))) for one in pieces])
-        padding = x.shape[1] - len(outputs)
-        return F.pad(outputs, (0, 0, 0, padding)) if padding else outputs
+        examples = inputs[0].shape[1]
+        count = examples if step is None else int(step.counts[place])
+        size = _PIECE if step is None and not self.stacks else count
+        with self._one_step(None if step is None else step.streams(), place), self._single(count):
+            pieces = zip(*(torch.split(one[place, :count], max(1, size)) for one in inputs), strict=True)
+            found = [torch.cat(one) for one in zip(*(call(own, *piece) for piece in pieces), strict=True)]
+        padding = examples - count
+        return tuple(torch.cat([one, one.new_zeros(padding, *one.shape[1:])]) if padding else one for one in found)
 
     @contextmanager
     def _one_step(self, streams: seeds.Streams | None, place: int) -> Iterator[None]:
@@ -213,13 +249,16 @@ class OwnNetwork(Network):
 
     def _take(self, module: nn.Module) -> None:
         """Share the module's children and arrays, under their names, with its dropout exchanged for ours."""
-        dropouts: list[_KeyedDropout] = []
+        dropouts: list[KeyedDropout] = []
         for parent in list(module.modules()):
             for name, child in parent.named_children():
-                if isinstance(child, _DropoutNd) and type(child) in _CHANNELS:
-                    dropouts.append(_KeyedDropout(child.p, _CHANNELS[type(child)], len(dropouts)))
+                if isinstance(child, _DropoutNd) and type(child) in DIMENSIONS:
+                    dropouts.append(KeyedDropout(child.p, DIMENSIONS[type(child)], len(dropouts)))
                     setattr(parent, name, dropouts[-1])
         self.__dict__ |= {
+            "has_features": keep_features(module),
+            "own_loss": has(module, "loss"),
+            "_measures": OwnMeasures(module) if has(module, "loss") else None,
             "_own": module,
             "_modules": module._modules,
             "_parameters": module._parameters,
@@ -266,6 +305,10 @@ class OwnNetwork(Network):
 
             hooks = [one.register_forward_hook(count) for one in self._own.modules() if not list(one.children())]
             self._own.train()(self._shaped(x))
+            if self._measures is not None:
+                self.__dict__["own_metrics"] = self._measures.check(name, self._shaped(x), self._zero_targets(2))
+            if self.has_features:
+                self.__dict__["has_features"] = take_features(self._own) is not None
             for hook in hooks:
                 hook.remove()
             self.__dict__["_numbers"] = given // len(x)
@@ -277,6 +320,12 @@ class OwnNetwork(Network):
                 raise InputError(f"{name}: training changes its buffer {key}, which is not sent to the server", "model")
             buffer.copy_(before[key])
         return moved
+
+    def _zero_targets(self, *examples: int) -> Tensor:
+        """Targets of as many examples, as a loss takes them."""
+        if self.output.task == "classification":
+            return torch.zeros(examples, dtype=torch.int64)
+        return torch.zeros(*examples, self.output.width, dtype=DTYPES[self.spec.dtype])
 
     def _why_alone(self, forced: bool) -> str:
         """Why a stack is trained one by one; empty where `torch.func` is right and, unless it is forced, faster."""
@@ -293,6 +342,7 @@ class OwnNetwork(Network):
         generator = torch.Generator().manual_seed(0)
         arrays = {name: tensor.detach() for name, tensor in self.arrays().items()}
         x = torch.rand(2, 3, self._features, generator=generator, dtype=dtype)
+        call, inputs = (self._called, (x,)) if self._measures is None else (self._losses, (x, self._zero_targets(2, 3)))
         parameters = {name for name, _ in self.named_parameters()}
 
         def passed(stacked: bool) -> list[Tensor]:
@@ -302,9 +352,9 @@ class OwnNetwork(Network):
             }
             self._own.train()
             outputs = (
-                self._stacked(weights, x)
+                vmap(call)(weights, *inputs)[0]
                 if stacked
-                else torch.stack([self._alone(weights, x, None, place) for place in range(2)])
+                else torch.stack([self._alone(call, weights, None, place, *inputs)[0] for place in range(2)])
             )
             leaves = [weights[name] for name in parameters]
             return [outputs.detach(), *torch.autograd.grad((outputs**2).sum(), leaves, allow_unused=True)]
@@ -318,41 +368,3 @@ class OwnNetwork(Network):
         except Exception as error:  # whatever a user's module raises under torch.func
             return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         return ""
-
-
-_CHANNELS = {nn.Dropout: 0, nn.Dropout1d: 1, nn.Dropout2d: 2, nn.Dropout3d: 3}
-"""How many of the last dimensions each drops as a whole."""
-
-
-class _KeyedDropout(nn.Module):
-    """Dropout whose masks follow from a client's stream, wherever the client is trained."""
-
-    def __init__(self, p: float, whole: int, number: int) -> None:
-        super().__init__()
-        self.p, self._whole, self._number = p, whole, number
-        self._stream: seeds.Streams | None = None
-        self._keyed, self._calls = False, 0
-
-    def begin(self, stream: seeds.Streams | None) -> None:
-        """Draw from a stream; from none nothing is dropped."""
-        self._stream, self._keyed, self._calls = stream, True, 0
-
-    def end(self) -> None:
-        """Draw from PyTorch's global generator again, as in a client's own loop."""
-        self._keyed = False
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x with some dropped and the others scaled up."""
-        if not self.training or not self.p or (self._keyed and self._stream is None):
-            return x
-        shape = x.shape[: x.dim() - self._whole]
-        if not self._keyed or self._stream is None:
-            mask = F.dropout(x.new_ones(shape), self.p)
-        else:
-            own = seeds.fork(seeds.fork(self._stream, self._number), self._calls)
-            self._calls += 1
-            count = math.prod(shape)
-            lanes = seeds.bits(own, -(-count // 4)).astype("<u8", copy=False).view("<u2")[0, :count]
-            kept = torch.from_numpy(lanes >= np.round(self.p * 65536)).view(shape)
-            mask = to_device_of(kept, x).to(x.dtype).mul_(1 / (1 - self.p)) if self.p < 1 else x.new_zeros(shape)
-        return x * mask.view(*shape, *[1] * self._whole)

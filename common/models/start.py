@@ -1,4 +1,4 @@
-"""Weights to start from: those of an earlier run, an archive or a model file."""
+"""Weights to start from: those of an earlier run, an archive or a model file, or arrays by name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 
 from common.archives import read_archive
 from common.arrays import NamedArrays
@@ -21,7 +23,7 @@ from common.wording import first_few
 _KEY = "model.from"
 _OWN = ("layers", "activation", "output", "normalization", "dtype")
 """What an MLP is made of; the rest of `model:` is about its training."""
-_ABOUT_TRAINING = ("name", "from_", "frozen")
+_ABOUT_TRAINING = ("name", "from_", "strict", "frozen")
 """What an own network is not made of."""
 
 
@@ -30,6 +32,10 @@ def with_earlier_shape(scenario: Scenario, path: str) -> Scenario:
 
     Raises InputError where it gives another shape, or where there is no such file.
     """
+    if _has_arrays_alone(Path(path)):
+        if isinstance(scenario.model, MLPModel):
+            raise InputError(f"{path} is not a Hothouse model; only networks that are no mlp start from arrays", _KEY)
+        return scenario
     earlier = _earlier(path).spec
     if type(earlier) is not type(scenario.model):
         raise InputError(f"expected {earlier.name}, which the model to start from is", "model.name")
@@ -60,6 +66,8 @@ def starting_weights(
     """
     if scenario.model.from_ is None:
         return None
+    if _has_arrays_alone(Path(scenario.model.from_)):
+        return _arrays_of(scenario.model.from_, fresh, scenario.model.strict)
     earlier = _earlier(scenario.model.from_)
     if not isinstance(earlier.spec, MLPModel):
         return _same_arrays(earlier, fresh, data_spec), []
@@ -93,6 +101,47 @@ def _same_arrays(earlier: Predictor, fresh: NamedArrays, data_spec: DataSpec) ->
     for name in sorted(weights.keys() ^ fresh.keys()):
         raise InputError(f"{name} is in one of the two networks only", _KEY)
     return weights
+
+
+def _has_arrays_alone(path: Path) -> bool:
+    """Whether a .safetensors file has arrays and says nothing of a Hothouse model."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return False
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return "hothouse" not in (file.metadata() or {})
+    except SafetensorError:
+        return False
+
+
+def _arrays_of(path: str, fresh: NamedArrays, strict: bool) -> tuple[NamedArrays, list[str]]:
+    """A file's arrays in those of the network, by name, and a sentence on what stays as it was drawn.
+
+    Counters and other whole numbers in the file are not looked at. Raises InputError where, if `strict`, arrays are
+    missing, have another shape or belong nowhere, and where numbers are not finite or no array has a name.
+    """
+    found = {name: tensor for name, tensor in load_file(path).items() if tensor.is_floating_point()}
+    problems = {name: f"no array {name}" for name in fresh.keys() - found.keys()}
+    problems |= {name: f"an array {name}, which the network has not" for name in found.keys() - fresh.keys()}
+    weights = dict(fresh)
+    for name in fresh.keys() & found.keys():
+        mine, theirs = fresh[name].shape, tuple(found[name].shape)
+        if not found[name].isfinite().all():
+            raise InputError(f"{path}: {name} has numbers that are infinite or not a number (NaN)", _KEY)
+        if mine == theirs:
+            weights[name] = found[name].double().numpy().astype(fresh[name].dtype)
+        else:
+            problems[name] = f"{name} of shape {theirs}; the network's is {mine}"
+    if strict and problems:
+        told = "; ".join(problems[name] for name in sorted(problems)[:3])
+        more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise InputError(f"{path} has {told}{more}; model.strict: false takes what fits", _KEY)
+    drawn = [name for name in fresh if name in problems]
+    if len(drawn) == len(fresh):
+        raise InputError(f"{path} has no array of the network's; it has {first_few(sorted(fresh), 3)}", _KEY)
+    return weights, [
+        f"{len(drawn)} of {len(fresh)} arrays keep their drawn weights: {first_few(drawn, 3)}"
+    ] if drawn else []
 
 
 Unit = tuple[str, ...]

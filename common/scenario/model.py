@@ -51,9 +51,15 @@ class ModelPart(Part):
     name: str = ""
     from_: FilePath | None = key(
         "Start from the weights of an earlier run: its folder, an archive of it or a model.safetensors. "
-        "What the network is made of is then its own.",
+        "What the network is made of is then its own. A network that is no mlp also starts from any .safetensors file "
+        "with arrays of its names.",
         None,
         alias="from",
+    )
+    strict: bool = key(
+        "Whether such a file must have all of the network's arrays in their shapes and no others; where it need not, "
+        "arrays that it lacks keep the weights drawn for them, which is told.",
+        True,
     )
     output: Literal["auto", "softmax", "sigmoid", "linear"] = key(
         "What the last layer's numbers mean: auto takes softmax for classification and linear for regression.", "auto"
@@ -74,7 +80,17 @@ class ModelPart(Part):
 class MLPModel(
     ModelPart,
     name="mlp",
-    compiled=("from_", "layers", "activation", "output", "initialization", "normalization", "dropout", "input_dropout"),
+    compiled=(
+        "from_",
+        "strict",
+        "layers",
+        "activation",
+        "output",
+        "initialization",
+        "normalization",
+        "dropout",
+        "input_dropout",
+    ),
 ):
     """A multilayer perceptron; its input and output widths follow from the data.
 

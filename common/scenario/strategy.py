@@ -33,6 +33,8 @@ class StrategyPart(Part):
 
     own_loop: ClassVar[bool] = False
     """Whether clients train in a loop of their own, a `ClientLoop`: nothing of the scenario's steps is used."""
+    needs_features: ClassVar[bool] = False
+    """Whether clients look at what a network's last hidden layer makes of examples."""
     only_mean: ClassVar[bool] = False
     """Whether it sees clients through the mean of their weights only, so that clipping and noise cover all it sees."""
     bound: ClassVar[str] = ""

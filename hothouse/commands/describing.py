@@ -37,6 +37,7 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None, use: U
         f"{describe_task(meta.task, meta.labels, meta.targets)}, "
         f"{int(prepared.training_sizes.sum()):,} examples to train on, {len(prepared.test):,} to test on"
     )
+    print(f"network: {checked.network}")
     if chosen.federation.privacy is not None and not runs:
         from server.accounting import PrivacyMechanism
 

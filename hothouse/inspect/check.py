@@ -14,6 +14,7 @@ from common.resolve import resolve_scenario
 from common.scenario import Scenario, load_scenario, located
 from common.selection.schedule import Schedule
 from hothouse.inspect.hints import hints
+from hothouse.inspect.network import describe_network
 from server.trackers import check_trackers
 
 
@@ -23,6 +24,8 @@ class CheckResult:
 
     scenario: Scenario
     prepared: Prepared
+    network: str
+    """What is trained, which way and why."""
     hints: list[str]
     """What the user should know: what the data's source left out, what is rarely wise, with its reason."""
 
@@ -35,5 +38,6 @@ def check(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ())
         if isinstance(scenario.federation.selection, Schedule):
             read_participation(Path(scenario.federation.selection.path))
         prepared = prepare(scenario)
+        network = describe_network(scenario, prepared)
     found = [*hints(scenario, prepared), *augmentation_hints(scenario.training.augmentation, prepared.meta)]
-    return CheckResult(scenario, prepared, found)
+    return CheckResult(scenario, prepared, network, found)

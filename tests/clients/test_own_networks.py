@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
@@ -19,9 +20,11 @@ from common import seeds
 from common.data import prepare
 from common.errors import InputError
 from common.models import build
-from common.models.own import _KeyedDropout
+from common.models.keyed_dropout import KeyedDropout
 from common.models.predictor import read_model, to_bytes
+from common.run_files import read_lines
 from common.scenario import Scenario, load_scenario
+from hothouse.inspect.check import check
 from tests.resuming import assert_resumes, assert_same
 from tests.strategies import sampled
 
@@ -167,7 +170,7 @@ def plain(chosen: Scenario, strategy: str, module: nn.Module) -> dict[str, torch
                             one.eval()
                 stream = seeds.fork(seeds.streams(chosen.seed, "dropout", number, np.array([client])), batch.step)
                 for one in local.modules():
-                    if isinstance(one, _KeyedDropout):
+                    if isinstance(one, KeyedDropout):
                         one.begin(stream)
                 optimizer.zero_grad()
                 functional.cross_entropy(local(x[at]), y[at]).backward()
@@ -266,7 +269,7 @@ def test_what_random_layers_draw_depends_on_the_client_alone(name: str, nets: Pa
 
 def test_dropout_drops_its_share_and_scales_the_rest(nets: Path) -> None:
     stream = seeds.streams(7, "dropout", 1, np.arange(1))
-    whole, units = _KeyedDropout(0.25, 2, 0), _KeyedDropout(0.5, 0, 1)
+    whole, units = KeyedDropout(0.25, 2, 0), KeyedDropout(0.5, 0, 1)
     for dropout, x in ((whole, torch.ones(50, 40, 3, 3)), (units, torch.ones(100, 200))):
         dropout.begin(stream)
         dropped = dropout(x)
@@ -313,13 +316,66 @@ def test_a_run_starts_from_an_earlier_one(nets: Path) -> None:
     assert later.metrics.test_loss.iloc[0] == pytest.approx(earlier.metrics.test_loss.iloc[-1])
 
 
+@pytest.fixture
+def arrays(nets: Path) -> dict[str, torch.Tensor]:
+    """Arrays of the network `conv`, as any program writes them: in float32, with a counter that nobody needs."""
+    found = {"0.weight": torch.randn(3, 1, 3, 3), "0.bias": torch.randn(3)}
+    return found | {"4.weight": torch.randn(10, 48), "4.bias": torch.randn(10), "steps": torch.tensor(7)}
+
+
+def begun(arrays: dict[str, torch.Tensor], *overrides: str) -> hothouse.Run:
+    """A run from these arrays that trains nothing but the last layer."""
+    save_file(arrays, "arrays.safetensors")
+    chosen = scenario("conv", frozen=["0"]) | {"federation": {"rounds": 1}}
+    return hothouse.run(chosen, overrides=["model.from=arrays.safetensors", *overrides], engine="local", out="begun")
+
+
+def test_a_run_starts_from_arrays_by_name(arrays: dict[str, torch.Tensor]) -> None:
+    trained = begun(arrays).model.network.arrays()
+    for name in ("0.weight", "0.bias"):
+        assert torch.allclose(trained[name], arrays[name].double(), rtol=0, atol=1e-12), name
+
+
+@pytest.mark.parametrize(
+    ("change", "told", "drawn"),
+    [
+        ({"4.bias": None}, "no array 4.bias", ["4.bias"]),
+        ({"4.weight": torch.randn(7, 48)}, r"4\.weight of shape \(7, 48\); the network's is \(10, 48\)", ["4.weight"]),
+        ({"more": torch.randn(2)}, "an array more, which the network has not", []),
+    ],
+    ids=["missing", "another shape", "more"],
+)
+def test_what_a_file_lacks_is_drawn_where_that_is_asked_for(
+    arrays: dict[str, torch.Tensor], change: dict[str, torch.Tensor | None], told: str, drawn: list[str]
+) -> None:
+    changed = {name: tensor for name, tensor in (arrays | change).items() if tensor is not None}
+    with pytest.raises(InputError, match=rf"model\.from: .*arrays\.safetensors has .*{told}; model\.strict: false"):
+        begun(changed)
+    Path("begun").rename("refused")
+    run = begun(changed, "model.strict=false")
+    events = [line for line in read_lines(run.folder / "events.jsonl") if line["event"] == "partly new"]
+    assert [event["reason"] for event in events] == (
+        [f"{len(drawn)} of 4 arrays keep their drawn weights: {', '.join(drawn)}"] if drawn else []
+    )
+    assert torch.allclose(run.model.network.arrays()["0.weight"], arrays["0.weight"].double(), rtol=0, atol=1e-12)
+
+
+def test_files_with_nothing_of_the_network_or_no_numbers_are_refused(arrays: dict[str, torch.Tensor]) -> None:
+    with pytest.raises(InputError, match=r"has no array of the network's; it has 0\.bias, 0\.weight, 4\.bias"):
+        begun({"other": torch.zeros(2)}, "model.strict=false")
+    Path("begun").rename("refused")
+    with pytest.raises(InputError, match=r"0\.bias has numbers that are infinite or not a number"):
+        begun(arrays | {"0.bias": torch.full((3,), float("nan"))})
+    with pytest.raises(InputError, match=r"only networks that are no mlp start from arrays"):
+        hothouse.run(scenario("conv") | {"model": {"from": "arrays.safetensors"}}, engine="local", out="mlp")
+
+
 @pytest.mark.parametrize(
     ("model", "overrides", "reason"),
     [
         ({"name": "convv"}, [], "model: expected one of cnn, mlp, residual_mlp, conv"),
         ({"name": "conv", "layers": [3]}, [], "model.layers"),
         ({"name": "conv", "frozen": ["head"]}, [], "model.frozen: no child head with weights; there are 0, 4"),
-        ({"name": "conv"}, ["federation.strategy=moon"], "mlp with moon"),
         ({"name": "conv"}, ["federation.strategy=fedper", "data.client_holdout=0.2"], "federation.strategy.children"),
         (
             {"name": "dropped"},
@@ -373,3 +429,180 @@ def test_privacy_refuses_running_statistics(nets: Path) -> None:
     privacy = "federation.privacy={clipping_norm: 1.0, noise_multiplier: 1.0, delta: 0.001}"
     with pytest.raises(InputError, match="without running statistics, for privacy"):
         hothouse.run(scenario("normed"), overrides=[privacy], engine="local", out="run")
+
+
+FEATURED = '''
+import torch
+from torch import nn
+from hothouse.extend import ModelPart
+
+
+class Method(ModelPart, name="method"):
+    """A hidden layer that a method gives; arrays are named as an MLP's."""
+
+    def build(self, data):
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers = nn.ModuleList([nn.Linear(64, 6), nn.Linear(6, data.outputs)])
+
+            def features(self, x):
+                return torch.relu(self.layers[0](x.flatten(1)))
+
+            def forward(self, x):
+                return self.layers[1](self.features(x))
+
+        return Net()
+
+
+class Child(ModelPart, name="child"):
+    """The same by a child."""
+
+    def build(self, data):
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.features = nn.Sequential(nn.Flatten(), nn.Linear(64, 6), nn.ReLU())
+                self.head = nn.Linear(6, data.outputs)
+
+            def forward(self, x):
+                return self.head(self.features(x))
+
+        return Net()
+'''
+AS_MLP = {
+    "features.1.weight": "layers.0.weight",
+    "features.1.bias": "layers.0.bias",
+    "head.weight": "layers.1.weight",
+    "head.bias": "layers.1.bias",
+}
+
+
+@pytest.mark.parametrize(
+    "case", sampled(["method no", "method yes", "child no", "child yes"], "method no", "child yes")
+)
+def test_moon_looks_at_features_as_at_an_mlps_last_hidden_layer(nets: Path, case: str) -> None:
+    name, stacked = case.split()
+    (nets / "nets.py").write_text(FEATURED)
+    moon = scenario(name) | {"federation": {"rounds": 3, "strategy": {"name": "moon", "mu": 2.0}}}
+    mlp = moon | {"model": {"layers": [6], "dtype": "float64"}}
+    first = hothouse.run(mlp, overrides=["federation.rounds=1"], engine="local", out="first")
+    arrays = {array: tensor.contiguous() for array, tensor in first.model.network.arrays().items()}
+    own = {mine: arrays[theirs] for mine, theirs in AS_MLP.items()} if name == "child" else arrays
+    save_file(own, "arrays.safetensors")
+    expected = hothouse.run(mlp, overrides=["model.from=first"], engine="local", out="mlp").model.network.arrays()
+    overrides = ["model.from=arrays.safetensors", f"training.stacked={stacked}"]
+    found = hothouse.run(moon, overrides=overrides, engine="local", out="own").model.network.arrays()
+    plain = hothouse.run(moon | {"federation": {"rounds": 3}}, overrides=overrides, engine="local", out="plain")
+    for mine, tensor in found.items():
+        theirs = expected[AS_MLP.get(mine, mine)]
+        assert torch.allclose(tensor, theirs, rtol=0, atol=1e-10), mine
+    assert any(not torch.equal(found[mine], one) for mine, one in plain.model.network.arrays().items())
+
+
+def test_moon_refuses_a_network_without_features(nets: Path) -> None:
+    with pytest.raises(InputError, match=r"model: expected a network whose forward calls its own features\(x\)"):
+        check(scenario("conv"), ["federation.strategy=moon"])
+
+
+MEASURED = '''
+import torch
+from torch import nn
+from torch.nn import functional
+from hothouse.extend import ModelPart, key
+
+
+class Measured(ModelPart, name="measured"):
+    """A dense network that computes its cross-entropy itself, and how sure it is."""
+
+    own: bool = key("Whether it brings them.", True)
+    noisy: bool = key("Whether its loss draws.", False)
+
+    def build(self, data):
+        own, noisy = self.own, self.noisy
+
+        class Plain(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 5), nn.Tanh(), nn.Linear(5, data.outputs))
+
+            def forward(self, x):
+                return self.layers(x)
+
+        class Net(Plain):
+            def loss(self, batch):
+                z = self(batch.x)
+                z = z + torch.randn_like(z) if noisy else z
+                return functional.cross_entropy(z, batch.y, reduction="none")
+
+            def metrics(self, batch):
+                return {"sure": self(batch.x).softmax(dim=1).amax(dim=1)}
+
+        return Net() if own else Plain()
+'''
+
+
+class TestALossOfItsOwn:
+    """The same as the scenario's where it computes the same, whatever looks at losses."""
+
+    @pytest.mark.parametrize(
+        "overrides",
+        [
+            [],
+            ["training.stacked=no", "training.early_stopping={patience: 1}", "data.client_holdout=0.3"],
+            pytest.param(["federation.strategy=ifca"], marks=pytest.mark.slow),
+            pytest.param(["federation.strategy={name: scaffold, variant: 1}"], marks=pytest.mark.slow),
+            pytest.param(["training.batch_size=full"], marks=pytest.mark.slow),
+        ],
+        ids=str,
+    )
+    def test_it_takes_the_scenarios_place(self, nets: Path, overrides: list[str]) -> None:
+        (nets / "nets.py").write_text(MEASURED)
+        runs = [
+            hothouse.run(scenario("measured", own=own), overrides=overrides, engine="local", out=str(own))
+            for own in (True, False)
+        ]
+        own, plain = (run.model.network.arrays() for run in runs)
+        for array, tensor in own.items():
+            assert torch.allclose(tensor, plain[array], rtol=0, atol=1e-10), array
+        columns = [one for one in runs[1].metrics if one.endswith(("loss", "accuracy"))]
+        assert np.allclose(runs[0].metrics[columns], runs[1].metrics[columns], atol=1e-9, equal_nan=True)
+
+    def test_its_metrics_are_means_over_examples(self, nets: Path) -> None:
+        (nets / "nets.py").write_text(MEASURED)
+        run = hothouse.run(scenario("measured"), engine="local", out="run")
+        prepared = prepare(run.scenario)
+        x = torch.from_numpy(np.array(prepared.x[prepared.test], dtype=np.float64))
+        with torch.no_grad():
+            expected = run.model.network(x).softmax(dim=1).amax(dim=1).mean()
+        assert run.metrics.test_sure.iloc[-1] == pytest.approx(float(expected), abs=1e-9)
+        assert hothouse.load("run").report().read_text().count("sure") > 1
+
+    def test_what_it_draws_depends_on_the_client_alone(self, nets: Path) -> None:
+        (nets / "nets.py").write_text(MEASURED)
+        noisy = scenario("measured", noisy=True)
+        one = hothouse.run(noisy, overrides=["federation.blocks=1"], engine="local", out="one")
+        many = hothouse.run(noisy, overrides=["federation.blocks=6"], engine="local", out="many")
+        assert one.summary["one_by_one"] == "its random layers draw for each client"
+        for array, tensor in one.model.network.arrays().items():
+            assert torch.allclose(many.model.network.arrays()[array], tensor, rtol=0, atol=1e-12), array
+
+    @pytest.mark.parametrize(
+        ("change", "overrides", "told"),
+        [
+            ("", ["training.loss=mse"], "training.loss: expected it left out: measured brings a loss"),
+            ("", ["training.mixup=0.2"], "training.mixup: expected it left out"),
+            ("", ["federation.strategy=moon"], "model: expected a network whose forward calls its own features"),
+            ('reduction="none"', [], "its loss for 2 examples is (); expected (2,), one for each"),
+            ("amax(dim=1)", [], "its sure for 2 examples is (2, 10); expected (2,), one for each"),
+            ('"sure"', [], "its metric accuracy has the name of another metric"),
+        ],
+    )
+    def test_what_does_not_go_with_it_is_refused(
+        self, nets: Path, change: str, overrides: list[str], told: str
+    ) -> None:
+        other = {'"sure"': '"accuracy"', 'reduction="none"': 'reduction="mean"', "amax(dim=1)": "neg()"}
+        (nets / "nets.py").write_text(MEASURED.replace(change, other[change]) if change else MEASURED)
+        with pytest.raises(InputError) as caught:
+            hothouse.run(scenario("measured"), overrides=overrides, engine="local", out="run")
+        assert told in str(caught.value)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, softplus
 
 from common.data.prepared import Indices
 from common.extend.client import Batch, ClientAlgorithm, ClientUpdate, Stack, as_state, clone
-from common.models import MLP
 
 _PREVIOUS = "previous"
 
@@ -32,10 +29,10 @@ class Moon(ClientAlgorithm):
         }
         mu: float = self.options.mu
         temperature: float = self.options.temperature
-        network = cast(MLP, stack.network)
+        network = stack.network
 
         def term(batch: Batch, x: Tensor, hidden: Tensor | None) -> Tensor:
-            assert hidden is not None, "moon trains MLPs"
+            assert hidden is not None, "moon trains networks with features"
             with torch.no_grad():
                 theirs, before = (
                     network.hidden_stack({name: tensor[: batch.active] for name, tensor in weights.items()}, x)
