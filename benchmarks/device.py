@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from common.arrays import NamedArrays
 from common.data import Prepared, prepare
 from common.data.data_spec import DataSpec
 from common.messages import BUFFERS, Blocks, TrainOrder, TrainReply
-from common.models import build
+from common.models import Network, build
 from common.scenario import load_scenario
 from common.settings import ClientSettings
 
@@ -60,7 +60,8 @@ CASES = {
 class Federation:
     """Clients with drawn examples, and orders for some of them."""
 
-    def __init__(self, case: Case, clients: int, folder: Path) -> None:
+    def __init__(self, case: Case, clients: int, folder: Path, uses: Sequence[str] = (), stacked: str = "auto") -> None:
+        """`uses` are files with parts of a user's own, `stacked` is `training.stacked`."""
         rng, count = np.random.default_rng(1), clients * EXAMPLES
         path = folder / f"{case.side}-{clients}.npz"
         if not path.exists():
@@ -69,13 +70,18 @@ class Federation:
         source = {"kind": "npz", "path": str(path)}
         self.scenario = load_scenario(
             {
+                "uses": list(uses),
                 "data": {"source": source, "partition": {"scheme": "iid", "clients": clients}, "test_fraction": 0},
                 "model": case.model,
-                "training": {"batch_size": case.batch, "trainer": "torch"},
+                "training": {"batch_size": case.batch, "trainer": "torch", "stacked": stacked},
             }
         )
         self.clients, self.prepared = clients, prepare(self.scenario)
         self.data_spec = _data_spec(self.prepared)
+
+    def network(self) -> Network:
+        """The network with its first weights."""
+        return build(self.scenario.model, self.data_spec, self.scenario.seed, self.scenario.training.stacking)
 
     def order(
         self, device: str, trainer: str = "torch", start: NamedArrays | None = None, steps: int = 0

@@ -30,8 +30,10 @@ def one_thread() -> Iterator[None]:
 def global_generators(key: int) -> Iterator[None]:
     """Set PyTorch's, NumPy's and Python's global generators from a key; afterwards they are as before."""
     before = _states()
-    # Those of cards too, once they are in use.
-    torch.manual_seed(key >> 1)
+    # torch.manual_seed would do the same, and take milliseconds to note it for cards that may come into use.
+    torch.default_generator.manual_seed(key >> 1)
+    if len(before[0]) > 1:
+        torch.cuda.manual_seed_all(key >> 1)
     np.random.seed(key % 2**32)
     random.seed(key)
     try:

@@ -24,7 +24,7 @@ from clients.training.placed_examples import PlacedExamples
 from clients.training.schedules import LearningRates
 from clients.training.step_sizes import SummedStepSize
 from clients.training.trainer import Stack
-from clients.training.widths import stack_width, width_on_card
+from clients.training.widths import stack_width, width_on_card, width_one_by_one
 from common import seeds
 from common.data.examples import ExampleReader
 from common.data.prepared import Indices
@@ -57,15 +57,15 @@ class TorchTrainer:
 
     def _width(self) -> int:
         """How many clients are trained at once."""
-        if not self._basis.network.stacks:
-            return 1
-        training = self._job.training
+        training, network = self._job.training, self._basis.network
         if training.stack is not None:
             return training.stack
+        if not network.stacks:
+            return width_one_by_one(network, training)
         if self._basis.device == CPU:
             return stack_width(self._job.layout.size)
         largest = int(self._job.prepared.training_sizes.max())
-        return width_on_card(self._basis.network, training, self._basis.examples.features, largest)
+        return width_on_card(network, training, self._basis.examples.features, largest)
 
     def add(self, totals: Tensor, flat: Tensor, weights: NDArray[np.float64], owners: Indices) -> None:
         """totals[owners] += weights·flat, in place: totals (any, numbers), the others an entry per client.

@@ -9,6 +9,8 @@ from common.scenario.training import Training
 
 _NUMBERS = 1 << 20
 """How many parameters a stack may have in all: what stays in a core's cache with its gradients."""
+_KEPT = 1 << 20
+"""How many numbers passes one after the other may keep for gradients in all."""
 _MOST_ON_A_CARD = 4096
 _COPIES = 6
 """Of a client's parameters on a card: weights, gradients, what the round began with, and what steps need meanwhile."""
@@ -17,6 +19,17 @@ _COPIES = 6
 def stack_width(parameters: int) -> int:
     """How many clients a processor trains at once, from the model's size alone: small models 64, large ones 1."""
     return max(1, min(64, _NUMBERS // parameters))
+
+
+def width_one_by_one(network: Network, training: Training) -> int:
+    """How many clients' networks pass one after the other before all of them take their step together.
+
+    Everything but the passes is one operation for all; what they keep for gradients must stay in a cache.
+    """
+    if training.batch_size == "full":
+        return 1
+    kept = max(1, training.batch_size * network.numbers_per_example)
+    return max(1, min(stack_width(Layout.of(network).size), _KEPT // kept))
 
 
 def width_on_card(network: Network, training: Training, features: int, largest: int) -> int:

@@ -172,7 +172,19 @@ class OwnNetwork(Network):
         if self.stacks and whole and stack > 1 and examples > 1 and step is not None:
             together: tuple[Tensor, ...] = vmap(call)(weights, *inputs)
             return together
-        each = [self._alone(call, weights, step, place, *inputs) for place in range(stack)]
+        return self._one_by_one(call, weights, step, *inputs)
+
+    def _one_by_one(self, call: _Call, weights: Weights, step: Step | None, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """What a call gives for each network of a stack, one after the other."""
+        # The gradient of a row taken by its place would be as large as all of them.
+        alone = len(inputs[0]) == 1
+        rows = {name: (tensor.squeeze(0),) if alone else tensor.unbind() for name, tensor in weights.items()}
+        streams = None if step is None else step.streams()
+        each = []
+        for place in range(len(inputs[0])):
+            own = {name: each_own[place] for name, each_own in rows.items()}
+            with self._drawing(streams, place):
+                each.append(self._alone(call, own, step, place, *inputs))
         return tuple(torch.stack(one) for one in zip(*each, strict=True))
 
     def _losses(self, own: Weights, inputs: Tensor, targets: Tensor, metrics: bool = False) -> tuple[Tensor, ...]:
@@ -191,32 +203,28 @@ class OwnNetwork(Network):
         assert features is not None, "a forward pass that does not call features"
         return outputs, features.flatten(1)
 
-    def _alone(
-        self, call: _Call, weights: Weights, step: Step | None, place: int, *inputs: Tensor
-    ) -> tuple[Tensor, ...]:
+    def _alone(self, call: _Call, own: Weights, step: Step | None, place: int, *inputs: Tensor) -> tuple[Tensor, ...]:
         """What a call gives for one network of a stack; zeros for padding."""
-        own = {name: tensor[place] for name, tensor in weights.items()}
         examples = inputs[0].shape[1]
         count = examples if step is None else int(step.counts[place])
         size = _PIECE if step is None and not self.stacks else count
-        with self._one_step(None if step is None else step.streams(), place), self._single(count):
+        with self._single(count):
             pieces = zip(*(torch.split(one[place, :count], max(1, size)) for one in inputs), strict=True)
             found = [torch.cat(one) for one in zip(*(call(own, *piece) for piece in pieces), strict=True)]
         padding = examples - count
         return tuple(torch.cat([one, one.new_zeros(padding, *one.shape[1:])]) if padding else one for one in found)
 
     @contextmanager
-    def _one_step(self, streams: seeds.Streams | None, place: int) -> Iterator[None]:
-        """What one network draws from in a step."""
+    def _drawing(self, streams: seeds.Streams | None, place: int) -> Iterator[None]:
+        """One network of a stack draws from its own stream."""
         if not self._random and not self._dropouts:
             yield
             return
-        stream = None if streams is None else streams[place : place + 1]
         for dropout in self._dropouts:
-            dropout.begin(stream)
+            dropout.begin(streams, place)
         drawing: AbstractContextManager[None] = nullcontext()
         if self._random and self.training:
-            drawing = global_generators(0 if stream is None else int(seeds.bits(stream, 1)[0, 0]))
+            drawing = global_generators(0 if streams is None else int(seeds.bits(streams[place : place + 1], 1)[0, 0]))
         try:
             with drawing:
                 yield
@@ -303,6 +311,8 @@ class OwnNetwork(Network):
                 nonlocal given
                 given += sum(one.numel() for one in tree_leaves(outputs) if isinstance(one, Tensor))
 
+            for dropout in self._dropouts:
+                dropout.begin(None)
             hooks = [one.register_forward_hook(count) for one in self._own.modules() if not list(one.children())]
             self._own.train()(self._shaped(x))
             if self._measures is not None:
@@ -311,6 +321,8 @@ class OwnNetwork(Network):
                 self.__dict__["has_features"] = take_features(self._own) is not None
             for hook in hooks:
                 hook.remove()
+            for dropout in self._dropouts:
+                dropout.end()
             self.__dict__["_numbers"] = given // len(x)
             moved = not torch.equal(state, torch.get_rng_state())
         sent = dict(self.named_buffers())
@@ -351,11 +363,7 @@ class OwnNetwork(Network):
                 for name, tensor in arrays.items()
             }
             self._own.train()
-            outputs = (
-                vmap(call)(weights, *inputs)[0]
-                if stacked
-                else torch.stack([self._alone(call, weights, None, place, *inputs)[0] for place in range(2)])
-            )
+            outputs = vmap(call)(weights, *inputs)[0] if stacked else self._one_by_one(call, weights, None, *inputs)[0]
             leaves = [weights[name] for name in parameters]
             return [outputs.detach(), *torch.autograd.grad((outputs**2).sum(), leaves, allow_unused=True)]
 

@@ -551,7 +551,7 @@ class TestALossOfItsOwn:
             [],
             ["training.stacked=no", "training.early_stopping={patience: 1}", "data.client_holdout=0.3"],
             pytest.param(["federation.strategy=ifca"], marks=pytest.mark.slow),
-            pytest.param(["federation.strategy={name: scaffold, variant: 1}"], marks=pytest.mark.slow),
+            pytest.param(["federation.strategy={name: scaffold, control: option_1}"], marks=pytest.mark.slow),
             pytest.param(["training.batch_size=full"], marks=pytest.mark.slow),
         ],
         ids=str,
