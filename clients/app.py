@@ -40,7 +40,7 @@ def hosting(message: Message, context: Context) -> Message:
         prepared.holdout_sizes[clients],
         prepared.meta,
         _compiled(),
-        devices.card(),
+        devices.card() if messages.asks_for_card(message.content) else "",
         {use.name: sha256_here(use) for use in messages.read_uses(message.content)},
     )
     return Message(here.write(), reply_to=message)

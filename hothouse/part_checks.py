@@ -172,7 +172,8 @@ class _Trial:
         self._runs += 1
         out = self._folder / f"run-{self._runs}"
         watch = _Watch(out, self._folder / "album" if album else None)
-        part = {self._tag: self._name, **self._required(), **options}
+        exact = {"dtype": _EXACT} if self._place == "model" else {}
+        part = {self._tag: self._name, **exact, **self._required(), **options}
         place = self._place.removesuffix("[]")
         chosen = f"{place}={json.dumps([part] if place != self._place else part)}"
         done = run(
@@ -249,13 +250,17 @@ def _difference(one: Run, other: Run) -> str:
     return "" if numbers[0].equals(numbers[1]) else "metrics.jsonl differs"
 
 
+_EXACT = "float64"
+"""What networks compute in: nothing but a fault is then as large as what stacks are compared by."""
+
+
 def _limits(part: type[Part]) -> Iterator[tuple[str, Any]]:
     """Each option at the ends of what it may be, and at each of its choices."""
     for name, field in part.model_fields.items():
         if name in (part.family.tag, "lr", "probability"):
             continue
         for value in _ends(field):
-            if value != field.default:
+            if value != (_EXACT if name == "dtype" else field.default):
                 yield field.alias or name, value
 
 

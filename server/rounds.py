@@ -116,7 +116,7 @@ class Rounds:
 
     def _discover(self, grid: Carrier, prepared: Prepared) -> Federation:
         """The clients that are there; what is wrong with some is noted."""
-        federation, claims = discover(grid, prepared, self._scenario.uses).within(
+        federation, claims = discover(grid, prepared, self._scenario.uses, self._scenario.training.device).within(
             self._scenario.federation.limits.examples
         )
         for client, examples in claims:

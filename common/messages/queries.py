@@ -38,6 +38,20 @@ USES = "uses"
 """The record of what a scenario uses, in `query.hosting` and its answer."""
 
 
+DEVICE = "device"
+"""The record of where clients are to be trained, in `query.hosting`."""
+
+
+def write_device(device: str) -> ConfigRecord:
+    """A scenario's `training.device` as a record."""
+    return ConfigRecord({"device": device})
+
+
+def asks_for_card(content: RecordDict) -> bool:
+    """Whether a message asks which card there is; looking for one takes memory of it."""
+    return DEVICE in content.config_records and content.config_records[DEVICE]["device"] != "cpu"
+
+
 def write_data(key: str) -> ConfigRecord:
     """The key of prepared data as a record."""
     return ConfigRecord({"key": key})

@@ -16,7 +16,7 @@ from common import messages
 from common.data.prepared import Indices, Meta, Prepared
 from common.errors import RunError
 from common.extend.results import Block
-from common.messages import DATA, USES, Compiled, Content, Hosting, write_data, write_uses
+from common.messages import DATA, DEVICE, USES, Compiled, Content, Hosting, write_data, write_device, write_uses
 from common.scenario.uses import Use
 from server.exchange.blocks import cut
 from server.exchange.costs import Seconds, evaluation_cost
@@ -70,15 +70,15 @@ class Federation:
         return cut(self.clients[chosen], costs, blocks, owners)
 
 
-def discover(grid: Carrier, own: Prepared, uses: Sequence[Use] = ()) -> Federation:
-    """Ask every node which clients it has, and whether it has what the scenario uses.
+def discover(grid: Carrier, own: Prepared, uses: Sequence[Use] = (), device: str = "cpu") -> Federation:
+    """Ask every node which clients it has, whether it has what the scenario uses and, for `device`, which card.
 
     `own` is the server's data, whole or its part. Nodes that know no folder of their own are given its key. Nodes are
     put in the order of their first clients, which is the same in every run, as their ids are not.
     Raises RunError where none answers, where a node lacks what the scenario uses or has another version, where a node's
     data is not of a kind with the server's, and where a client lives on several nodes.
     """
-    content = {DATA: write_data(own.key), USES: write_uses(uses)}
+    content = {DATA: write_data(own.key), USES: write_uses(uses), DEVICE: write_device(device)}
     asked = [Message(Content(content), node, messages.HOSTING) for node in grid.get_node_ids()]
     homes = {}
     answers = {}

@@ -214,16 +214,21 @@ def test_a_deployed_run_goes_on_from_its_checkpoint_with_what_clients_kept(
     assert "resumed" in [event["event"] for event in events]
 
 
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("drag.py", "clients_per_round: 6", "clients_per_round: 6, strategy: drag"),
+        ("small_cnn.py", "layers: [16]", "name: small_cnn, channels: 2"),
+    ],
+)
 def test_a_part_of_ones_own_has_the_same_bits_in_every_place(
-    scenario_file: Path, parts: Path, deployment: Deployment, tmp_path: Path
+    scenario_file: Path, parts: Path, deployment: Deployment, tmp_path: Path, file: str, before: str, after: str
 ) -> None:
     """A scratch folder with nothing but a file and a scenario: Ray, `flwr run`, and nodes of a deployment."""
     page = (Path(__file__).parent.parent.parent / "docs" / "extending.md").read_text()
-    (tmp_path / "drag.py").write_text(page.split("```python\n# drag.py\n")[1].split("```")[0])
+    (tmp_path / file).write_text(page.split(f"```python\n# {file}\n")[1].split("```")[0])
     own = tmp_path / "own.yaml"
-    own.write_text(
-        f"uses: [drag.py]\n{SCENARIO.replace('clients_per_round: 6', 'clients_per_round: 6, strategy: drag')}"
-    )
+    own.write_text(f"uses: [{file}]\n{SCENARIO.replace(before, after)}")
     prepared = prepare(load_scenario(own))
     hosts: list[dict[str, Any]] = [
         {"data-dir": str(prepared.folder), "partition-id": node, "num-partitions": NODES} for node in range(NODES)
@@ -241,4 +246,4 @@ def test_a_part_of_ones_own_has_the_same_bits_in_every_place(
     assert deployment.finished(tmp_path / "deployed")["status"] == "complete"
     for run in ("simulated", "deployed"):
         assert_same(hothouse.load(tmp_path / run), here)
-        assert (tmp_path / run / "uses" / "drag.py").exists()
+        assert (tmp_path / run / "uses" / file).exists()
