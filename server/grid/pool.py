@@ -54,13 +54,15 @@ class WorkerPool(ABC):
         run_id: int,
         machine: Machine | None = None,
         texts: Sequence[bytes] = (),
-        card_share: float = 0.0,
+        card_share: float | None = None,
     ) -> None:
         """Actors run the ClientApp named `client_app`, and on a cluster find their data by `machine`.
 
-        `texts` are the files that the scenario uses, `card_share` what part of a card each actor asks for.
+        `texts` are the files that the scenario uses, `card_share` what part of a card each actor
+        asks for: with 0 it finds none, with None those that this process finds.
         """
-        self._arguments, self._card_share = (client_app, run_id, machine, texts), card_share
+        self._arguments = (client_app, run_id, machine, texts, card_share == 0)
+        self._card_share = card_share or 0.0
 
     @abstractmethod
     def start(self, number: int) -> Any:

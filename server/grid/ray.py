@@ -88,12 +88,13 @@ class RayGrid(DirectGrid):
         run_id: int = 1,
         machine: Machine | None = None,
         texts: Sequence[bytes] = (),
-        card_share: float = 0.0,
+        card_share: float | None = None,
     ) -> None:
         """`client_app` names the ClientApp as `module:attribute`; `workers` is the number of actors.
 
         With a `machine` actors find or prepare the data on their own machines, whichever these are. `texts` are the
-        files that the scenario uses; `card_share` is what part of a card each actor asks Ray for.
+        files that the scenario uses; `card_share` is what part of a card each actor asks Ray for: with 0 it
+        finds none, with None those that this process finds.
         """
         super().__init__(node_configs, run_config, run_id)
         self._workers, self._session = workers, session

@@ -58,7 +58,7 @@ class SocketPool(WorkerPool):
         run_id: int,
         machine: Machine | None = None,
         texts: Sequence[bytes] = (),
-        card_share: float = 0.0,
+        card_share: float | None = None,
     ) -> None:
         super().__init__(client_app, run_id, machine, texts, card_share)
         self._address = f"\0hothouse-{secrets.token_hex(16)}"

@@ -11,7 +11,6 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-import ray
 from flwr.app import Context, Message, RecordDict
 
 from common.compat.flower import TaskIdentity
@@ -56,14 +55,21 @@ class Failure(NamedTuple):
 class ClientWorker:
     """A Ray actor: answers messages with a ClientApp, one at a time, on one thread."""
 
-    def __init__(self, client_app: str, run_id: int, machine: Machine | None, texts: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self,
+        client_app: str,
+        run_id: int,
+        machine: Machine | None,
+        texts: Sequence[bytes] = (),
+        hides_cards: bool = False,
+    ) -> None:
+        """With `hides_cards` the app finds no card: it would take a part of the first one's memory for nothing."""
         remember(texts)
         TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = run_id, SERVER_NODE, 1
         self._complaints = WarningLog()
         # PyTorch is not imported for an app that does without it; one that imports it later finds the variable.
         os.environ["OMP_NUM_THREADS"] = "1"
-        if not ray.get_gpu_ids():
-            # A worker without a card must not take a part of the first one's memory.
+        if hides_cards:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._app = load_client_app(client_app)
         if torch := sys.modules.get("torch"):

@@ -159,7 +159,8 @@ with only_cards([0, 1, 3]):
     session = RaySession(6, Logs(lambda source, text: None, verbose=False), store_bytes=100_000_000, cards=3)
     for share in json.loads(sys.argv[1]):
         actors = [
-            ray.remote(Told).options(num_cpus=1, num_gpus=share).remote("clients.app:app", 1, None) for _ in range(3)
+            ray.remote(Told).options(num_cpus=1, num_gpus=share).remote("clients.app:app", 1, None, (), not share)
+            for _ in range(3)
         ]
         found[share] = sorted(ray.get([actor.visible.remote() for actor in actors]))
         for actor in actors:
@@ -191,8 +192,9 @@ def test_a_pool_asks_for_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
             return self
 
         def remote(self, *arguments: Any) -> None:
-            pass
+            asked["hides"] = arguments[-1]
 
     monkeypatch.setattr(ray, "remote", lambda worker: Recorder())
-    Calls("clients.app:app", 1, card_share=0.5).start(0)
-    assert asked["num_gpus"] == 0.5
+    for share, gpus, hides in ((0.5, 0.5, False), (0.0, 0.0, True), (None, 0.0, False)):
+        Calls("clients.app:app", 1, card_share=share).start(0)
+        assert (asked["num_gpus"], asked["hides"]) == (gpus, hides)
