@@ -55,7 +55,7 @@ def build(spec: ModelPart, data_spec: DataSpec, seed: int, stacked: str = "auto"
 def check_network(scenario: Scenario, network: Network) -> None:
     """Raise InputError where clients are to look at features that the network does not have, or at outputs in vain."""
     strategy, training = scenario.federation.strategy, scenario.training
-    if strategy.needs_features and (network.own_loss or not network.has_features):
+    if strategy.needs_features and not network.has_features:
         raise InputError(f"expected a network whose forward calls its own features(x), for {strategy.name}", "model")
     if network.own_loss and training.loss.name != "auto":
         raise InputError(f"expected it left out: {scenario.model.name} brings a loss", "training.loss")

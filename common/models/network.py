@@ -50,6 +50,12 @@ class Network(nn.Module):
     """What its outputs mean: logits for a classification, numbers for a regression."""
     stacks: bool = True
     """Whether a stack of networks is one operation; else they are better trained one by one."""
+    own_loss: bool = False
+    """Whether it brings a loss, which takes the scenario's place."""
+    own_metrics: tuple[str, ...] = ()
+    """The names of metrics that it brings; means over examples, of which less is better."""
+    has_features: bool = False
+    """Whether what its last hidden layer, or its `features`, makes of examples is known."""
 
     @property
     @abstractmethod
@@ -92,13 +98,6 @@ class Network(nn.Module):
         only; this module's own weights are not used. With a `step` this is training: units are dropped, and batch
         normalization uses the batch and moves its statistics in `weights`.
         """
-
-    own_loss: bool = False
-    """Whether it brings a loss, which takes the scenario's place."""
-    own_metrics: tuple[str, ...] = ()
-    """The names of metrics that it brings; means over examples, of which less is better."""
-    has_features: bool = False
-    """Whether what its last hidden layer, or its `features`, makes of examples is known."""
 
     def losses_stack(self, weights: Weights, x: Tensor, y: Tensor, step: Step | None = None) -> Tensor:
         """Its own loss of each example, (stack, examples); 0 for padding."""

@@ -122,7 +122,9 @@ class OwnNetwork(Network):
 
     def initialize(self, generator: torch.Generator) -> None:
         """Build it anew, drawing from global generators that are set from this one."""
+        calls_features = self.has_features
         self._take(self._built(generator.initial_seed()))
+        self.__dict__["has_features"] = calls_features
 
     @property
     def numbers_per_example(self) -> int:
@@ -264,7 +266,7 @@ class OwnNetwork(Network):
                     dropouts.append(KeyedDropout(child.p, DIMENSIONS[type(child)], len(dropouts)))
                     setattr(parent, name, dropouts[-1])
         self.__dict__ |= {
-            "has_features": keep_features(module),
+            "has_features": not has(module, "loss") and keep_features(module),
             "own_loss": has(module, "loss"),
             "_measures": OwnMeasures(module) if has(module, "loss") else None,
             "_own": module,

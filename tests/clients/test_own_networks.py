@@ -500,6 +500,15 @@ def test_moon_looks_at_features_as_at_an_mlps_last_hidden_layer(nets: Path, case
     assert any(not torch.equal(found[mine], one) for mine, one in plain.model.network.arrays().items())
 
 
+def test_features_that_a_forward_pass_does_not_call_are_none(nets: Path) -> None:
+    (nets / "nets.py").write_text(
+        FEATURED.replace("self.layers[1](self.features(x))", "self.layers[1](self.layers[0](x.flatten(1)))")
+    )
+    with pytest.raises(InputError, match=r"model: expected a network whose forward calls its own features\(x\)"):
+        hothouse.run(scenario("method"), overrides=["federation.strategy=moon"], engine="local", out="moon")
+    assert hothouse.run(scenario("method"), engine="local", out="plain").summary["status"] == "complete"
+
+
 def test_moon_refuses_a_network_without_features(nets: Path) -> None:
     with pytest.raises(InputError, match=r"model: expected a network whose forward calls its own features\(x\)"):
         check(scenario("conv"), ["federation.strategy=moon"])
