@@ -63,6 +63,10 @@ class WorkerPool(ABC):
         """
         self._arguments = (client_app, run_id, machine, texts, card_share == 0)
         self._card_share = card_share or 0.0
+        self._open()
+
+    def _open(self) -> None:
+        """Make what belongs to the pool itself; `close` lets go of it."""
 
     @abstractmethod
     def start(self, number: int) -> Any:

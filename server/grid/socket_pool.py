@@ -12,7 +12,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -25,7 +25,6 @@ from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from common.compat.ray import uses_ray_client
-from server.grid.machine import Machine
 from server.grid.peer import peer_user
 from server.grid.pool import WorkerDied, WorkerFailed, WorkerPool, one_line
 from server.grid.wire import Packet
@@ -52,15 +51,7 @@ class _Connection:
 class SocketPool(WorkerPool):
     """Actors on this machine; what is known of a question is the line that it went by."""
 
-    def __init__(
-        self,
-        client_app: str,
-        run_id: int,
-        machine: Machine | None = None,
-        texts: Sequence[bytes] = (),
-        card_share: float | None = None,
-    ) -> None:
-        super().__init__(client_app, run_id, machine, texts, card_share)
+    def _open(self) -> None:
         self._address = f"\0hothouse-{secrets.token_hex(16)}"
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self._address)
