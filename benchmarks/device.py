@@ -14,14 +14,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
+from torch import Tensor
 from torch.nn import functional
 
 from clients.blocks.blocks import train_blocks
@@ -32,7 +34,10 @@ from common.data import Prepared, prepare
 from common.data.data_spec import DataSpec
 from common.messages import BUFFERS, Blocks, TrainOrder, TrainReply
 from common.models import Network, build
-from common.scenario import load_scenario
+from common.models.own import OwnNetwork
+from common.models.own_measures import NetworkBatch
+from common.scenario import Scenario, load_scenario
+from common.scenario.objective import learned_task
 from common.settings import ClientSettings
 
 CLASSES, EXAMPLES = 10, 60
@@ -77,8 +82,9 @@ class Federation:
             }
         )
         self.clients, self.prepared = clients, prepare(self.scenario)
-        self.data_spec = _data_spec(self.prepared)
+        self.data_spec = _data_spec(self.scenario, self.prepared)
 
+    @cached_property
     def network(self) -> Network:
         """The network with its first weights."""
         return build(self.scenario.model, self.data_spec, self.scenario.seed, self.scenario.training.stacking)
@@ -91,9 +97,8 @@ class Federation:
         if steps:
             training = chosen.training.model_copy(update={"steps": steps, "epochs": None})
             chosen = chosen.model_copy(update={"training": training})
-        network = build(chosen.model, self.data_spec, chosen.seed)
-        arrays = dict(start or {name: tensor.numpy() for name, tensor in network.arrays().items()})
-        buffers = {name: arrays.pop(name) for name, _ in network.named_buffers()}
+        arrays = dict(start or {name: tensor.numpy() for name, tensor in self.network.arrays().items()})
+        buffers = {name: arrays.pop(name) for name, _ in self.network.named_buffers()}
         settings = ClientSettings.of(chosen).with_trainer(trainer, device=device)  # type: ignore[arg-type]
         return TrainOrder(
             round=2 if start else 1,
@@ -105,11 +110,11 @@ class Federation:
         )
 
 
-def _data_spec(prepared: Prepared) -> DataSpec:
+def _data_spec(scenario: Scenario, prepared: Prepared) -> DataSpec:
     """Pixels in [0, 1]."""
     features, nothing = int(np.prod(prepared.meta.row_shape)), np.empty(0)
     return DataSpec(
-        task="classification",
+        task=learned_task(scenario.model, "classification"),
         row_shape=tuple(prepared.meta.row_shape),
         labels=tuple(prepared.meta.labels),
         columns=(),
@@ -120,6 +125,7 @@ def _data_spec(prepared: Prepared) -> DataSpec:
         indicators=(),
         target_shift=nothing,
         target_scale=nothing,
+        unit_range=True,
     )
 
 
@@ -182,8 +188,8 @@ def train_plainly(clients: Federation, case: Case, device: torch.device) -> None
     """A loop over clients on a device as anyone would write it; examples are moved once."""
     x = torch.from_numpy(np.asarray(clients.prepared.x)).to(device)
     y = torch.from_numpy(np.asarray(clients.prepared.y)).to(device)
-    network = build(clients.scenario.model, clients.data_spec, 1)
-    start = {name: tensor.to(device) for name, tensor in network.arrays().items()}
+    network = deepcopy(clients.network)
+    start = {name: tensor.clone().to(device) for name, tensor in network.arrays().items()}
     network.to(device)
     for client in range(clients.clients):
         network.assign(start)
@@ -193,10 +199,21 @@ def train_plainly(clients: Federation, case: Case, device: torch.device) -> None
             batch = order[first : first + case.batch]
             optimizer.zero_grad()
             inputs = x[shard[batch]].view(len(batch), -1).float() / 255
-            torch.autograd.backward(functional.cross_entropy(network.train()(inputs), y[shard[batch]]))
+            torch.autograd.backward(_loss(network.train(), inputs, y[shard[batch]]))
             optimizer.step()
     if device.type == "cuda":
         torch.cuda.synchronize()
+
+
+def _loss(network: Network, inputs: Tensor, targets: Tensor) -> Tensor:
+    """The mean over a batch: cross-entropy, or the network's own, for which the loop draws what it takes."""
+    if not isinstance(network, OwnNetwork) or not network.own_loss:
+        return functional.cross_entropy(network(inputs), targets)
+    module: Any = network.module
+    normals = torch.randn(len(inputs), module.normals, device=inputs.device)
+    uniforms = torch.rand(len(inputs), module.uniforms, device=inputs.device)
+    loss: Tensor = module.loss(NetworkBatch(network.shaped(inputs), targets, normals, uniforms)).mean()
+    return loss
 
 
 def speeds(device: str, folder: Path, counts: list[int], end: float) -> None:

@@ -46,6 +46,8 @@ CASES = {
     "residual_mlp": (100, Case(8, {"name": "residual_mlp"}, 16)),
     "cnn, channels 8 and 16": (10, Case(28, {"name": "cnn", "channels": [8, 16], "layers": [32]}, 10)),
     "cnn": (10, Case(28, {"name": "cnn"}, 10)),
+    "vae, layers 256 and 128": (10, Case(28, {"name": "vae", "binarize": "sampled", "conditional": True}, 10)),
+    "vae, 64-32-4": (100, Case(8, {"name": "vae", "layers": [32], "latent": 4}, 16)),
 }
 
 
@@ -75,7 +77,7 @@ def main() -> None:
                     taken[place].append(time.process_time() - started)
             # The first turn makes what the others find.
             cells = [f"{statistics.median(one[1:]):.2f}" for one in taken]
-            way = "in stacks" if auto.network().stacks else "one by one"
+            way = "in stacks" if auto.network.stacks else "one by one"
             print(f"| {name} | {clients} | {case.batch} | {way} | {' | '.join(cells)} |", flush=True)
 
 

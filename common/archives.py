@@ -17,13 +17,21 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL = "model.safetensors"
 REQUIRED = (MODEL, "scenario.yaml", "metrics.jsonl", "events.jsonl", "summary.json")
-RECORDS = ("federation.json", "clients.jsonl", "workers.jsonl", "ladder.jsonl", "final.json")
+RECORDS = (
+    "federation.json",
+    "clients.jsonl",
+    "workers.jsonl",
+    "ladder.jsonl",
+    "samples.jsonl",
+    "final.json",
+    "generated.json",
+)
 """What the report is made of besides; not every run has all of it."""
-_ONNX = "model.onnx"
-_OPTIONAL = (*RECORDS, "environment.json", "README.md", _ONNX)
+_ONNX = ("model.onnx", "encoder.onnx", "decoder.onnx")
+_OPTIONAL = (*RECORDS, "environment.json", "README.md", *_ONNX)
 _OWN_PART = re.compile(r"uses/[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}\.py")
 """The files with parts of its author's own that the scenario uses."""
-_MOST_BYTES = {MANIFEST: 1 << 16, "scenario.yaml": 1 << 20, MODEL: 16 << 30, _ONNX: 16 << 30}
+_MOST_BYTES = {MANIFEST: 1 << 16, "scenario.yaml": 1 << 20, MODEL: 16 << 30, **dict.fromkeys(_ONNX, 16 << 30)}
 """What a file may unpack to; others, which are read as text, to `_MOST_TEXT` together."""
 _MOST_TEXT = 1 << 28
 _MOST_VALUES, _MOST_LINES = 4_000_000, 400_000

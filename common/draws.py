@@ -34,6 +34,13 @@ def normals(keys: seeds.Streams, count: int) -> Tensor:
     return _quantiles().index_select(0, places).view(len(keys), count)
 
 
+def uniforms(keys: seeds.Streams, count: int) -> Tensor:
+    """Uniform numbers from each stream: float32 of shape (len(keys), count), the middles of 65,536 equal parts."""
+    import torch
+
+    return torch.from_numpy((lanes(keys, count).astype(np.float32) + 0.5) / _LEVELS)
+
+
 def lanes(keys: seeds.Streams, count: int) -> NDArray[np.uint16]:
     """16 random bits for each of `count` numbers of each stream: four from each of its values, the lowest first."""
     drawn = seeds.bits(keys, -(-count // 4)).astype("<u8", copy=False)

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from common import seeds
 from common.data.data_spec import DataSpec
 from common.data.examples import ExampleReader
 from common.losses import loss_for
@@ -27,6 +28,7 @@ class Evaluator:
         self.dtype = DTYPES[settings.model.dtype]
         loss = loss_for(settings.training.loss, self._network.output, data_spec, self.dtype)
         self._objective = Objective(self._network, loss)
+        self._generates = data_spec.task == "generation"
         self.metrics = MeasuredMetrics(data_spec.task, settings.evaluation, self._network.own_metrics)
         """What is measured."""
 
@@ -38,16 +40,21 @@ class Evaluator:
         positions: NDArray[np.int64],
         sizes: NDArray[np.int64],
         fills: Tensor | None = None,
+        owners: NDArray[np.int64] | None = None,
     ) -> list[Sums]:
         """Sums over groups of examples, for each model: weights (models, …) → a list of models' sums.
 
         `positions` holds the groups' examples one after the other, `sizes` how many each group has. Every model
-        sees all examples, some at a time. `fills` is what takes the place of gaps in each group's examples.
+        sees all examples, some at a time. `fills` is what takes the place of gaps in each group's examples. `owners`
+        are the clients whose examples the groups are, (groups,); None for the server's: what a network draws for an
+        example follows from the seed, its owner and its place among the owner's.
         """
         groups = np.repeat(np.arange(len(sizes)), sizes)
         models, size = len(next(iter(weights.values()))), self._settings.evaluation.batch_size
         results: list[Sums] = [{} for _ in range(models)]
         seen: list[tuple[Tensor, Tensor]] = []
+        owners = np.full(len(sizes), -1) if owners is None else owners
+        streams, firsts = seeds.streams(self._settings.seed, "evaluation", 0, owners), np.cumsum(sizes) - sizes
         for start in range(0, len(positions), size) or [0]:
             chosen, part = torch.from_numpy(positions[start : start + size]), groups[start : start + size]
             x, y = (
@@ -55,8 +62,9 @@ class Evaluator:
                 examples.targets(chosen),
             )
             for_each = x.expand(models, *x.shape)
-            outputs = self._network.forward_stack(weights, for_each)
-            terms = self._objective.terms(weights, for_each, y, outputs)
+            keys = seeds.nth(streams[part], np.arange(start, start + len(part)) - firsts[part])
+            outputs = for_each if self._generates else self._network.forward_stack(weights, for_each)
+            terms = self._objective.terms(weights, for_each, y, outputs, keys)
             for model, sums in enumerate(results):
                 found = self.metrics.group_sums(self._examples(outputs[model], y, terms[model]), part, len(sizes))
                 for name, value in found.items():

@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": keeping.export,
     "import": keeping.import_archive,
     "predict": keeping.predict,
+    "generate": keeping.generate,
     "app": apps.app,
     "cut": deploying.cut,
     "keys": deploying.keys,

@@ -13,7 +13,6 @@ import numpy as np
 from common import seeds
 from common.arrays import NamedArrays, tensors
 from common.data import Prepared
-from common.data.augmentable import needs_spread
 from common.data.prepared import Indices
 from common.determinism import unmoved_generators
 from common.errors import InputError, RunError
@@ -23,6 +22,7 @@ from common.extend.selection import SelectionRule
 from common.extend.strategy import Instructions, RoundOutcome, RoundStart, Strategy, StrategyContext, server_strategy
 from common.messages import BUFFERS
 from common.models import build, check_network
+from common.models.model_file import as_model
 from common.models.predictor import Predictor
 from common.models.start import starting_weights
 from common.run_files import Metrics
@@ -80,9 +80,7 @@ class Rounds:
                 "federation.clients_per_round",
             )
         exchange = Exchange(grid, federation.nodes, prepared.key, self._events)
-        noisy = needs_spread(scenario.training.augmentation)
-        weighed = getattr(scenario.training.loss, "class_weights", None) == "balanced"
-        data_spec = agree_on_data(exchange, federation, scenario.federation.blocks, prepared, noisy, weighed)
+        data_spec = agree_on_data(exchange, federation, prepared, scenario)
         trainer = choose(scenario, federation, self._resumed.trainer)
         if checkpoints is not None:
             checkpoints.belong_to(trainer=trainer.identity)
@@ -168,7 +166,7 @@ class Rounds:
         for reason in new:
             self._events.notice("partly new", reason=reason)
         versions = np.zeros(len(self._run.federation.clients), dtype=np.int64)
-        measured = self._evaluate(weights, versions, self._strategy.candidates(), self._strategy.initial_weights())
+        measured = self._evaluate(0, weights, versions, self._strategy.candidates(), self._strategy.initial_weights())
         metrics = {"clients": 0, "bytes_down": 0, "bytes_up": 0, "bytes_evaluation": self._evaluation_bytes()}
         metrics |= measured.metrics
         clock.lap("evaluation")
@@ -246,7 +244,7 @@ class Rounds:
         measured = RoundMetrics()
         if is_due(scenario, number):
             strategy, model = self._strategy, self._strategy.reported(parameters | buffers)
-            measured = self._evaluate(model, versions, strategy.candidates(), strategy.initial_weights())
+            measured = self._evaluate(number, model, versions, strategy.candidates(), strategy.initial_weights())
             metrics |= {"bytes_evaluation": self._evaluation_bytes(), **measured.metrics}
             clock.lap("evaluation")
         self._report(measured, trained, outcome.leaderboard)
@@ -321,6 +319,7 @@ class Rounds:
                 holdout=measured.holdout,
                 personal=measured.personal,
                 leaderboard=leaderboard,
+                samples=measured.samples,
             )
         )
 
@@ -346,7 +345,7 @@ class Rounds:
     def _model(self, state: RunState) -> Predictor:
         self._network.assign(tensors(self._strategy.reported(state.parameters | state.buffers)))
         untrained = self._scenario.federation.strategy.personal(self._network.arrays())
-        return Predictor(self._network, self._scenario.model, self._run.data_spec, untrained).eval()
+        return as_model(self._network, self._scenario.model, self._run.data_spec, untrained)
 
 
 def _check_like(arrays: NamedArrays, like: NamedArrays, what: str) -> None:

@@ -38,9 +38,10 @@ def assert_same(one: hothouse.Run, other: hothouse.Run) -> None:
     """Two runs have the same model, to the bit, and the same numbers of every round and client."""
     for name in ("model.safetensors", "federation.json", "clients.jsonl"):
         assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes(), name
-    # Without test and validation examples there is none.
-    finals = [run.folder / "final.json" for run in (one, other)]
-    assert len({path.read_bytes() if path.exists() else b"" for path in finals}) == 1, "final.json"
+    # Not every run has them.
+    for name in ("final.json", "generated.json", "samples.jsonl"):
+        found = [run.folder / name for run in (one, other)]
+        assert len({path.read_bytes() if path.exists() else b"" for path in found}) == 1, name
     pd.testing.assert_frame_equal(measured(one), measured(other), check_exact=True, check_like=True)
 
 

@@ -18,5 +18,5 @@ def training_losses(
     """Each model's mean training objective on the client's training examples: models (models, *shape) → (models,)."""
     shard = prepared.training_examples(client)
     fills = examples.fills(np.array([client]))
-    sums = evaluator.sums(models, examples, shard, np.array([len(shard)]), fills)
+    sums = evaluator.sums(models, examples, shard, np.array([len(shard)]), fills, np.array([client]))
     return np.array([float(mean_objective(one)[0]) for one in sums])

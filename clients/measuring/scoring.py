@@ -72,7 +72,7 @@ class _Scoring:
         shards = [examples(int(client)) for client in clients]
         sizes = np.array([len(shard) for shard in shards], dtype=np.int64)
         return self._evaluator.sums(
-            models, self._examples, np.concatenate(shards), sizes, self._examples.fills(clients)
+            models, self._examples, np.concatenate(shards), sizes, self._examples.fills(clients), clients
         )
 
 

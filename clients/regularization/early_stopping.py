@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from common import seeds
 from common.data.examples import ExampleReader
 from common.data.prepared import Indices
 from common.devices import to_device_of
@@ -26,10 +27,14 @@ class EarlyStopping:
         holdout: list[Indices],
         fills: Tensor | None,
         per_epoch: Indices,
+        streams: seeds.Streams,
     ) -> None:
-        """`holdout` are each client's held-out examples, `per_epoch` the steps of its epochs, (stack,)."""
+        """`holdout` are each client's held-out examples, `per_epoch` the steps of its epochs, (stack,).
+
+        `streams` are what networks draw from that draw when they are measured, (stack,).
+        """
         self._spec, self._objective, self._examples, self._fills = spec, objective, examples, fills
-        self._holdout, self._per_epoch = holdout, per_epoch
+        self._holdout, self._per_epoch, self._streams = holdout, per_epoch, streams
         self._best = np.full(len(holdout), np.inf)
         self._bad = np.zeros(len(holdout), dtype=np.int64)
         self._kept: Weights = {}
@@ -85,4 +90,5 @@ class EarlyStopping:
         own = {name: tensor[client : client + 1] for name, tensor in carried.items()}
         x = self._examples.inputs(positions, fill)
         shares = x.new_full(positions.shape, 1 / positions.shape[1])
-        return float(self._objective.means(own, x, self._examples.targets(positions), shares)[0])
+        keys = seeds.bits(self._streams[client : client + 1], positions.shape[1])[0]
+        return float(self._objective.means(own, x, self._examples.targets(positions), shares, keys=keys)[0])

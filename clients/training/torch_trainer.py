@@ -227,6 +227,7 @@ class TorchTrainer:
                 holdout,
                 fills,
                 epochs,
+                seeds.streams(seed, "evaluation", 0, clients),
             )
         return Stack(
             network=self._basis.network,

@@ -79,6 +79,8 @@ class DataSpec:
     """How texts become numbers; None where examples are numbers already."""
     spread: Numbers = field(default_factory=lambda: np.empty(0))
     """The standard deviation of a raw feature, 0 for a constant one; empty where no augmentation goes by it."""
+    unit_range: bool = False
+    """Whether all numbers that the network sees lie between 0 and 1, as those of images do."""
     label_counts: Numbers = field(default_factory=lambda: np.empty(0))
     """Training examples of each label over all clients, (classes,); empty where no loss goes by them."""
 
@@ -92,7 +94,9 @@ class DataSpec:
 
     @property
     def outputs(self) -> int:
-        """The network's output width: classes, or numbers in a target."""
+        """The network's output width: classes, numbers in a target or, where examples are learned, in an example."""
+        if self.task == "generation":
+            return self.features
         return len(self.labels) if self.task == "classification" else len(self.target_shift)
 
     def arrays(self) -> dict[str, Numbers]:
@@ -108,6 +112,7 @@ class DataSpec:
             "columns": [asdict(column) for column in self.columns],
             "own_fill": self.own_fill,
             "indicators": self.indicators,
+            "unit_range": self.unit_range,
             "vocabulary": None if self.vocabulary is None else asdict(self.vocabulary),
         }
 
@@ -152,7 +157,9 @@ class DataSpec:
 
 
 def describe_task(task: Task, labels: Sequence[Label], targets: int) -> str:
-    """What is learned: `a classification of 3 classes`, `a regression of 1 target`."""
+    """What is learned: `a classification of 3 classes`, `a regression of 1 target`, `generation of 784 numbers`."""
+    if task == "generation":
+        return f"generation of {targets} number{'s' * (targets != 1)} an example"
     if task == "classification":
         return f"a classification of {len(labels)} class{'es' * (len(labels) != 1)}"
     return f"a regression of {targets} target{'s' * (targets != 1)}"

@@ -77,7 +77,7 @@ class _Targets:
     def __init__(self, prepared: Prepared, data_spec: DataSpec, dtype: torch.dtype) -> None:
         self._y, self._dtype, self.features = torch.from_numpy(prepared.y), dtype, data_spec.features
         self._codes: Tensor | None = None
-        if data_spec.task == "classification":
+        if data_spec.labels:
             self._codes = _codes(prepared.meta.labels, data_spec.labels, "labels")
         self._target_shift = torch.tensor(data_spec.target_shift, dtype=torch.float64)
         self._target_scale = torch.tensor(data_spec.target_scale, dtype=torch.float64)

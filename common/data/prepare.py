@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,14 @@ from common.data.prepared import META, Filling, Indices, Meta, Prepared, Scaling
 from common.data.skews import SkewRule
 from common.data.skews.owned import ClientExamples
 from common.data.sources import SourceModule
-from common.data.table import Table, Texts, load_table, save_table, save_texts
+from common.data.table import Column, Table, Texts, load_table, save_table, save_texts
 from common.errors import InputError
 from common.metrics import MeasuredMetrics
 from common.scenario import Scenario
 from common.scenario.base import Part
 from common.scenario.data import Data
 from common.scenario.model import MOST_WEIGHTS, MLPModel, ModelPart
-from common.scenario.objective import check_objective, output_kind
+from common.scenario.objective import check_objective, learned_task, output_kind
 from common.scenario.partitions import clients_of
 from common.scenario.registry import implementation
 
@@ -82,7 +83,9 @@ def check_fits(scenario: Scenario, prepared: Prepared) -> None:
     """Raise InputError where the scenario's augmentation, output or loss is for other data."""
     _check_size(scenario.model, prepared)
     check_augmentation(scenario.training.augmentation, prepared.meta)
-    task = prepared.meta.task
+    task = learned_task(scenario.model, prepared.meta.task)
+    if task == "generation" and prepared.meta.text is not None:
+        raise InputError(f"{scenario.model.name} makes images and rows of tables; these examples are texts", "model")
     check_objective(scenario.training.loss, output_kind(scenario.model, task), task, prepared.meta.labels)
     _check_metrics(scenario, prepared)
 
@@ -113,10 +116,11 @@ def _check_size(model: ModelPart, prepared: Prepared) -> None:
 def _check_metrics(scenario: Scenario, prepared: Prepared) -> None:
     """Raises InputError for metrics of another task, and where networks are to be judged by what is not measured."""
     strategy = scenario.federation.strategy
-    measured = MeasuredMetrics(prepared.meta.task, scenario.evaluation).pooled
+    task = learned_task(scenario.model, prepared.meta.task)
+    measured = MeasuredMetrics(task, scenario.evaluation).pooled
     if strategy.judged_by is not None and strategy.judged_by not in measured:
         raise InputError(
-            f"{strategy.judged_by} is not measured in a {prepared.meta.task}; use one of {', '.join(measured)}",
+            f"{strategy.judged_by} is not measured in a {task}; use one of {', '.join(measured)}",
             "federation.strategy.score",
         )
 
@@ -151,7 +155,7 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
         labels=table.labels,
         row_shape=list(table.row_shape),
         targets=0 if table.task == "classification" else table.y.shape[1],
-        columns=table.columns,
+        columns=[replace(column, whole=_whole(column, x[:, at])) for at, column in enumerate(table.columns)],
         scaling=_scaling(table, data),
         filling=_filling(table, data),
         own_fill=data.missing_statistics == "client",
@@ -287,6 +291,12 @@ def _text_form(rows: Path, data: Data) -> TextForm | None:
         return None
     text = data.text
     return TextForm(text.features, text.width, text.ngrams, text.lowercase, text.min_texts, text.unit)
+
+
+def _whole(column: Column, values: NDArray[Any]) -> bool:
+    """Whether a column's numbers are whole, as far as there are any."""
+    known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    return column.categories is None and bool(len(known)) and bool((known == np.rint(known)).all())
 
 
 def _names(table: Table, training: Indices, data: Data) -> list[str]:

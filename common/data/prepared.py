@@ -85,6 +85,11 @@ class Meta:
     content: str = ""
     """A hash of what the source read, whoever trains on which part; empty where examples are made from the seed."""
 
+    @property
+    def unit_range(self) -> bool:
+        """Whether all numbers that the network sees lie between 0 and 1, as far as is known: those of images."""
+        return self.white is not None and self.white == {"bytes": 255.0, "none": 1.0}.get(self.scaling)
+
     def to_json(self) -> str:
         """This as JSON."""
         return json.dumps(asdict(self))

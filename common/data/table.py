@@ -26,6 +26,8 @@ class Column:
     """How numbers are written in files (`common.data.numbers`)."""
     missing: tuple[str, ...] = MISSING
     """What stands for a missing value in files."""
+    whole: bool = False
+    """Whether all of its values are whole numbers."""
 
 
 class Gap(NamedTuple):
@@ -120,7 +122,8 @@ def read_column(values: dict[str, Any]) -> Column:
     """A column from its JSON form."""
     categories = values["categories"]
     told = {"form": values.get("form", POINT), "missing": tuple(values.get("missing", MISSING))}
-    return Column(values["name"], None if categories is None else tuple(categories), **told)
+    whole = bool(values.get("whole", False))
+    return Column(values["name"], None if categories is None else tuple(categories), **told, whole=whole)
 
 
 def save_texts(folder: Path, texts: list[str]) -> None:

@@ -81,6 +81,8 @@ class RoundReport:
     """Those of each holder's own model, where clients come to models of their own."""
     leaderboard: Leaderboard | None = None
     """How networks ranked, where they competed."""
+    samples: dict[str, Any] | None = None
+    """What a generative model makes after the round, where that is to be shown: `samples`, and `sample_labels`."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from common.metric_terms import Examples, Numbers, Sums, Term, mean_over
 from common.scenario.metrics import MetricPart
+from common.tasks import Task
 
 
 def _hits(examples: Examples) -> Mapping[str, Term]:
@@ -23,7 +24,7 @@ def _support(examples: Examples) -> Mapping[str, Term]:
 class Accuracy(MetricPart, name="accuracy", tasks=("classification",), more_is_better=True):
     """The share of examples whose class is predicted (sklearn.metrics.accuracy_score)."""
 
-    primary: ClassVar[bool] = True
+    primary: ClassVar[Task | None] = "classification"
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:
         """Hits by class."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,7 @@ from common.metric_terms import Examples, Numbers, OneHot, Sums, Term
 from common.metrics.fairness import DIRECTIONS
 from common.scenario.evaluation import Evaluation
 from common.scenario.metrics import METRICS, MetricPart
-
-if TYPE_CHECKING:
-    from common.tasks import Task
+from common.tasks import Task
 
 SPLITS = ("train", "test", "validation", "holdout", "personal")
 """What the names of columns in metrics.jsonl begin with, where they are metrics of some examples."""
@@ -104,12 +102,12 @@ class _OfNetwork(MetricPart):
 
 def primaries() -> list[MetricPart]:
     """The metrics that tasks are judged by."""
-    return [metric() for metric in METRICS.built_in.values() if metric.primary]
+    return [primary(task) for task in get_args(Task)]
 
 
 def primary(task: Task) -> MetricPart:
     """The metric that a task is judged by."""
-    return next(metric for metric in primaries() if task in metric.tasks)
+    return next(metric() for metric in METRICS.built_in.values() if metric.primary == task)
 
 
 def more_is_better(column: str, own: Mapping[str, bool] | None = None) -> bool:

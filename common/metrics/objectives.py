@@ -9,10 +9,13 @@ import numpy as np
 
 from common.metric_terms import Examples, Numbers, Sums, Term
 from common.scenario.metrics import MetricPart
+from common.tasks import Task
 
 
-class LossMetric(MetricPart, name="loss", tasks=("classification", "regression")):
+class LossMetric(MetricPart, name="loss", tasks=("classification", "regression", "generation")):
     """The plain loss, without label smoothing and class weights."""
+
+    primary: ClassVar[Task | None] = "generation"
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:
         """Each example's."""
@@ -23,7 +26,7 @@ class LossMetric(MetricPart, name="loss", tasks=("classification", "regression")
         return np.asarray(sums["loss"] / sums["examples"])
 
 
-class ObjectiveMetric(MetricPart, name="objective", tasks=("classification", "regression")):
+class ObjectiveMetric(MetricPart, name="objective", tasks=("classification", "regression", "generation")):
     """The loss with label smoothing and class weights, where training minimizes that."""
 
     needs: ClassVar[str] = "objective"

@@ -9,6 +9,7 @@ import numpy as np
 
 from common.metric_terms import Examples, Numbers, Sums, Term
 from common.scenario.metrics import MetricPart
+from common.tasks import Task
 
 
 class MeanAbsoluteError(MetricPart, name="mae", tasks=("regression",)):
@@ -26,7 +27,7 @@ class MeanAbsoluteError(MetricPart, name="mae", tasks=("regression",)):
 class RootMeanSquaredError(MetricPart, name="rmse", tasks=("regression",)):
     """√(Σ error² / n) (sklearn.metrics.root_mean_squared_error)."""
 
-    primary: ClassVar[bool] = True
+    primary: ClassVar[Task | None] = "regression"
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:
         """error²."""

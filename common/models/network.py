@@ -72,12 +72,13 @@ class Network(nn.Module):
     def regularized(self, biases: bool) -> set[str]:
         """The parameters that penalties, budgets and weight decay act on: all but biases and normalizations' own.
 
-        With `biases` those of other layers than normalizations are among them.
+        With `biases` those of other layers than normalizations are among them. A module whose attribute `regularized`
+        is False has none.
         """
         return {
             f"{path}.{name}".removeprefix(".")
             for path, module in self.named_modules()
-            if not isinstance(module, _NORMALIZATIONS)
+            if not isinstance(module, _NORMALIZATIONS) and getattr(module, "regularized", True) is not False
             for name, _ in module.named_parameters(recurse=False)
             if biases or not name.startswith("bias")
         }
@@ -99,12 +100,17 @@ class Network(nn.Module):
         normalization uses the batch and moves its statistics in `weights`.
         """
 
-    def losses_stack(self, weights: Weights, x: Tensor, y: Tensor, step: Step | None = None) -> Tensor:
-        """Its own loss of each example, (stack, examples); 0 for padding."""
+    def losses_stack(
+        self, weights: Weights, x: Tensor, y: Tensor, step: Step | None = None, keys: seeds.Streams | None = None
+    ) -> Tensor:
+        """Its own loss of each example, (stack, examples); 0 for padding.
+
+        In training it draws from the step's streams, else from `keys`, (examples,), or nothing.
+        """
         raise NotImplementedError
 
-    def measures_stack(self, weights: Weights, x: Tensor, y: Tensor) -> Weights:
-        """Its own loss and metrics of each example, by name: (stack, examples) each."""
+    def measures_stack(self, weights: Weights, x: Tensor, y: Tensor, keys: seeds.Streams) -> Weights:
+        """Its own loss and metrics of each example, by name: (stack, examples) each; it draws from `keys`."""
         raise NotImplementedError
 
     def hidden_stack(self, weights: Weights, x: Tensor) -> Tensor:

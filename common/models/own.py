@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
@@ -18,7 +19,8 @@ from common import seeds
 from common.data.data_spec import DataSpec
 from common.data.images import ImageShape, image_shape
 from common.determinism import global_generators
-from common.devices import to_device
+from common.devices import to_device, to_device_of
+from common.draws import normals, uniforms
 from common.errors import InputError
 from common.models.features import keep_features, take_features
 from common.models.keyed_dropout import DIMENSIONS, KeyedDropout
@@ -39,6 +41,8 @@ _PIECE = 64
 """Examples that are evaluated at once: what convolutions make of them stays in a core's cache."""
 _Call = Callable[..., tuple[Tensor, ...]]
 """(one network's weights, its examples, …) → tensors with an entry for each example."""
+_DRAWS = -1
+"""The part of a step's stream that a network's own measures draw from; dropout's layers have the others."""
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
@@ -50,9 +54,23 @@ def input_shape(data_spec: DataSpec) -> tuple[tuple[int, ...], ImageShape | None
     return (image.channels, image.height, image.width), image
 
 
+def network_data(data_spec: DataSpec, output: Output) -> NetworkData:
+    """What a network is built for."""
+    categories = tuple(len(one.categories) for one in data_spec.columns if one.categories is not None)
+    return NetworkData(
+        input_shape(data_spec)[0],
+        output.width,
+        data_spec.task,
+        len(data_spec.labels),
+        categories,
+        len(data_spec.indicators),
+        data_spec.unit_range,
+    )
+
+
 def shapes_of(spec: ModelPart, data_spec: DataSpec, output: Output) -> dict[str, tuple[int, ...]]:
     """The shapes of a network's arrays by name, found without memory for them (PyTorch's device `meta`)."""
-    data = NetworkData(input_shape(data_spec)[0], output.width, data_spec.task)
+    data = network_data(data_spec, output)
     try:
         with torch.device("meta"):
             module = spec.build(data)
@@ -89,7 +107,10 @@ class OwnNetwork(Network):
     _norms: list[_BatchNorm]
     _random: bool
     _measures: OwnMeasures | None
+    _measured: tuple[str, ...]
+    """The loss, the objective where it is another one, and metrics of its own."""
     _numbers: int
+    _targets: int
 
     def __init__(self, spec: ModelPart, data_spec: DataSpec, output: Output, key: int, stacked: str = "auto") -> None:
         """`key` decides the weights, `stacked` whether stacks are one operation: `Training.stacking`.
@@ -97,9 +118,9 @@ class OwnNetwork(Network):
         Raises InputError for a module that gives other outputs than the task has, or cannot be trained here.
         """
         super().__init__()
-        shape, image = input_shape(data_spec)
+        image = input_shape(data_spec)[1]
         self.__dict__ |= {"spec": spec, "output": output, "_image": image, "_features": data_spec.features}
-        self.__dict__["_data"] = NetworkData(shape, output.width, data_spec.task)
+        self.__dict__ |= {"_data": network_data(data_spec, output), "_targets": len(data_spec.target_shift)}
         self._take(self._built(key))
         self.__dict__["_random"] = self._probe()
         why = self._why_alone(forced=stacked in ("yes", "right"))
@@ -145,7 +166,7 @@ class OwnNetwork(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs for examples `x`: (…, features) → (…, width)."""
-        outputs = self._read(self._own(self._shaped(x.reshape(-1, self._features))))
+        outputs = self._read(self._own(self.shaped(x.reshape(-1, self._features))))
         if self.has_features:
             take_features(self._own)
         return outputs.view(*x.shape[:-1], -1)
@@ -155,19 +176,46 @@ class OwnNetwork(Network):
         found = self._over_stack(self._called, weights, step, x)
         return found[0], found[1] if self.has_features else None
 
-    def losses_stack(self, weights: Weights, x: Tensor, y: Tensor, step: Step | None = None) -> Tensor:
+    def losses_stack(
+        self, weights: Weights, x: Tensor, y: Tensor, step: Step | None = None, keys: seeds.Streams | None = None
+    ) -> Tensor:
         """As in Network."""
-        return self._over_stack(self._losses, weights, step, x, y)[0]
+        self._switch(step)
+        if step is not None:
+            streams = step.streams()
+            keys = None if streams is None else seeds.bits(seeds.fork(streams, _DRAWS), x.shape[1])
+        return self._over_stack(self._losses, weights, step, x, y, *self._drawn(x, keys))[0]
 
-    def measures_stack(self, weights: Weights, x: Tensor, y: Tensor) -> Weights:
+    def measures_stack(self, weights: Weights, x: Tensor, y: Tensor, keys: seeds.Streams) -> Weights:
         """As in Network."""
-        found = self._over_stack(partial(self._losses, metrics=True), weights, None, x, y)
-        return dict(zip(("loss", *self.own_metrics), found, strict=True))
+        self._switch(None)
+        call = partial(self._losses, metrics=True)
+        found = self._over_stack(call, weights, None, x, y, *self._drawn(x, keys))
+        return dict(zip(self._measured, found, strict=True))
+
+    def _switch(self, step: Step | None) -> None:
+        """Make it one that is trained, or in use."""
+        if self.training != (step is not None):
+            self.train(step is not None)
+
+    def _drawn(self, x: Tensor, keys: seeds.Streams | None) -> tuple[Tensor, Tensor]:
+        """What its measures draw, normal and uniform numbers (stack, examples, so many), from streams of each example.
+
+        x (stack, examples, features), keys (stack, examples) or (examples,), where all networks get the same.
+        """
+        assert self._measures is not None, "a network without a loss"
+        found = []
+        for count, middle, draw in zip(self._measures.draws(), (0.0, 0.5), (normals, uniforms), strict=True):
+            if keys is None or not count:
+                found.append(x.new_full((*x.shape[:2], count), middle))
+                continue
+            drawn = draw(keys.reshape(-1), count).view(*keys.shape, count)
+            found.append(to_device_of(drawn, x).to(x.dtype).expand(*x.shape[:2], count))
+        return found[0], found[1]
 
     def _over_stack(self, call: _Call, weights: Weights, step: Step | None, *inputs: Tensor) -> tuple[Tensor, ...]:
         """What a call gives for each network and its inputs, (stack, examples, …) each."""
-        if self.training != (step is not None):
-            self.train(step is not None)
+        self._switch(step)
         stack, examples = inputs[0].shape[:2]
         whole = step is None or int(step.counts.min()) == examples
         # Batch normalization has no spread over a single example.
@@ -189,16 +237,19 @@ class OwnNetwork(Network):
                 each.append(self._alone(call, own, step, place, *inputs))
         return tuple(torch.stack(one) for one in zip(*each, strict=True))
 
-    def _losses(self, own: Weights, inputs: Tensor, targets: Tensor, metrics: bool = False) -> tuple[Tensor, ...]:
-        """The losses, and metrics, that one network brings, (examples,) each."""
+    def _losses(self, own: Weights, inputs: Tensor, *others: Tensor, metrics: bool = False) -> tuple[Tensor, ...]:
+        """The losses, and metrics, that one network brings, (examples,) each; `others` are targets and what is drawn.
+
+        In the order of their names in `_measured`.
+        """
         assert self._measures is not None, "a network without a loss"
         arrays = {f"module.{name}": tensor for name, tensor in own.items()}
-        found = functional_call(self._measures, arrays, (self._shaped(inputs), targets, metrics))
-        return tuple(found.values())
+        found = functional_call(self._measures, arrays, (self.shaped(inputs), *others, metrics))
+        return tuple(found[name] for name in self._measured if name in found)
 
     def _called(self, own: Weights, inputs: Tensor) -> tuple[Tensor, ...]:
         """The outputs of one network (examples, width) and, where it has some, features (examples, numbers)."""
-        outputs = self._read(functional_call(self._own, own, (self._shaped(inputs),)))
+        outputs = self._read(functional_call(self._own, own, (self.shaped(inputs),)))
         if not self.has_features:
             return (outputs,)
         features = take_features(self._own)
@@ -278,7 +329,12 @@ class OwnNetwork(Network):
             "_norms": [one for one in module.modules() if isinstance(one, _BatchNorm)],
         }
 
-    def _shaped(self, x: Tensor) -> Tensor:
+    @property
+    def module(self) -> nn.Module:
+        """The module itself."""
+        return self._own
+
+    def shaped(self, x: Tensor) -> Tensor:
         """Flat examples (n, features) as the module takes them."""
         if self._image is None:
             return x
@@ -300,13 +356,7 @@ class OwnNetwork(Network):
         x = torch.zeros(2, self._features, dtype=DTYPES[self.spec.dtype])
         name, before = self.spec.name, {key: buffer.clone() for key, buffer in self._own.named_buffers()}
         with torch.no_grad(), global_generators(0):
-            found = self._read(self._own.eval()(self._shaped(x)))
-            if found.shape != (2, self.output.width):
-                raise InputError(
-                    f"{name}: its outputs for 2 examples have the shape {tuple(found.shape)}; "
-                    f"expected {(2, self.output.width)}",
-                    "model",
-                )
+            self._check_outputs(x)
             state, given = torch.get_rng_state(), 0
 
             def count(module: nn.Module, inputs: Any, outputs: Any) -> None:
@@ -316,13 +366,21 @@ class OwnNetwork(Network):
             for dropout in self._dropouts:
                 dropout.begin(None)
             hooks = [one.register_forward_hook(count) for one in self._own.modules() if not list(one.children())]
-            self._own.train()(self._shaped(x))
+            self._own.train()
+            if self.output.task != "generation":
+                self._own(self.shaped(x))
             if self._measures is not None:
-                self.__dict__["own_metrics"] = self._measures.check(name, self._shaped(x), self._zero_targets(2))
+                self._measure(x, metrics=False)
             if self.has_features:
                 self.__dict__["has_features"] = take_features(self._own) is not None
             for hook in hooks:
                 hook.remove()
+            if self._measures is not None:
+                self._own.eval()
+                measured = self._measure(x, metrics=True)
+                own_metrics = tuple(name for name in measured if name not in ("loss", "objective"))
+                altered = ("objective",) if "objective" in measured else ()
+                self.__dict__ |= {"own_metrics": own_metrics, "_measured": ("loss", *altered, *own_metrics)}
             for dropout in self._dropouts:
                 dropout.end()
             self.__dict__["_numbers"] = given // len(x)
@@ -335,11 +393,32 @@ class OwnNetwork(Network):
             buffer.copy_(before[key])
         return moved
 
+    def _measure(self, x: Tensor, metrics: bool) -> list[str]:
+        """The names of what it measures of examples x (examples, features)."""
+        assert self._measures is not None, "a network without a loss"
+        drawn = (one[0] for one in self._drawn(x[None], None))
+        return self._measures.check(self.spec.name, self.shaped(x), self._zero_targets(len(x)), *drawn, metrics=metrics)
+
+    def _check_outputs(self, x: Tensor) -> None:
+        """Raise InputError for outputs for 2 examples that are not what the task has."""
+        name = self.spec.name
+        if self.output.task == "generation":
+            if self._measures is None:
+                raise InputError(f"{name} generates examples; expected a module with a method loss(batch)", "model")
+            return
+        found = self._read(self._own.eval()(self.shaped(x)))
+        if found.shape != (2, self.output.width):
+            raise InputError(
+                f"{name}: its outputs for 2 examples have the shape {tuple(found.shape)}; "
+                f"expected {(2, self.output.width)}",
+                "model",
+            )
+
     def _zero_targets(self, *examples: int) -> Tensor:
         """Targets of as many examples, as a loss takes them."""
-        if self.output.task == "classification":
+        if self._data.classes:
             return torch.zeros(examples, dtype=torch.int64)
-        return torch.zeros(*examples, self.output.width, dtype=DTYPES[self.spec.dtype])
+        return torch.zeros(*examples, self._targets, dtype=DTYPES[self.spec.dtype])
 
     def _why_alone(self, forced: bool) -> str:
         """Why a stack is trained one by one; empty where `torch.func` is right and, unless it is forced, faster."""
@@ -356,7 +435,11 @@ class OwnNetwork(Network):
         generator = torch.Generator().manual_seed(0)
         arrays = {name: tensor.detach() for name, tensor in self.arrays().items()}
         x = torch.rand(2, 3, self._features, generator=generator, dtype=dtype)
-        call, inputs = (self._called, (x,)) if self._measures is None else (self._losses, (x, self._zero_targets(2, 3)))
+        call: _Call = self._called
+        inputs: tuple[Tensor, ...] = (x,)
+        if self._measures is not None:
+            keys = seeds.bits(seeds.streams(0, "try", 0, np.arange(2)), 3)
+            call, inputs = self._losses, (x, self._zero_targets(2, 3), *self._drawn(x, keys))
         parameters = {name for name, _ in self.named_parameters()}
 
         def passed(stacked: bool) -> list[Tensor]:
@@ -371,10 +454,14 @@ class OwnNetwork(Network):
 
         try:
             for one, other in zip(passed(True), passed(False), strict=True):
-                if (one is None) != (other is None) or (
-                    one is not None and not torch.allclose(one, other, _TOLERANCE[dtype], _TOLERANCE[dtype])
-                ):
+                if (one is None) != (other is None) or (one is not None and not _close(one, other)):
                     return "stacked it gives other outputs or gradients"
         except Exception as error:  # whatever a user's module raises under torch.func
             return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         return ""
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    """Whether numbers are the same but for rounding, which goes by the largest of them."""
+    tolerance = _TOLERANCE[one.dtype]
+    return torch.allclose(one, other, tolerance, tolerance * max(1.0, float(other.abs().max())))

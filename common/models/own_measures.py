@@ -1,4 +1,8 @@
-"""A loss and metrics that a module brings itself, as generative models do: `loss(batch)` and `metrics(batch)`."""
+"""A loss and metrics that a module brings itself, as generative models do: `loss(batch)` and `metrics(batch)`.
+
+What a module draws it says by the attributes `normals` and `uniforms`, so many numbers of each example. They are drawn
+for it from a stream of the example's own: the same whoever is trained together, and at every evaluation.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,10 @@ class NetworkBatch:
     """Examples as its forward takes them, (examples, *data.shape)."""
     y: Tensor
     """Their class codes, (examples,), or their targets, (examples, targets)."""
+    normals: Tensor
+    """Standard normal numbers, (examples, module.normals); 0 where nothing is drawn."""
+    uniforms: Tensor
+    """Uniform numbers between 0 and 1, (examples, module.uniforms); ½ where nothing is drawn."""
 
 
 class OwnMeasures(nn.Module):
@@ -27,15 +35,25 @@ class OwnMeasures(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, x: Tensor, y: Tensor, metrics: bool) -> dict[str, Tensor]:
-        """Each example's loss and, where they are wanted, metrics, by name: (examples,) each."""
-        module: Any = self.module
-        batch = NetworkBatch(x, y)
-        return {"loss": module.loss(batch), **(module.metrics(batch) if metrics and has(module, "metrics") else {})}
+    def forward(self, x: Tensor, y: Tensor, normals: Tensor, uniforms: Tensor, metrics: bool) -> dict[str, Tensor]:
+        """Each example's loss and, where they are wanted, metrics, by name: (examples,) each.
 
-    def check(self, name: str, x: Tensor, y: Tensor) -> tuple[str, ...]:
-        """The names of the metrics. Raises InputError for what is not a number for each example."""
-        found = self(x, y, True)
+        Where metrics have a `loss`, that is the plain loss, and `objective` what training minimizes.
+        """
+        module: Any = self.module
+        batch = NetworkBatch(x, y, normals, uniforms)
+        found = dict(module.metrics(batch)) if metrics and has(module, "metrics") else {}
+        if "loss" not in found:
+            found = {"loss": module.loss(batch), **found}
+        return found
+
+    def draws(self) -> tuple[int, int]:
+        """How many normal and uniform numbers it takes for each example, in training or in use, as it is switched."""
+        return int(getattr(self.module, "normals", 0)), int(getattr(self.module, "uniforms", 0))
+
+    def check(self, name: str, *inputs: Tensor, metrics: bool) -> list[str]:
+        """The names of what it measures. Raises InputError for what is not a number for each example."""
+        x, found = inputs[0], self(*inputs, metrics)
         for what, values in found.items():
             shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             if shape != (len(x),):
@@ -44,7 +62,7 @@ class OwnMeasures(nn.Module):
                 )
             if not what.isidentifier():
                 raise InputError(f"{name}: its metric {what!r} is not named like a column, such as elbo", "model")
-        return tuple(what for what in found if what != "loss")
+        return list(found)
 
 
 def has(module: nn.Module, method: str) -> bool:

@@ -14,7 +14,8 @@ from common.archives import read_archive
 from common.arrays import NamedArrays
 from common.data.data_spec import DataSpec
 from common.errors import InputError
-from common.models.predictor import Predictor, load_model, read_model
+from common.models.model_file import load_model, read_model
+from common.models.predictor import Predictor
 from common.scenario import Scenario
 from common.scenario.base import Part
 from common.scenario.model import MLPModel

@@ -28,8 +28,8 @@ class MetricPart(Part):
     tasks: ClassVar[tuple[Task, ...]] = ()
     """The tasks that it measures."""
     more_is_better: ClassVar[bool] = False
-    primary: ClassVar[bool] = False
-    """Whether its task is judged by it, where nothing else is said."""
+    primary: ClassVar[Task | None] = None
+    """The task that is judged by it, where nothing else is said."""
     compares: ClassVar[bool] = False
     """Whether it compares examples with each other. It is then not pooled over clients, and measured where chosen."""
     needs: ClassVar[str] = ""

@@ -41,12 +41,22 @@ class NetworkData:
     outputs: int
     """How many numbers the network gives for an example."""
     task: Task
+    classes: int = 0
+    """How many classes the examples are labelled with; 0 in a regression."""
+    categories: tuple[int, ...] = ()
+    """The sizes of a table's categories: 0/1 features behind its numbers, a group of so many for each column."""
+    indicators: int = 0
+    """How many 0/1 features stand last and say where a value is missing."""
+    unit_range: bool = False
+    """Whether all numbers of an example lie between 0 and 1."""
 
 
 class ModelPart(Part):
     """A network. One of your own is made by `build`; the others train as well as the built-in one."""
 
     family: ClassVar[Family[ModelPart]] = MODELS
+    generates: ClassVar[bool] = False
+    """Whether it learns the examples themselves and not their labels: its module brings a loss, and makes new ones."""
 
     name: str = ""
     from_: FilePath | None = key(

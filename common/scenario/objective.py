@@ -19,6 +19,11 @@ _NEEDS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
 _NATURAL = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy", "linear": "mse"}
 
 
+def learned_task(model: Model, task: Task) -> Task:
+    """What a network learns from data that is labelled for a task."""
+    return "generation" if model.generates else task
+
+
 def output_kind(model: Model, task: Task) -> OutputKind:
     """What the last layer's numbers mean: `auto` is softmax for a classification and linear for a regression."""
     if model.output != "auto":

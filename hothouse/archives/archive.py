@@ -7,7 +7,6 @@ import json
 import platform
 import secrets
 import shutil
-import tempfile
 import zipfile
 from hashlib import sha256
 from importlib.metadata import distributions
@@ -16,7 +15,7 @@ from typing import Any
 
 from common.archives import FORMAT, MANIFEST, MODEL, RECORDS, REQUIRED, check_contents, digest, read_archive
 from common.errors import InputError
-from common.models.predictor import Predictor, check_model, to_bytes
+from common.models.model_file import check_model, to_bytes
 from common.run_files import check_plain, is_taken
 from common.scenario.uses import UNTRUSTED, Use, describe, named_only
 from hothouse.archives.card import model_card
@@ -62,7 +61,10 @@ def export_run(
         contents[MODEL] = to_bytes(model)
     contents["README.md"] = model_card(run, model).encode()
     if onnx:
-        contents["model.onnx"] = _onnx(run.model if client is None else model)
+        # PyTorch's exporter takes a while to import.
+        from hothouse.archives.onnx import onnx_files
+
+        contents |= onnx_files(run.model if client is None else model)
     check_contents(contents, path)
     sums = {name: {"bytes": len(content), "blake2b": digest(content)} for name, content in contents.items()}
     manifest = json.dumps({"format": FORMAT, "files": sums}, indent=1).encode()
@@ -165,42 +167,3 @@ def _environment(run: RunFolder) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
     }
-
-
-def _onnx(model: Predictor) -> bytes:
-    """The model as ONNX: `rows` (any number, features) in, `outputs` out; rows that are shifted are of float64.
-
-    What training learned about reading is in its metadata, under `hothouse.agreement` as JSON: the columns in the order
-    of `rows`, their categories in the order of their codes, how numbers are written and what stands for a missing one
-    (NaN in `rows`), the labels in the order of `outputs`, the terms that `rows` of a model of texts count.
-    """
-    import warnings
-
-    try:
-        import onnx
-    except ImportError:
-        raise InputError("--onnx needs the package onnx: pip install 'hothouse[onnx]'") from None
-    import torch
-
-    words = model.data_spec.vocabulary
-    width = len(model.data_spec.shift) if words is None else words.width
-    # As training read them: an offset may be larger than what float32 can hold beside the differences.
-    rows = torch.float64 if words is None and model.data_spec.shift.any() else model.inputs.dtype
-    axes = {"rows": {0: "rows"}, "outputs": {0: "rows"}}
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        path = Path(folder) / "model.onnx"
-        torch.onnx.export(
-            model,
-            (torch.zeros(1, width, dtype=rows),),
-            path,
-            input_names=["rows"],
-            output_names=["outputs"],
-            dynamic_axes=axes,
-            dynamo=False,
-        )
-        exported = onnx.load(path)
-    entry = exported.metadata_props.add()
-    entry.key, entry.value = "hothouse.agreement", json.dumps(model.data_spec.words(), sort_keys=True)
-    content: bytes = exported.SerializeToString()
-    return content

@@ -23,8 +23,11 @@ def model_card(run: RunFolder, model: Predictor) -> str:
     outputs = (
         f"logits of {agreed.outputs} classes, in this order: {first_few(agreed.labels, 20)}"
         if agreed.task == "classification"
+        else "examples: `model.generate(64)`, `encode`, `decode`, `score`"
+        if agreed.task == "generation"
         else f"{agreed.outputs} number(s), in the target's own unit"
     )
+    use = "predict(examples)" if agreed.task != "generation" else "generate(64)"
     return f"""# {scenario["name"]}
 
 A {agreed.task} model trained by {scenario["federation"]["strategy"]["name"]} on {clients} clients in
@@ -54,7 +57,7 @@ archive.
 import hothouse
 
 model = hothouse.load("FOLDER").model  # after: hothouse import ARCHIVE --out FOLDER
-model.predict(examples)
+model.{use}
 ```
 
 `model: {{from: ARCHIVE}}` in a scenario starts a new federation from these weights.

@@ -29,12 +29,15 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None, use: U
         plan = read_plan(scenario, changes(sets, seed, use))
         prepare_runs(plan)
         runs = f"a sweep of {plan.count} runs around "
+    task = describe_task(meta.task, meta.labels, meta.targets)
+    if chosen.model.generates:
+        task = f"{chosen.model.name} learns the examples themselves"
     cohort = min(expected_cohort(chosen.federation, clients), clients)
     many = f"{cohort:g}" if chosen.federation.selection.sampling_rate() is None else f"about {cohort:g}"
     print(
         f"{scenario}: fine. {chosen.name}: {runs}{clients} clients of {chosen.data.source.kind} data, "
         f"{many} in each of {chosen.federation.rounds} rounds, {chosen.federation.strategy.name}; "
-        f"{describe_task(meta.task, meta.labels, meta.targets)}, "
+        f"{task}, "
         f"{int(prepared.training_sizes.sum()):,} examples to train on, {len(prepared.test):,} to test on"
     )
     print(f"network: {checked.network}")

@@ -1,4 +1,4 @@
-"""`export`, `import`, `predict`: what is done with a run's model."""
+"""`export`, `import`, `predict`, `generate`: what is done with a run's model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from common.errors import InputError
 from hothouse.commands.options import Client, RunFolder, TrustCode
 from hothouse.commands.showing import show_trusted, show_untrusted
 
@@ -66,3 +67,54 @@ def predict(
         return
     write_file(out, text.encode())
     print(f"{rows} predictions in {out}")
+
+
+def generate(
+    run_folder: RunFolder,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A .png of a grid of images, a .csv of a table's columns, or an .npz.", metavar="FILE"),
+    ] = None,
+    count: Annotated[int, typer.Option(help="How many examples.", min=1, max=1_000_000)] = 64,
+    label: Annotated[str | None, typer.Option(help="Ask for this label, where the model goes by labels.")] = None,
+    temperature: Annotated[
+        float, typer.Option(help="Standard deviation of the codes; below 1 examples are more alike.", min=0)
+    ] = 1.0,
+    like: Annotated[
+        Path | None, typer.Option(help="Make examples like the one in this file: an image, .npy, .csv.", metavar="FILE")
+    ] = None,
+    amount: Annotated[
+        float, typer.Option("--vary", help="With --like: how far to move its code; 0 reconstructs it.", min=0)
+    ] = 0.5,
+    ends: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--between", help="Go from the code of one example to another's.", metavar="FILE FILE"),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="With --between: in so many examples.", min=2, max=1000)] = 8,
+    seed: Annotated[int, typer.Option(help="Every random draw follows from it.", min=0)] = 0,
+    client: Client = None,
+    trust_code: TrustCode = False,
+) -> None:
+    """Make examples with a run's generative model, or with a client's own."""
+    from hothouse.results import generate as making
+    from hothouse.running.finished import load
+    from hothouse.writing import write_file
+
+    if like is not None and ends is not None:
+        raise InputError("expected either --like or --between, not both")
+    show_trusted(run_folder, trust_code)
+    run = load(run_folder, trust_code)
+    model = making.generator(run.model if client is None else run.own_model(client), run_folder)
+    if like is not None:
+        made = making.vary(model, like, amount, count, label, seed)
+    elif ends is not None:
+        made = making.between(model, *ends, steps, label, seed)
+    else:
+        made = making.generate(model, count, label, temperature, seed)
+    suffix = out.suffix.lower() if out is not None else making.default_suffix(model)
+    content = making.written(made, model, run.scenario, suffix)
+    if out is None and suffix == ".csv":
+        sys.stdout.write(content.decode())
+        return
+    path = write_file(out or Path(f"samples{suffix}"), content)
+    print(f"{len(made.raw)} examples in {path}")

@@ -11,6 +11,7 @@ from common.data import Prepared
 from common.data.data_spec import DataSpec, sorted_columns, sorted_labels
 from common.scenario import Scenario
 from common.scenario.model import MLPModel
+from common.scenario.objective import learned_task
 from common.scenario.trainers import trainer_for, uncovered
 
 
@@ -28,7 +29,7 @@ def describe_network(scenario: Scenario, prepared: Prepared) -> str:
         # PyTorch takes a second to import.
         from common.models import build, check_network
 
-        network = build(scenario.model, _data_spec(prepared), scenario.seed, scenario.training.stacking)
+        network = build(scenario.model, _data_spec(scenario, prepared), scenario.seed, scenario.training.stacking)
         check_network(scenario, network)
         size = f" of {sum(parameter.numel() for parameter in network.parameters()):,} parameters"
         why = getattr(network, "why_alone", "")
@@ -40,12 +41,12 @@ def describe_network(scenario: Scenario, prepared: Prepared) -> str:
     return f"{scenario.model.name}{size}, trained by PyTorch{reason}{alone}"
 
 
-def _data_spec(prepared: Prepared) -> DataSpec:
+def _data_spec(scenario: Scenario, prepared: Prepared) -> DataSpec:
     """What the run will agree on, as far as shapes go."""
     meta = prepared.meta
     features = math.prod(meta.row_shape)
     return DataSpec(
-        task=meta.task,
+        task=learned_task(scenario.model, meta.task),
         row_shape=tuple(meta.row_shape),
         labels=sorted_labels(meta.labels),
         columns=sorted_columns(meta.columns),
@@ -56,4 +57,5 @@ def _data_spec(prepared: Prepared) -> DataSpec:
         indicators=(),
         target_shift=np.zeros(meta.targets),
         target_scale=np.ones(meta.targets),
+        unit_range=meta.unit_range,
     )

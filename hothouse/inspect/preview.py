@@ -19,9 +19,9 @@ from common.scenario import Scenario
 from hothouse.inspect import side_by_side
 from hothouse.inspect.augmented import AugmentedData, AugmentedExample
 from hothouse.report.figures import client_names, label_map, shard_sizes, target_boxes
-from hothouse.report.images import data_uri, is_image
 from hothouse.report.page import Page
 from hothouse.report.parts import code, facts, paragraph, part, table
+from hothouse.results.images import data_uri, is_image
 
 _CLIENTS, _EXAMPLES = 6, 8
 """How many clients, and examples of each, are looked at closely."""

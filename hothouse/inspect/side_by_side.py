@@ -10,8 +10,8 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from hothouse.inspect.augmented import AugmentedExample
-from hothouse.report.images import data_uri
 from hothouse.report.parts import format_value, part, table
+from hothouse.results.images import data_uri
 
 _PIECES = re.compile(r"\s+|\w+|[^\w\s]")
 _MOST_CHARACTERS = 300

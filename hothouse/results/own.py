@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from common.errors import InputError
 from common.extend.client import client_algorithm
 from common.models import on_meta
+from common.models.model_file import as_model
 from common.models.predictor import Predictor
 from common.personal import own_arrays
 from common.scenario.strategy import StrategyPart
@@ -68,7 +69,7 @@ def _from(shared: Predictor, strategy: StrategyPart, loaded: LoadedCheckpoint, c
         weights = client_algorithm(strategy).own_model(models, own, _no_losses)
         network = on_meta(shared.spec, shared.data_spec)
         network.assign({name: tensor[0] for name, tensor in weights.items()})
-        return Predictor(network, shared.spec, shared.data_spec, client=client).eval()
+        return as_model(network, shared.spec, shared.data_spec, client=client)
     raise InputError(f"client {client} has no model of its own: it never took part in a round")
 
 

@@ -33,7 +33,10 @@ def predict(model: Predictor, data: str | Path, safe: bool = False) -> tuple[str
     Raises InputError for a file that cannot be read, for rows that are not what the model takes, and for one whose
     outputs are no finite numbers.
     """
-    agreed, given = model.data_spec, read_rows(Path(data), model)
+    agreed = model.data_spec
+    if agreed.task == "generation":
+        raise InputError(f"the model makes examples and predicts nothing ({model.spec.name}); use hothouse generate")
+    given = read_rows(Path(data), model)
     with torch.inference_mode():
         outputs = model(given.rows)
     odd = (~outputs.isfinite()).flatten(1).any(dim=1).nonzero()

@@ -14,6 +14,7 @@ from common.extend.leaderboard import CHAMPION
 from common.metrics import primaries
 from common.run_files import Entry, read_lines, read_metrics, read_object, read_text
 from common.scenario.document import parse_document
+from common.scenario.metrics import METRICS
 
 SPLITS = ("test", "validation", "holdout", "personal")
 """What is measured on what, the best-founded first."""
@@ -123,6 +124,16 @@ class RunRecords:
         return read_object(self.folder / "final.json")
 
     @cached_property
+    def generated(self) -> Entry:
+        """generated.json."""
+        return read_object(self.folder / "generated.json")
+
+    @cached_property
+    def samples(self) -> list[Entry]:
+        """samples.jsonl."""
+        return read_lines(self.folder / "samples.jsonl")
+
+    @cached_property
     def primary(self) -> tuple[str, bool] | None:
         """The metric the task is judged by, and whether more of it is better."""
         for metric in primaries():
@@ -135,6 +146,15 @@ class RunRecords:
         """The metrics of the scenario's own, and whether more of each is better."""
         found = self.summary.get("more_is_better", {})
         return {str(name): bool(value) for name, value in found.items()}
+
+    @cached_property
+    def network_metrics(self) -> list[str]:
+        """The metrics that the network brings: those measured that are neither built in nor the scenario's own."""
+        columns = {name: None for line in self.metrics for name in line}
+        starts = tuple(f"{split}_" for split in SPLITS)
+        names = (name.partition("_")[2] for name in columns if name.startswith(starts))
+        known = {*METRICS.built_in, *self.own_metrics}
+        return list(dict.fromkeys(name for name in names if name not in known and not name.endswith(tuple(FAIRNESS))))
 
     @cached_property
     def judged(self) -> str | None:

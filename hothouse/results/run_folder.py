@@ -69,7 +69,7 @@ class RunFolder:
     @cached_property
     def stored_model(self) -> Predictor:
         """What model.safetensors holds, trained or not."""
-        from common.models.predictor import load_model
+        from common.models.model_file import load_model
 
         path = self.folder / "model.safetensors"
         if not path.is_file():

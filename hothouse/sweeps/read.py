@@ -13,6 +13,7 @@ from common.resolve import resolve_scenario
 from common.scenario import Scenario
 from common.scenario.draft import Draft, copied, read_draft
 from common.scenario.mistakes import Mistake
+from common.scenario.objective import learned_task
 from hothouse.sweeps.goal import Goal, goal_of
 from hothouse.sweeps.plan import Plan
 from server.trackers import check_trackers
@@ -53,7 +54,7 @@ def prepare_runs(plan: Plan) -> Goal | None:
         first = first or prepared
     assert first is not None
     try:
-        return goal_of(plan.scenario, first.meta.task)
+        return goal_of(plan.scenario, learned_task(plan.scenario.model, first.meta.task))
     except InputError as error:
         raise plan.draft.located(error) from None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,8 @@ class RoundMetrics:
     """What each of them found of the global model, each metric of shape (holders,)."""
     personal: Sums = field(default_factory=dict)
     """What each of them found of its own model, where clients come to models of their own."""
+    samples: dict[str, Any] | None = None
+    """What a generative model makes, in the rounds in which that is to be shown."""
 
 
 class RoundEvaluator:
@@ -45,11 +49,17 @@ class RoundEvaluator:
         self._splits = {"test": prepared.test, "validation": prepared.validation}
         self._holding = np.flatnonzero(federation.holdout_sizes)
         self._examples_held = federation.holdout_sizes[self._holding]
+        self._sampler: Callable[[int, NamedArrays], dict[str, Any] | None] | None = None
+        if context.data_spec.task == "generation":
+            # It takes torch.func, which takes a while to import.
+            from server.evaluation.generation import Sampler
+
+            self._sampler = Sampler(context)
         costs = evaluation_cost(self._run.evaluator.size, self._examples_held)
         self._holders = federation.cut(self._holding, context.blocks, costs) if len(self._holding) else []
 
     def __call__(
-        self, weights: NamedArrays, versions: Indices, candidates: NamedArrays, starts: InitialWeights
+        self, number: int, weights: NamedArrays, versions: Indices, candidates: NamedArrays, starts: InitialWeights
     ) -> RoundMetrics:
         """A model's metrics: pooled, over the clients, and client by client; `weights` are parameters and buffers.
 
@@ -73,7 +83,8 @@ class RoundEvaluator:
         for split, sums in zip(("holdout", "personal"), found, strict=False):
             of_clients[split] = self._metrics.finish(sums)
             measured |= self._pooled(split, self._metrics.total(sums)) | self._fairness(split, of_clients[split])
-        return RoundMetrics(measured, holders, **of_clients)
+        samples = self._sampler(number, weights) if self._sampler is not None else None
+        return RoundMetrics(measured, holders, **of_clients, samples=samples)
 
     def _central(self, weights: NamedArrays, positions: NDArray[np.int64]) -> Sums:
         one = {name: tensor[None] for name, tensor in tensors(weights).items()}

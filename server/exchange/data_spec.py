@@ -12,6 +12,7 @@ from flwr.app import RecordDict
 from numpy.typing import NDArray
 
 from common import messages
+from common.data.augmentable import needs_spread
 from common.data.data_spec import DataSpec, Numbers, Vocabulary, sorted_columns, sorted_labels
 from common.data.median import DIGITS, MedianSearch
 from common.data.moments import Moments, combine_moments
@@ -20,6 +21,8 @@ from common.data.text import agreed_vocabulary
 from common.errors import RunError
 from common.extend.results import Block
 from common.messages import MessageRecords
+from common.scenario import Scenario
+from common.scenario.objective import learned_task
 from common.tasks import Label
 from common.wording import first_few
 from server.exchange.costs import evaluation_cost
@@ -35,22 +38,26 @@ _TEXT = 100_000
 def agree_on_data(
     exchange: Exchange,
     federation: Federation,
-    blocks: int,
     own: Prepared,
-    with_spread: bool = False,
-    with_labels: bool = False,
+    scenario: Scenario,
 ) -> DataSpec:
     """Labels, categories, scaling, fills and words.
 
-    Columns' standard deviations are in it `with_spread`, labels' training examples `with_labels`.
+    Columns' standard deviations are in it where an augmentation goes by them, labels' training examples where the loss
+    or a generative model does.
 
     Raises RunError where a host does not answer, or not what it was asked.
     """
-    meta = federation.meta
+    meta, model = federation.meta, scenario.model
+    with_spread = needs_spread(scenario.training.augmentation)
+    weighed = getattr(scenario.training.loss, "class_weights", None) == "balanced"
+    # How many examples have which label is nothing that private training tells.
+    with_labels = weighed or (getattr(model, "conditional", False) and scenario.federation.privacy is None)
     columns = sorted_columns(meta.columns)
     features, targets = math.prod(meta.row_shape) if meta.text is None else 0, meta.targets
     sizes = federation.training_sizes
-    everyone = federation.cut(np.arange(len(sizes)), blocks, evaluation_cost(features or _TEXT, sizes))
+    costs = evaluation_cost(features or _TEXT, sizes)
+    everyone = federation.cut(np.arange(len(sizes)), scenario.federation.blocks, costs)
     shift, scale = np.zeros(features + targets), np.ones(features + targets)
     fill, indicators, spread = np.full(features, np.nan), [], np.empty(0)
     if meta.scaling == "bytes":
@@ -72,7 +79,7 @@ def agree_on_data(
             indicators = np.flatnonzero(moments.count[:features] < moments.rows[0]).tolist()
     labels = sorted_labels(meta.labels)
     return DataSpec(
-        task=meta.task,
+        task=learned_task(model, meta.task),
         row_shape=tuple(meta.row_shape),
         labels=labels,
         columns=columns,
@@ -85,7 +92,8 @@ def agree_on_data(
         target_scale=scale[features:],
         vocabulary=_vocabulary(exchange, everyone, meta, int(sizes.sum())),
         spread=spread,
-        label_counts=_label_counts(exchange, everyone, labels) if with_labels else np.empty(0),
+        unit_range=meta.unit_range,
+        label_counts=_label_counts(exchange, everyone, labels) if with_labels and labels else np.empty(0),
     )
 
 

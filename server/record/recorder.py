@@ -8,7 +8,8 @@ from typing import Any
 
 from common.errors import RunError
 from common.extend.events import Event, Notice, Observer, RunStarted
-from common.models.predictor import Predictor, to_bytes
+from common.models.model_file import to_bytes
+from common.models.predictor import Predictor
 from common.run_files import Metrics
 from common.scenario import Scenario, keep_scenario
 from common.whole_files import write_whole

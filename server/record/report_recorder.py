@@ -6,6 +6,8 @@
 | `clients.jsonl` | a line per round: who trained and with what loss, what each measured on its held-out examples |
 | `workers.jsonl` | a line per round: how long each worker worked, in how many messages |
 | `ladder.jsonl` | a line per round in which networks competed: see `common.extend.leaderboard` |
+| `samples.jsonl` | a line for some of the rounds of a generative model: what it makes |
+| `generated.json` | what the final model makes, where it is a generative one: see `server.evaluation.generation` |
 | `final.json` | what the final model gets wrong on the server's examples: see `server.evaluation.final` |
 
 Of more than 1,000 clients, 1,000 evenly spaced ones are told of, so that files stay small however large the
@@ -35,6 +37,7 @@ from server.evaluation.final import final
 from server.record.journal import Entry, JsonLinesFile, as_json
 from server.record.resume import Resumed
 
+_OF_THE_END = ("final.json", "generated.json")
 _MOST_CLIENTS = 1000
 _MOST_LABELS = 100
 
@@ -55,21 +58,23 @@ class ReportRecorder(Observer):
 
     def __enter__(self) -> ReportRecorder:
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "final.json").unlink(missing_ok=True)
+        for name in _OF_THE_END:
+            (self.folder / name).unlink(missing_ok=True)
         self._clients = self._journal("clients")
         self._workers = self._journal("workers")
         self._ladder = self._journal("ladder") if self._past("ladder") else None
+        self._samples = self._journal("samples") if self._past("samples") else None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            for journal in (self._clients, self._workers, self._ladder):
+            for journal in (self._clients, self._workers, self._ladder, self._samples):
                 if journal is not None:
                     journal.close()
             for name, content in self._files.items():
-                if name == "final.json" or not (self.folder / name).exists():
+                if name in _OF_THE_END or not (self.folder / name).exists():
                     write_whole(self.folder / name, content)
         except OSError as full:
             raise RunError(f"the run's results cannot be written: {full.filename}: {full.strerror}") from error
@@ -113,6 +118,9 @@ class ReportRecorder(Observer):
         if held.any() and report.personal:
             entry["personal"] = {name: short(values[held]) for name, values in report.personal.items()}
         self._clients.append(entry)
+        if report.samples is not None:
+            self._samples = self._samples or self._journal("samples")
+            self._samples.append({"round": report.round, **report.samples})
         if report.leaderboard is not None:
             self._ladder = self._ladder or self._journal("ladder")
             self._ladder.append(report.leaderboard.line(report.round))
@@ -127,11 +135,17 @@ class ReportRecorder(Observer):
             self._workers.append({"round": metrics["round"], "seconds": seconds, "messages": [n for _, n in done]})
 
     def on_end(self, model: Predictor) -> None:
-        """Look at what the final model gets wrong."""
-        found = final(model, self._prepared, self._scenario.evaluation.batch_size)
+        """Look at what the final model gets wrong or, where it learned the examples themselves, what it makes."""
+        found: Entry | None
+        if model.data_spec.task == "generation":
+            # It takes torch.func, which takes a while to import.
+            from server.evaluation.generation import made_by
+
+            name, found = "generated.json", made_by(model, self._prepared, self._scenario.seed)
+        else:
+            name, found = "final.json", final(model, self._prepared, self._scenario.evaluation.batch_size)
         if found is not None:
-            found = {"round": self._scenario.federation.rounds, **found}
-            self._files["final.json"] = as_json(found).encode()
+            self._files[name] = as_json({"round": self._scenario.federation.rounds, **found}).encode()
 
     def _describe_examples(self) -> Entry:
         """What can be said of examples that are here; a server without its clients' examples says nothing."""

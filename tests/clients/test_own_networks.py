@@ -21,7 +21,7 @@ from common.data import prepare
 from common.errors import InputError
 from common.models import build
 from common.models.keyed_dropout import KeyedDropout
-from common.models.predictor import read_model, to_bytes
+from common.models.model_file import read_model, to_bytes
 from common.run_files import read_lines
 from common.scenario import Scenario, load_scenario
 from hothouse.inspect.check import check
@@ -373,7 +373,7 @@ def test_files_with_nothing_of_the_network_or_no_numbers_are_refused(arrays: dic
 @pytest.mark.parametrize(
     ("model", "overrides", "reason"),
     [
-        ({"name": "convv"}, [], "model: expected one of cnn, mlp, residual_mlp, conv"),
+        ({"name": "convv"}, [], "got 'convv'; did you mean conv?"),
         ({"name": "conv", "layers": [3]}, [], "model.layers"),
         ({"name": "conv", "frozen": ["head"]}, [], "model.frozen: no child head with weights; there are 0, 4"),
         ({"name": "conv"}, ["federation.strategy=fedper", "data.client_holdout=0.2"], "federation.strategy.children"),

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from common.models import Layout, build, stateless
-from common.models.predictor import Predictor, load_model, to_bytes
+from common.models.model_file import load_model, to_bytes
+from common.models.predictor import Predictor
 from common.scenario.model import MLPModel
 from tests.federations import data_spec
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from common.data.column_statistics import effective_labels, gini, label_entropies
 from hothouse.inspect.check import check
 from hothouse.inspect.preview import Preview
-from hothouse.report.images import data_uri
+from hothouse.results.images import data_uri
 from tests.browser import Browser
 
 

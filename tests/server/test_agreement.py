@@ -34,10 +34,10 @@ def nodes(prepared: Prepared, count: int) -> LocalGrid:
     return LocalGrid("clients.app:app", shares or [place], {})
 
 
-def agreed(scenario: Scenario, count: int, **wanted: bool) -> DataSpec:
+def agreed(scenario: Scenario, count: int) -> DataSpec:
     prepared, grid = prepare(scenario), nodes(prepare(scenario), count)
     federation = discover(grid, prepared)
-    return agree_on_data(Exchange(grid, federation.nodes), federation, scenario.federation.blocks, prepared, **wanted)
+    return agree_on_data(Exchange(grid, federation.nodes), federation, prepared, scenario)
 
 
 def scenario(data: dict[str, Any], **parts: Any) -> Scenario:
@@ -109,19 +109,21 @@ def test_medians_are_those_of_all_rows_to_the_last_bit(tmp_path: Path, count: in
 @pytest.mark.parametrize("count", [0, 3])
 def test_balanced_weights_are_scikit_learns(count: int) -> None:
     data = {"source": {"kind": "sklearn", "name": "wine"}, "test_fraction": 0.3, "client_holdout": 0.1}
-    chosen = scenario(data | {"partition": {"scheme": "dirichlet", "clients": 6}})
+    data |= {"partition": {"scheme": "dirichlet", "clients": 6}}
+    chosen = scenario(data, training={"loss": {"name": "cross_entropy", "class_weights": "balanced"}})
     prepared = prepare(chosen)
-    found = agreed(chosen, count, with_labels=True)
+    found = agreed(chosen, count)
     y = prepared.y[np.concatenate([prepared.training_examples(client) for client in range(6)])]
     assert found.label_counts.tolist() == np.bincount(y).tolist()
     assert np.allclose(balanced(found.label_counts), compute_class_weight("balanced", classes=np.arange(3), y=y))
-    assert agreed(chosen, count).label_counts.size == 0, "nobody is asked where nothing goes by them"
+    assert agreed(scenario(data), count).label_counts.size == 0, "nobody is asked where nothing goes by them"
     assert balanced(np.array([3.0, 0.0, 1.0])).tolist() == [4 / 6, 1.0, 2.0]
 
 
 def test_balanced_weights_train(tmp_path: Path) -> None:
     data = {"source": {"kind": "sklearn", "name": "wine"}, "partition": {"scheme": "iid", "clients": 3}}
-    weights = balanced(agreed(scenario(data), 0, with_labels=True).label_counts)
+    weighed = {"name": "cross_entropy", "class_weights": "balanced"}
+    weights = balanced(agreed(scenario(data, training={"loss": weighed}), 0).label_counts)
     models = []
     for given in ("balanced", dict(zip(["class_0", "class_1", "class_2"], weights.tolist(), strict=True))):
         loss = {"name": "cross_entropy", "class_weights": given}

@@ -19,6 +19,7 @@ from hothouse.report.sections import (
     events,
     fairness,
     federation,
+    generated,
     glance,
     learning,
     mistakes,
@@ -34,6 +35,7 @@ Parts = Callable[[Page, RunRecords], list[Markup]]
 SECTIONS: tuple[tuple[str, Parts], ...] = (
     ("At a glance", glance.parts),
     ("Learning", learning.parts),
+    ("Generated examples", generated.parts),
     ("Data by client", federation.parts),
     ("Fairness", fairness.parts),
     ("Participation", attendance.parts),

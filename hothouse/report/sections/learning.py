@@ -17,10 +17,11 @@ COLOUR = dict(zip(("test", "validation", "holdout", "train", "personal"), COLOUR
 
 
 def parts(page: Page, records: RunRecords) -> list[Markup]:
-    """A figure of the losses, one of the task's metric and one of each of the scenario's own, with their numbers."""
+    """A figure of the losses, one of the task's metric, one of each of the scenario's own and the network's."""
     if not records.metrics:
         return []
-    names = ["loss", *([records.primary[0]] if records.primary else []), *records.own_metrics]
+    primary = [records.primary[0]] if records.primary else []
+    names = dict.fromkeys(["loss", *primary, *records.own_metrics, *records.network_metrics])
     figures = []
     note = (
         "The band holds the middle 80% of the clients, each on its own held-out examples." if records.evaluated else ""

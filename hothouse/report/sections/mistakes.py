@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from hothouse.report.images import data_uri, is_image
 from hothouse.report.page import Page
 from hothouse.report.parts import format_value, paragraph, part, table
+from hothouse.results.images import data_uri, is_image
 from hothouse.results.records import RunRecords
 
 _MOST_COLUMNS = 12
