@@ -185,12 +185,13 @@ def train(clients: Federation, device: str, trainer: str) -> None:
 
 
 def train_plainly(clients: Federation, case: Case, device: torch.device) -> None:
-    """A loop over clients on a device as anyone would write it; examples are moved once."""
+    """FedAvg's round in a loop over clients as anyone would write it; examples are moved once."""
     x = torch.from_numpy(np.asarray(clients.prepared.x)).to(device)
     y = torch.from_numpy(np.asarray(clients.prepared.y)).to(device)
     network = deepcopy(clients.network)
     start = {name: tensor.clone().to(device) for name, tensor in network.arrays().items()}
     network.to(device)
+    total = {name: torch.zeros_like(tensor) for name, tensor in start.items()}
     for client in range(clients.clients):
         network.assign(start)
         shard = torch.from_numpy(clients.prepared.training_examples(client)).to(device)
@@ -201,6 +202,9 @@ def train_plainly(clients: Federation, case: Case, device: torch.device) -> None
             inputs = x[shard[batch]].view(len(batch), -1).float() / 255
             torch.autograd.backward(_loss(network.train(), inputs, y[shard[batch]]))
             optimizer.step()
+        with torch.no_grad():
+            for name, tensor in network.arrays().items():
+                total[name] += len(shard) * tensor
     if device.type == "cuda":
         torch.cuda.synchronize()
 

@@ -139,7 +139,8 @@ insecure = true
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
-                env=self.environment,
+                # As on machines of their own, nothing lies in one cache for all.
+                env={**self.environment, "HOTHOUSE_CACHE": str(self.folder / "caches" / name)},
                 start_new_session=True,
             )
         return self.processes[name]
@@ -153,10 +154,17 @@ insecure = true
             return
         process.wait()
 
-    def submit(self, out: Path, superlink: str = "test", options: Sequence[object] = (), **config: Any) -> None:
-        """Submit a run whose folder is `out`, with this config."""
+    def submit(
+        self,
+        out: Path,
+        superlink: str = "test",
+        options: Sequence[object] = (),
+        app: Path = REPOSITORY,
+        **config: Any,
+    ) -> None:
+        """Submit a run of an app whose folder is `out`, with this config."""
         settings = written({"out": out, **config})
-        self.flwr("run", REPOSITORY, superlink, *options, "--run-config", settings)
+        self.flwr("run", app, superlink, *options, "--run-config", settings)
 
     def finished(self, out: Path, seconds: float = 1500.0) -> dict[str, Any]:
         """Wait until the run in `out` has ended; returns its summary."""
@@ -209,6 +217,17 @@ def deployed(folder: Path, parts: Path, nodes: int = 3, **config: Any) -> Iterat
         yield deployment
     finally:
         deployment.close()
+
+
+def app_with(folder: Path, *files: Path) -> Path:
+    """A copy of this app in a folder, with these files in its `uses`."""
+    for name in ("common", "server", "clients", "scenarios", "uses"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(REPOSITORY / name, folder)
+    for file in files:
+        shutil.copy(file, folder / "uses")
+    return folder
 
 
 def _installed(folder: Path) -> Path:

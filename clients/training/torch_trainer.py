@@ -102,7 +102,8 @@ class TorchTrainer:
             ended = algorithm.end(stack, steps)
         for name, buffer in stack.buffers.items():
             weights[name].copy_(buffer)
-        again = torch.from_numpy(back)
+        # Nothing is copied where the clients came in this order.
+        again = slice(None) if (np.diff(order) == 1).all() else torch.from_numpy(back)
         kept = stack.optimizer_state if self._job.training.optimizer_state == "client" else {}
         # Everything comes back at the end: in between nothing waits for a card.
         return TrainedClients(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.utils._pytree import tree_leaves
@@ -37,6 +37,8 @@ _STACKED = (
     *(nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.LogSigmoid, nn.Softplus, nn.Softsign, nn.PReLU),
 )
 """Modules of PyTorch's that are faster stacked on a CPU; convolutions and recurrent layers are faster one by one."""
+_LARGE = 1 << 18
+"""Parameters beyond which a stack of networks leaves a core's cache."""
 _PIECE = 64
 """Examples that are evaluated at once: what convolutions make of them stays in a core's cache."""
 _Call = Callable[..., tuple[Tensor, ...]]
@@ -90,6 +92,18 @@ def _sent(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
             yield name, buffer
 
 
+def _places(module: nn.Module) -> dict[str, list[tuple[dict[str, Any], str]]]:
+    """The dictionaries that have each array, by its name, and what it is called there."""
+    names = {id(tensor): name for name, tensor in (*module.named_parameters(), *module.named_buffers())}
+    found: dict[str, list[tuple[dict[str, Any], str]]] = {name: [] for name in names.values()}
+    for one in module.modules():
+        for holder in (one._parameters, one._buffers):
+            for name, tensor in holder.items():
+                if tensor is not None:
+                    found[names[id(tensor)]].append((holder, name))
+    return found
+
+
 class OwnNetwork(Network):
     """A module with what training needs of it. Its children and arrays go by their own names.
 
@@ -105,6 +119,8 @@ class OwnNetwork(Network):
     _features: int
     _dropouts: list[KeyedDropout]
     _norms: list[_BatchNorm]
+    _places: dict[str, list[tuple[dict[str, Any], str]]]
+    """Where the module has each of its arrays: tied ones in several places."""
     _random: bool
     _measures: OwnMeasures | None
     _measured: tuple[str, ...]
@@ -243,18 +259,32 @@ class OwnNetwork(Network):
         In the order of their names in `_measured`.
         """
         assert self._measures is not None, "a network without a loss"
-        arrays = {f"module.{name}": tensor for name, tensor in own.items()}
-        found = functional_call(self._measures, arrays, (self.shaped(inputs), *others, metrics))
+        with self._with(own):
+            found = self._measures(self.shaped(inputs), *others, metrics=metrics)
         return tuple(found[name] for name in self._measured if name in found)
 
     def _called(self, own: Weights, inputs: Tensor) -> tuple[Tensor, ...]:
         """The outputs of one network (examples, width) and, where it has some, features (examples, numbers)."""
-        outputs = self._read(functional_call(self._own, own, (self.shaped(inputs),)))
+        with self._with(own):
+            outputs = self._read(self._own(self.shaped(inputs)))
         if not self.has_features:
             return (outputs,)
         features = take_features(self._own)
         assert features is not None, "a forward pass that does not call features"
         return outputs, features.flatten(1)
+
+    @contextmanager
+    def _with(self, own: Weights) -> Iterator[None]:
+        """The module has these arrays in the place of its own, as `torch.func.functional_call` gives it, but sooner."""
+        before = [(holder, name, holder[name]) for array in own for holder, name in self._places[array]]
+        for array, tensor in own.items():
+            for holder, name in self._places[array]:
+                holder[name] = tensor
+        try:
+            yield
+        finally:
+            for holder, name, tensor in before:
+                holder[name] = tensor
 
     def _alone(self, call: _Call, own: Weights, step: Step | None, place: int, *inputs: Tensor) -> tuple[Tensor, ...]:
         """What a call gives for one network of a stack; zeros for padding."""
@@ -262,8 +292,11 @@ class OwnNetwork(Network):
         count = examples if step is None else int(step.counts[place])
         size = _PIECE if step is None and not self.stacks else count
         with self._single(count):
-            pieces = zip(*(torch.split(one[place, :count], max(1, size)) for one in inputs), strict=True)
-            found = [torch.cat(one) for one in zip(*(call(own, *piece) for piece in pieces), strict=True)]
+            if count <= size:
+                found = list(call(own, *(one[place, :count] for one in inputs)))
+            else:
+                pieces = zip(*(torch.split(one[place, :count], size) for one in inputs), strict=True)
+                found = [torch.cat(one) for one in zip(*(call(own, *piece) for piece in pieces), strict=True)]
         padding = examples - count
         return tuple(torch.cat([one, one.new_zeros(padding, *one.shape[1:])]) if padding else one for one in found)
 
@@ -326,6 +359,7 @@ class OwnNetwork(Network):
             "_buffers": module._buffers,
             "_non_persistent_buffers_set": module._non_persistent_buffers_set,
             "_dropouts": dropouts,
+            "_places": _places(module),
             "_norms": [one for one in module.modules() if isinstance(one, _BatchNorm)],
         }
 
@@ -427,6 +461,8 @@ class OwnNetwork(Network):
         for module in self._own.modules():
             if not forced and type(module).__module__.startswith("torch.nn") and type(module) not in _STACKED:
                 return f"{type(module).__name__} is faster one by one on a CPU"
+        if not forced and sum(parameter.numel() for parameter in self.parameters()) > _LARGE:
+            return "so large a network is faster one by one on a CPU"
         return self._differs()
 
     def _differs(self) -> str:

@@ -28,20 +28,19 @@ class NetworkBatch:
     """Uniform numbers between 0 and 1, (examples, module.uniforms); ½ where nothing is drawn."""
 
 
-class OwnMeasures(nn.Module):
-    """A module's loss and metrics as a module, whose arrays have its names behind `module.`."""
+class OwnMeasures:
+    """A module's loss and metrics."""
 
     def __init__(self, module: nn.Module) -> None:
-        super().__init__()
         self.module = module
 
-    def forward(self, x: Tensor, y: Tensor, normals: Tensor, uniforms: Tensor, metrics: bool) -> dict[str, Tensor]:
+    def __call__(self, *inputs: Tensor, metrics: bool) -> dict[str, Tensor]:
         """Each example's loss and, where they are wanted, metrics, by name: (examples,) each.
 
-        Where metrics have a `loss`, that is the plain loss, and `objective` what training minimizes.
+        `inputs` are those of NetworkBatch. Where metrics have a `loss`, that is the plain loss, and `objective` what training minimizes.
         """
         module: Any = self.module
-        batch = NetworkBatch(x, y, normals, uniforms)
+        batch = NetworkBatch(*inputs)
         found = dict(module.metrics(batch)) if metrics and has(module, "metrics") else {}
         if "loss" not in found:
             found = {"loss": module.loss(batch), **found}
@@ -53,7 +52,7 @@ class OwnMeasures(nn.Module):
 
     def check(self, name: str, *inputs: Tensor, metrics: bool) -> list[str]:
         """The names of what it measures. Raises InputError for what is not a number for each example."""
-        x, found = inputs[0], self(*inputs, metrics)
+        x, found = inputs[0], self(*inputs, metrics=metrics)
         for what, values in found.items():
             shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             if shape != (len(x),):

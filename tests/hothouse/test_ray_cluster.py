@@ -18,6 +18,7 @@ from common.errors import InputError
 from common.scenario import load_scenario
 from server.grid.machine import Machine
 from tests.command import command
+from tests.conftest import REPOSITORY
 from tests.processes import machine_has, ray_processes, rounds_in, start, until, workers
 from tests.resuming import assert_same
 
@@ -122,6 +123,24 @@ class TestACluster:
         assert {event["reason"] for event in retries} == {"its worker died; another does the work again"}
         assert "excluded" not in {event["event"] for event in run.events}
         assert_same(run, hothouse.run(quickstart, overrides=self.ROUNDS, engine="local", out=tmp_path / "calm"))
+
+    def test_trains_with_a_part_of_ones_own(self, quickstart: Path, tmp_path: Path, cluster: Any) -> None:
+        """Its machines share no folder with the driver: the part comes as text, and each prepares the data itself."""
+        for name in ("one", "other"):
+            cluster.add_node(num_cpus=1, env_vars={"HOTHOUSE_CACHE": str(tmp_path / name)})
+        page = (REPOSITORY / "docs" / "extending.md").read_text()
+        (tmp_path / "drag.py").write_text(page.split("```python\n# drag.py\n")[1].split("```")[0])
+        (tmp_path / "own.yaml").write_text(f"uses: [drag.py]\n{quickstart.read_text()}")
+        overrides = ["federation.strategy=drag", "federation.rounds=3"]
+        folder, changes = tmp_path / "run", [part for change in overrides for part in ("--set", change)]
+        running = start("run", tmp_path / "own.yaml", "--ray-address", cluster.address, *changes, "--out", folder)
+        _, errors = running.communicate(timeout=240)
+        assert running.returncode == 0, errors
+        for name in ("one", "other"):
+            assert (tmp_path / name / "shards").is_dir(), "a machine that trained has the data in a folder of its own"
+            assert not (tmp_path / name / "uses").exists()
+        here = hothouse.run(tmp_path / "own.yaml", overrides=overrides, engine="local", out=tmp_path / "here")
+        assert_same(hothouse.load(folder), here)
 
     def test_that_is_lost_altogether_ends_the_run_with_a_checkpoint(
         self, quickstart: Path, tmp_path: Path, cluster: Any

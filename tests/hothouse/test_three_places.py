@@ -26,7 +26,7 @@ from server.grid.base import SERVER_NODE
 from server.grid.local import LocalGrid
 from server.grid.ray import RayGrid
 from tests.command import command
-from tests.deployment import Deployment, deployed
+from tests.deployment import Deployment, app_with, deployed
 from tests.processes import commands
 from tests.resuming import TIMES
 
@@ -242,7 +242,12 @@ def test_a_part_of_ones_own_has_the_same_bits_in_every_place(
     deployment.submit(tmp_path / "simulated", "simulation", options, scenario=own)
     assert deployment.finished(tmp_path / "simulated")["status"] == "complete"
     deployment.kill("simulation")
-    deployment.submit(tmp_path / "deployed", scenario=own, nodes=NODES, server_data=parts / "server")
+    settings = {"scenario": own, "nodes": NODES, "server_data": parts / "server"}
+    deployment.submit(tmp_path / "refused", **settings)
+    summary = deployment.finished(tmp_path / "refused")
+    assert (summary["status"], summary["rounds"]) == ("incomplete", 0)
+    assert f"has no {file}" in summary["reason"], "no message brings code to a node"
+    deployment.submit(tmp_path / "deployed", app=app_with(tmp_path / "app", tmp_path / file), **settings)
     assert deployment.finished(tmp_path / "deployed")["status"] == "complete"
     for run in ("simulated", "deployed"):
         assert_same(hothouse.load(tmp_path / run), here)
