@@ -54,6 +54,11 @@ class Autoencoder(nn.Module):
         """Uniform numbers that are drawn for an example."""
         return self.likelihood.uniforms
 
+    @property
+    def sigma(self) -> float:
+        """The standard deviation of an example's numbers around the decoder's; 0 where they are probabilities."""
+        return 0.0 if self.likelihood.bernoulli else float(self.likelihood.sigma())
+
     def encode(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Codes, and the logarithms of their variances: x (examples, …), y (examples,) → (examples, latent) both."""
         code = self.encoder(self._with_label(x.flatten(1), y))

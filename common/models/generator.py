@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from common import seeds
-from common.data.inverse import draws_per_example, raw_examples
+from common.data.inverse import raw_examples
 from common.errors import InputError
 from common.models.own import OwnNetwork
 from common.models.predictor import Predictor
@@ -61,18 +61,16 @@ class Generator(Predictor):
         return torch.cat([encode(*piece)[0] for piece in _pieces(x, y)])
 
     @torch.inference_mode()
-    def decode(self, codes: Tensor, labels: Labels = None, seed: int = 0) -> Tensor:
-        """Examples with these codes, (examples, raw features), float64.
-
-        Numbers are the means of their distributions. Categories, and whether a value is missing, are drawn by `seed`.
-        """
+    def decode(self, codes: Tensor, labels: Labels = None, draw: np.random.Generator | None = None) -> Tensor:
+        """The most likely examples with these codes, (examples, raw features), float64; with `draw`, drawn ones."""
         decode, y = self._method("decode"), self._codes(labels, len(codes))
         means = torch.cat([decode(*piece) for piece in _pieces(codes.to(self.inputs.dtype), y)])
-        drawn = seeds.generator(seed, "decode").random((len(codes), draws_per_example(self.data_spec)))
-        return raw_examples(self.data_spec, means, torch.from_numpy(drawn))
+        return raw_examples(self.data_spec, means, draw, float(getattr(self.network.module, "sigma", 0.0)))
 
     def generate(self, count: int = 1, label: Labels = None, temperature: float = 1.0, seed: int = 0) -> Tensor:
         """New examples, (count, raw features): codes are drawn from N(0, temperature²), labels as often as in training.
+
+        Rows of a table are drawn from what their codes make likely; images are its mean, without a noise of pixels.
 
         Raises InputError for a model whose codes have no distribution.
         """
@@ -93,18 +91,18 @@ class Generator(Predictor):
             labels = self._drawn_labels(count, draw) if label is None else self._of_each(label, count)
         elif label is not None:
             self._codes(label, count)
-        return self.decode(codes, labels or None, seed), labels
+        return self.decode(codes, labels or None, draw if self.data_spec.columns else None), labels
 
     def vary(self, example: Tensor, amount: float, count: int, label: Labels = None, seed: int = 0) -> Tensor:
         """Examples like one (1, raw features): its code, moved by normal noise of standard deviation `amount`."""
         noise = torch.from_numpy(seeds.generator(seed, "vary").standard_normal((count, self.latent)))
-        return self.decode(self.encode(example, label) + amount * noise, label, seed)
+        return self.decode(self.encode(example, label) + amount * noise, label)
 
-    def between(self, first: Tensor, last: Tensor, steps: int, label: Labels = None, seed: int = 0) -> Tensor:
+    def between(self, first: Tensor, last: Tensor, steps: int, label: Labels = None) -> Tensor:
         """`steps` examples on the line from the code of one to that of another, both among them; (1, raw features)."""
         shares = torch.linspace(0, 1, steps, dtype=torch.float64)[:, None]
         codes = [self.encode(one, label).double() for one in (first, last)]
-        return self.decode(codes[0] + shares * (codes[1] - codes[0]), label, seed)
+        return self.decode(codes[0] + shares * (codes[1] - codes[0]), label)
 
     @torch.inference_mode()
     def score(self, examples: Tensor, labels: Labels = None, seed: int = 0) -> dict[str, Tensor]:

@@ -108,7 +108,7 @@ def generate(
     if like is not None:
         made = making.vary(model, like, amount, count, label, seed)
     elif ends is not None:
-        made = making.between(model, *ends, steps, label, seed)
+        made = making.between(model, *ends, steps, label)
     else:
         made = making.generate(model, count, label, temperature, seed)
     suffix = out.suffix.lower() if out is not None else making.default_suffix(model)

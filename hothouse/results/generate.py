@@ -56,9 +56,9 @@ def vary(model: Generator, like: Path, amount: float, count: int, label: str | N
     return Made(made, [label] * count if label is not None else ())
 
 
-def between(model: Generator, first: Path, last: Path, steps: int, label: str | None, seed: int) -> Made:
+def between(model: Generator, first: Path, last: Path, steps: int, label: str | None) -> Made:
     """Steps on the line from the code of the example in one file to that of another."""
-    made = model.between(_one(first, model), _one(last, model), steps, label, seed)
+    made = model.between(_one(first, model), _one(last, model), steps, label)
     return Made(made, [label] * steps if label is not None else (), across=steps)
 
 

@@ -147,7 +147,7 @@ def test_scores_are_what_evaluation_measures(images: hothouse.Run) -> None:
 
 
 def test_means_become_examples_again() -> None:
-    """Numbers are unscaled, and rounded where they are whole; categories and gaps are drawn as they are likely."""
+    """Numbers are unscaled, and rounded where they are whole; what is drawn comes as often as it is likely."""
     spec = DataSpec(
         task="generation",
         row_shape=(3,),
@@ -162,11 +162,13 @@ def test_means_become_examples_again() -> None:
         target_scale=np.empty(0),
     )
     means = torch.tensor([[1.5, -0.33, 0.2, 0.5, 0.3, 0.25]], dtype=torch.float64).expand(40_000, -1)
-    made = raw_examples(
-        spec, means, torch.rand(40_000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    )
-    assert made[:, 0].unique().tolist() == [13.0]
-    assert made[:, 2][~made[:, 2].isnan()].unique().tolist() == [38.0]
+    assert raw_examples(spec, means)[0].tolist() == [13.0, 1.0, 38.0], "the most likely one"
+    assert raw_examples(spec, 1 - means)[0, 2].isnan()
+    made = raw_examples(spec, means, np.random.default_rng(1), sigma=0.5)
+    assert (float(made[:, 0].mean()), float(made[:, 0].std())) == pytest.approx((13.0, 1.0), abs=0.02)
+    ages = made[:, 2][~made[:, 2].isnan()]
+    assert torch.equal(ages, ages.round())
+    assert float(ages.mean()) == pytest.approx(40 - 0.33 * 5, abs=0.05)
     assert float(made[:, 2].isnan().double().mean()) == pytest.approx(0.25, abs=0.01)
     shares = torch.bincount(made[:, 1].long()) / 40_000
     assert shares.tolist() == pytest.approx([0.2, 0.5, 0.3], abs=0.01)

@@ -219,16 +219,19 @@ def test_a_deployed_run_goes_on_from_its_checkpoint_with_what_clients_kept(
     [
         ("drag.py", "clients_per_round: 6", "clients_per_round: 6, strategy: drag"),
         ("small_cnn.py", "layers: [16]", "name: small_cnn, channels: 2"),
+        ("", "layers: [16]", "name: vae, latent: 2, layers: [16], conditional: true"),
     ],
+    ids=["strategy", "network", "vae"],
 )
-def test_a_part_of_ones_own_has_the_same_bits_in_every_place(
-    scenario_file: Path, parts: Path, deployment: Deployment, tmp_path: Path, file: str, before: str, after: str
+def test_other_parts_have_the_same_bits_in_every_place(
+    parts: Path, deployment: Deployment, tmp_path: Path, file: str, before: str, after: str
 ) -> None:
-    """A scratch folder with nothing but a file and a scenario: Ray, `flwr run`, and nodes of a deployment."""
-    page = (Path(__file__).parent.parent.parent / "docs" / "extending.md").read_text()
-    (tmp_path / file).write_text(page.split(f"```python\n# {file}\n")[1].split("```")[0])
-    own = tmp_path / "own.yaml"
-    own.write_text(f"uses: [{file}]\n{SCENARIO.replace(before, after)}")
+    """A scratch folder with nothing but a scenario, and a file of one's own: here, `flwr run`, nodes of a deployment."""
+    own, files = tmp_path / "own.yaml", [tmp_path / file] if file else []
+    for path in files:
+        page = (Path(__file__).parent.parent.parent / "docs" / "extending.md").read_text()
+        path.write_text(page.split(f"```python\n# {file}\n")[1].split("```")[0])
+    own.write_text(f"uses: {[path.name for path in files]}\n{SCENARIO.replace(before, after)}")
     prepared = prepare(load_scenario(own))
     hosts: list[dict[str, Any]] = [
         {"data-dir": str(prepared.folder), "partition-id": node, "num-partitions": NODES} for node in range(NODES)
@@ -243,12 +246,13 @@ def test_a_part_of_ones_own_has_the_same_bits_in_every_place(
     assert deployment.finished(tmp_path / "simulated")["status"] == "complete"
     deployment.kill("simulation")
     settings = {"scenario": own, "nodes": NODES, "server_data": parts / "server"}
-    deployment.submit(tmp_path / "refused", **settings)
-    summary = deployment.finished(tmp_path / "refused")
-    assert (summary["status"], summary["rounds"]) == ("incomplete", 0)
-    assert f"has no {file}" in summary["reason"], "no message brings code to a node"
-    deployment.submit(tmp_path / "deployed", app=app_with(tmp_path / "app", tmp_path / file), **settings)
+    if files:
+        deployment.submit(tmp_path / "refused", **settings)
+        summary = deployment.finished(tmp_path / "refused")
+        assert (summary["status"], summary["rounds"]) == ("incomplete", 0)
+        assert f"has no {file}" in summary["reason"], "no message brings code to a node"
+    deployment.submit(tmp_path / "deployed", app=app_with(tmp_path / "app", *files), **settings)
     assert deployment.finished(tmp_path / "deployed")["status"] == "complete"
     for run in ("simulated", "deployed"):
         assert_same(hothouse.load(tmp_path / run), here)
-        assert (tmp_path / run / "uses" / file).exists()
+        assert not file or (tmp_path / run / "uses" / file).exists()
