@@ -37,7 +37,8 @@ class OwnMeasures:
     def __call__(self, *inputs: Tensor, metrics: bool) -> dict[str, Tensor]:
         """Each example's loss and, where they are wanted, metrics, by name: (examples,) each.
 
-        `inputs` are those of NetworkBatch. Where metrics have a `loss`, that is the plain loss, and `objective` what training minimizes.
+        `inputs` are those of NetworkBatch. Where metrics have a `loss`, that is the plain loss, and `objective` what
+        training minimizes.
         """
         module: Any = self.module
         batch = NetworkBatch(*inputs)

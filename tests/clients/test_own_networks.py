@@ -238,7 +238,7 @@ def assert_as_a_plain_loop(name: str, strategy: str, *overrides: str) -> None:
     chosen = load_scenario(scenario(name, strategy), overrides)
     done = hothouse.run(scenario(name, strategy), overrides=overrides, engine="local", out="run")
     first = build(chosen.model, done.model.data_spec, chosen.seed)
-    module = copy.deepcopy(first._own)
+    module = copy.deepcopy(first.module)
     expected = plain(chosen, strategy, module)
     found = done.model.network.state_dict()
     assert {name for name in found if found[name].is_floating_point()} == expected.keys()

@@ -226,7 +226,7 @@ def test_a_deployed_run_goes_on_from_its_checkpoint_with_what_clients_kept(
 def test_other_parts_have_the_same_bits_in_every_place(
     parts: Path, deployment: Deployment, tmp_path: Path, file: str, before: str, after: str
 ) -> None:
-    """A scratch folder with nothing but a scenario, and a file of one's own: here, `flwr run`, nodes of a deployment."""
+    """A scratch folder with a scenario, and perhaps a file of one's own: here, `flwr run`, nodes of a deployment."""
     own, files = tmp_path / "own.yaml", [tmp_path / file] if file else []
     for path in files:
         page = (Path(__file__).parent.parent.parent / "docs" / "extending.md").read_text()
