@@ -54,6 +54,12 @@ def images(folder: Path) -> Path:
     return run(made, folder)
 
 
+def generation(folder: Path) -> Path:
+    """Digits are made."""
+    made = scenario({"kind": "sklearn", "name": "digits"})
+    return run(made | {"model": {"name": "vae", "latent": 2, "layers": [8], "conditional": True}}, folder)
+
+
 def texts(folder: Path) -> Path:
     """Messages, of which some look like what they are not."""
     words = ("win a prize now", "see you at lunch", "call us now", "home at seven")
@@ -121,6 +127,7 @@ SWEPT = ("At a glance", "Parallel coordinates", "Importance", "Key by key", "Cur
 PAGES: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "classification": (classification, (*ALWAYS, *ENDED)),
     "images": (images, (*ALWAYS, *ENDED)),
+    "generation": (generation, (*ALWAYS[:2], "Generated examples", *ALWAYS[2:], *ENDED[2:])),
     "texts": (texts, (*ALWAYS, *ENDED)),
     "regression": (regression, (*ALWAYS, *ENDED)),
     "competition": (competition, (*ALWAYS[:5], "Competition", *ALWAYS[5:], *ENDED)),

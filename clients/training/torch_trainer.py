@@ -75,7 +75,8 @@ class TorchTrainer:
         own = torch.from_numpy(weights).to(self._job.dtype)
         for owner in np.unique(owners).tolist():
             first, end = np.searchsorted(owners, [owner, owner + 1])
-            totals[owner] += own[first:end] @ flat[first:end]
+            # A product of matrices takes several times as long for a single row, and rounds it alike.
+            totals[owner] += own[first] * flat[first] if end == first + 1 else own[first:end] @ flat[first:end]
 
     def train(self, places: Indices) -> TrainedClients:
         """Train the clients at `places` of the message."""

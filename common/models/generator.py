@@ -33,6 +33,14 @@ class Generator(Predictor):
 
     network: OwnNetwork
 
+    def forward(self, examples: Tensor, labels: Labels = None) -> Tensor:
+        """The reconstructions of examples: what the decoder makes of their codes."""
+        return self.decode(self.encode(examples, labels), labels)
+
+    def predict(self, examples: Tensor | Sequence[str]) -> list[Label] | Tensor:
+        """Raises InputError: it makes examples."""
+        raise InputError(f"{self.spec.name} makes examples and predicts nothing; expected generate, encode or decode")
+
     @property
     def latent(self) -> int:
         """How many numbers a code has."""

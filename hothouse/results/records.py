@@ -28,7 +28,15 @@ FAIRNESS = {
 }
 """What is quoted of a metric over clients, as `common.metrics.fairness` names it, and what it is called."""
 
-_WORDS = {"holdout": "held-out", "train": "training", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+_WORDS = {
+    "holdout": "held-out",
+    "train": "training",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+    "kl": "KL divergence",
+    "elbo": "ELBO",
+}
 
 
 def display_name(name: str) -> str:

@@ -246,6 +246,9 @@ def test_each_kind_of_model_says_what_it_is_not(images: hothouse.Run, tmp_path: 
         assert complaint in done.stderr
     coder = hothouse.load(tmp_path / "autoencoder").model
     assert isinstance(coder, Generator)
+    with pytest.raises(InputError, match="autoencoder makes examples and predicts nothing"):
+        coder.predict(torch.zeros(2, 16))
+    assert torch.equal(coder(torch.zeros(2, 16)), coder.decode(coder.encode(torch.zeros(2, 16))))
     assert coder.decode(coder.encode(torch.zeros(2, 16))).shape == (2, 16)
     with pytest.raises(InputError, match="expected no label: the model was trained without"):
         coder.encode(torch.zeros(2, 16), "a")
