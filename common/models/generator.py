@@ -54,7 +54,10 @@ class Generator(Predictor):
     @property
     def can_generate(self) -> bool:
         """Whether there is a distribution of codes to draw new examples from."""
-        return hasattr(self.network.module, "decode") and getattr(self.network.module, "codes_have_spread", True)
+        module = self.network.module
+        return all(hasattr(module, name) for name in ("decode", "latent")) and getattr(
+            module, "codes_have_spread", True
+        )
 
     @property
     def classes(self) -> int:
@@ -88,7 +91,7 @@ class Generator(Predictor):
         self, count: int = 1, label: Labels = None, temperature: float = 1.0, seed: int = 0
     ) -> tuple[Tensor, list[Label]]:
         """The same with the label of each; without any where the model goes by none."""
-        if hasattr(self.network.module, "decode") and not self.can_generate:
+        if not getattr(self.network.module, "codes_have_spread", True):
             raise InputError(
                 f"{self.spec.name} has no distribution of codes to draw from; decode codes of examples, or train a vae"
             )

@@ -20,17 +20,18 @@ def model_card(run: RunFolder, model: Predictor) -> str:
     clients, agreed = summary["clients"], model.data_spec
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
     what = " ".join(str(data["source"][name]) for name in ("kind", "name") if name in data["source"])
-    outputs = (
-        f"logits of {agreed.outputs} classes, in this order: {first_few(agreed.labels, 20)}"
-        if agreed.task == "classification"
-        else "examples: `model.generate(64)`, `encode`, `decode`, `score`"
-        if agreed.task == "generation"
-        else f"{agreed.outputs} number(s), in the target's own unit"
-    )
-    use = "predict(examples)" if agreed.task != "generation" else "generate(64)"
+    kind, use = str(agreed.task), "predict(examples)"
+    match agreed.task:
+        case "classification":
+            outputs = f"logits of {agreed.outputs} classes, in this order: {first_few(agreed.labels, 20)}"
+        case "regression":
+            outputs = f"{agreed.outputs} number(s), in the target's own unit"
+        case "generation":
+            kind, use = "generative", "generate(64)"
+            outputs = "examples: `model.generate(64)`, `encode`, `decode`, `score`"
     return f"""# {scenario["name"]}
 
-A {agreed.task} model trained by {scenario["federation"]["strategy"]["name"]} on {clients} clients in
+A {kind} model trained by {scenario["federation"]["strategy"]["name"]} on {clients} clients in
 {summary["rounds"]} rounds, with Hothouse {summary["versions"]["hothouse"]}. The run is {summary["status"]}.
 
 ## The model
