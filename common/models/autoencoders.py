@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -98,20 +99,9 @@ class Vae(Autoencoder):
 
     codes_have_spread = True
 
-    def __init__(
-        self,
-        data: NetworkData,
-        latent: int,
-        layers: Sequence[int],
-        activation: Function,
-        conditional: bool,
-        likelihood: Likelihood,
-        beta: float = 1.0,
-        free_bits: float = 0.0,
-        samples: int = 0,
-    ) -> None:
-        """The options are those of the network `vae`; `samples` are its importance_samples."""
-        super().__init__(data, latent, layers, activation, conditional, likelihood)
+    def __init__(self, *, beta: float, free_bits: float, samples: int, **options: Any) -> None:
+        """`options` are those of `Autoencoder`, `samples` the importance_samples of the network `vae`."""
+        super().__init__(**options)
         self.beta, self.free_bits, self.samples = beta, free_bits, samples
 
     @property

@@ -87,7 +87,7 @@ class Vae(DenseAutoencoder, name="vae"):
     beta: float = key("β, what the KL divergence counts in training (Higgins et al. 2017).", 1.0, unit="none", ge=0)
     free_bits: float = key(
         "λ: for each number of a code the loss counts at least so much KL divergence, averaged over the batch "
-        "(Kingma et al. 2016, section 4).",
+        "(Kingma et al. 2016, free bits).",
         0.0,
         unit="nats",
         ge=0,
