@@ -52,6 +52,8 @@ class Case:
     """Of square images, in pixels."""
     model: dict[str, Any]
     batch: int
+    examples: int = EXAMPLES
+    """Of each client."""
 
 
 CASES = {
@@ -67,8 +69,8 @@ class Federation:
 
     def __init__(self, case: Case, clients: int, folder: Path, uses: Sequence[str] = (), stacked: str = "auto") -> None:
         """`uses` are files with parts of a user's own, `stacked` is `training.stacked`."""
-        rng, count = np.random.default_rng(1), clients * EXAMPLES
-        path = folder / f"{case.side}-{clients}.npz"
+        rng, count = np.random.default_rng(1), clients * case.examples
+        path = folder / f"{case.side}-{count}.npz"
         if not path.exists():
             x = rng.integers(0, 256, (count, case.side, case.side, 1), dtype=np.uint8)
             np.savez(path, x_train=x, y_train=rng.integers(0, CLASSES, count))
@@ -205,6 +207,8 @@ def train_plainly(clients: Federation, case: Case, device: torch.device) -> None
         with torch.no_grad():
             for name, tensor in network.arrays().items():
                 total[name] += len(shard) * tensor
+    for tensor in total.values():
+        tensor /= len(x)
     if device.type == "cuda":
         torch.cuda.synchronize()
 

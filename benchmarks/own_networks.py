@@ -1,8 +1,8 @@
 """Processor seconds of a round of networks that are no mlp: in stacks, one by one, and by a plain loop, in turn.
 
-    python benchmarks/own_networks.py [--turns 3]
+    python benchmarks/own_networks.py [--turns 3] [--examples 60]
 
-Drawn examples, 60 a client; the plain loop trains the same module with `torch.optim.SGD`. One process, one thread.
+Drawn examples; the plain loop trains the same module with `torch.optim.SGD`. One process, one thread.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Dense(ModelPart, name="dense"):
 '''
 CASES = {
     "dense 784-200-200-10": (10, Case(28, {"name": "dense"}, 10)),
+    "dense 784-1024-1024-10": (4, Case(28, {"name": "dense", "widths": [1024, 1024]}, 10)),
     "dense 64-32-10": (100, Case(8, {"name": "dense", "widths": [32]}, 16)),
     "the same with dropout": (100, Case(8, {"name": "dense", "widths": [32], "drop": 0.2}, 16)),
     "residual_mlp": (100, Case(8, {"name": "residual_mlp"}, 16)),
@@ -55,13 +57,15 @@ def main() -> None:
     """A row for each network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=3)
-    turns = parser.parse_args().turns
+    parser.add_argument("--examples", type=int, default=60, help="of each client")
+    options = parser.parse_args()
     torch.set_num_threads(1)
     print("| network | clients | batch | auto | seconds | one by one | plain loop |\n|---|--:|--:|---|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         Path("dense.py").write_text(DENSE, encoding="utf-8")
-        for name, (clients, case) in CASES.items():
+        for name, (clients, shape) in CASES.items():
+            case = replace(shape, examples=options.examples)
             uses = ["dense.py"] if case.model["name"] == "dense" else []
             auto, alone = (Federation(case, clients, Path(folder), uses, stacked) for stacked in ("auto", "no"))
             ways: list[Callable[[], object]] = [
@@ -70,7 +74,7 @@ def main() -> None:
                 partial(train_plainly, alone, case, torch.device("cpu")),
             ]
             taken: list[list[float]] = [[] for _ in ways]
-            for _ in range(turns + 1):
+            for _ in range(options.turns + 1):
                 for place, do in enumerate(ways):
                     started = time.process_time()
                     do()

@@ -74,6 +74,8 @@ class _Blocks:
         for places in self.trainer.cut(self.order.blocks.slices()):
             for survivors, rows, weights in self._survivors(places):
                 self._add(self.block_of[survivors], rows, weights)
+                # The next stack's weights take their place in the cache.
+                rows.clear()
         sums: dict[str, NamedArrays] = {}
         for kind, totals in self.sums.items():
             sums |= self._named(kind, totals)

@@ -36,6 +36,8 @@ from common.models import Weights
 from common.scenario.model import MLPModel
 from common.scenario.training import Training
 
+_PIECE = 1 << 15
+"""Numbers that are added at once: a product of them stays in a core's cache."""
 _AT_ONCE = 256
 """How many examples of each client a pass over all of them takes at once."""
 
@@ -75,8 +77,12 @@ class TorchTrainer:
         own = torch.from_numpy(weights).to(self._job.dtype)
         for owner in np.unique(owners).tolist():
             first, end = np.searchsorted(owners, [owner, owner + 1])
+            if end > first + 1:
+                totals[owner] += own[first:end] @ flat[first:end]
+                continue
             # A product of matrices takes several times as long for a single row, and rounds it alike.
-            totals[owner] += own[first] * flat[first] if end == first + 1 else own[first:end] @ flat[first:end]
+            for total, row in zip(torch.split(totals[owner], _PIECE), torch.split(flat[first], _PIECE), strict=True):
+                total += own[first] * row
 
     def train(self, places: Indices) -> TrainedClients:
         """Train the clients at `places` of the message."""

@@ -95,6 +95,8 @@ def train_stack(stack: Stack, steps: Iterable[Batch]) -> Tensor:
                 stack.optimizer.step(stack.optimizer_state, active, leaves, gradients, rate)
                 for change in stack.after:
                     change(active, moving, gradients, rate)
+            # The next step's take their place in the cache.
+            del gradients
         if stack.stopping is not None:
             stack.stopping.after(batch.step, active, stack.carried)
             if not stack.stopping.still_training(active).any():

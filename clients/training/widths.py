@@ -9,6 +9,8 @@ from common.scenario.training import Training
 
 _NUMBERS = 1 << 20
 """How many parameters a stack may have in all: what stays in a core's cache with its gradients."""
+_SHARED = 16
+"""How many networks of up to `_NUMBERS` parameters share an operation in any case: starting one takes time too."""
 _KEPT = 1 << 20
 """How many numbers passes one after the other may keep for gradients in all."""
 _MOST_ON_A_CARD = 4096
@@ -18,7 +20,7 @@ _COPIES = 6
 
 def stack_width(parameters: int) -> int:
     """How many clients a processor trains at once, from the model's size alone: small models 64, large ones 1."""
-    return max(1, min(64, _NUMBERS // parameters))
+    return 1 if parameters > _NUMBERS else max(_SHARED, min(64, _NUMBERS // parameters))
 
 
 def width_one_by_one(network: Network, training: Training) -> int:
@@ -29,7 +31,7 @@ def width_one_by_one(network: Network, training: Training) -> int:
     if training.batch_size == "full":
         return 1
     kept = max(1, training.batch_size * network.numbers_per_example)
-    return max(1, min(stack_width(Layout.of(network).size), _KEPT // kept))
+    return max(1, min(64, _NUMBERS // Layout.of(network).size, _KEPT // kept))
 
 
 def width_on_card(network: Network, training: Training, features: int, largest: int) -> int:

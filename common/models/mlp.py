@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from common.models.layout import Weights
 from common.models.network import DTYPES, Network, Step
 from common.models.outputs import Output
+from common.models.stacked_linear import stacked_linear
 from common.scenario.initializations import Initialization
 from common.scenario.model import MLPModel
 
@@ -95,14 +96,14 @@ class MLP(Network):
     def before_norm(self, weights: Weights, x: Tensor, layer: int) -> Tensor:
         """What the normalization of hidden layer `layer` gets in use: (stack, examples, units)."""
         for index in range(layer + 1):
-            x = _product(x, weights[f"layers.{index}.weight"], weights.get(f"layers.{index}.bias"))
+            x = stacked_linear(x, weights[f"layers.{index}.weight"], weights.get(f"layers.{index}.bias"))
             if index < layer:
                 x = self.activation(self._normalized(index, weights, x, None))
         return x
 
     def _stacked(self, index: int, weights: Weights, x: Tensor, step: Step | None) -> Tensor:
         weight, bias = weights[f"layers.{index}.weight"], weights.get(f"layers.{index}.bias")
-        return _product(x, weight if step is None else step.drop_weights(index, weight), bias)
+        return stacked_linear(x, weight if step is None else step.drop_weights(index, weight), bias)
 
     def _normalized(self, index: int, weights: Weights, x: Tensor, step: Step | None) -> Tensor:
         normalization = self.spec.normalization
@@ -117,15 +118,6 @@ class MLP(Network):
     def _read(self, z: Tensor) -> Tensor:
         """Classes are told by their logits; a regression's numbers are what they are."""
         return self.output.activated(z) if self.output.task == "regression" else z
-
-
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    if len(x) == 1:
-        # The same product, without the batched kernel's overhead.
-        return F.linear(x.squeeze(0), weight.squeeze(0), None if bias is None else bias.squeeze(0)).unsqueeze(0)
-    if bias is None:
-        return torch.bmm(x, weight.transpose(1, 2))
-    return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
 
 
 @torch.no_grad()

@@ -30,8 +30,8 @@ _STACKED = (
     *(nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.LogSigmoid, nn.Softplus, nn.Softsign, nn.PReLU),
 )
 """Modules of PyTorch's that are faster stacked on a CPU; convolutions and recurrent layers are faster one by one."""
-_LARGE = 1 << 18
-"""Parameters beyond which a stack of networks leaves a core's cache."""
+_LARGE = 1 << 20
+"""Parameters beyond which passing over a network's memory takes longer than starting operations on it."""
 _PIECE = 64
 """Examples that are evaluated at once: what convolutions make of them stays in a core's cache."""
 _Call = Callable[..., tuple[Tensor, ...]]
@@ -75,10 +75,10 @@ class OwnNetwork(Network):
         self._take(OwnModule(spec, data_spec, output, key))
         # As attributes of a module these would be looked through for its children and arrays.
         self.__dict__ |= {"spec": spec, "output": output, "_features": data_spec.features}
-        why = self._why_alone(forced=stacked in ("yes", "right"))
+        why = "as training.stacked says" if stacked == "no" else self._why_alone(forced=stacked in ("yes", "right"))
         if stacked == "yes" and why:
             raise InputError(f"{spec.name} cannot be stacked: {why}", "training.stacked")
-        self.__dict__["why_alone"] = "as training.stacked says" if stacked == "no" else why
+        self.__dict__["why_alone"] = why
         self.__dict__["stacks"] = not self.why_alone
         self.train()
 
@@ -194,7 +194,7 @@ class OwnNetwork(Network):
             own = {name: each_own[place] for name, each_own in rows.items()}
             with self._one.drawing(streams, place):
                 each.append(self._alone(call, own, step, place, *inputs))
-        return tuple(torch.stack(one) for one in zip(*each, strict=True))
+        return tuple(one[0].unsqueeze(0) if alone else torch.stack(one) for one in zip(*each, strict=True))
 
     def _alone(self, call: _Call, own: Weights, step: Step | None, place: int, *inputs: Tensor) -> tuple[Tensor, ...]:
         """What a call gives for one network of a stack; zeros for padding."""
@@ -219,7 +219,10 @@ class OwnNetwork(Network):
                 return f"{type(module).__name__} is faster one by one on a CPU"
         if not forced and sum(parameter.numel() for parameter in self.parameters()) > _LARGE:
             return "so large a network is faster one by one on a CPU"
-        return self._differs()
+        self._one.make_stackable(True)
+        if why := self._differs():
+            self._one.make_stackable(False)
+        return why
 
     def _differs(self) -> str:
         """How outputs or gradients of a stack of two differ from those one by one; empty where they do not."""

@@ -17,7 +17,7 @@ from common.data.data_spec import DataSpec
 from common.data.images import ImageShape, image_shape
 from common.determinism import global_generators
 from common.devices import to_device_of
-from common.draws import normals, uniforms
+from common.draws import normals_and_uniforms
 from common.errors import InputError
 from common.models.features import keep_features, take_features
 from common.models.keyed_dropout import DIMENSIONS, KeyedDropout
@@ -25,6 +25,7 @@ from common.models.layout import Weights
 from common.models.network import DTYPES
 from common.models.outputs import Output
 from common.models.own_measures import OwnMeasures, has
+from common.models.stacked_linear import set_stackable
 from common.scenario.model import ModelPart, NetworkData
 
 
@@ -73,6 +74,8 @@ class OwnModule:
     """What it measures: the loss, the objective where that is another one, and metrics."""
     numbers: int = 0
     """How many numbers its modules give for an example."""
+    stackable: bool = False
+    """Whether its dense layers are made for stacks."""
     random: bool = False
     """Whether its forward pass in training draws from a global generator."""
 
@@ -97,10 +100,16 @@ class OwnModule:
             raise InputError(f"{self.spec.name}: BatchNorm(momentum=None) counts batches, which is not sent", "model")
         self.module = module.to(self.dtype)
         self.dropouts = _exchanged_dropouts(self.module)
+        set_stackable(self.module, self.stackable)
         self.has_features = not has(module, "loss") and keep_features(module) and calls_features
         self.measures = OwnMeasures(module) if has(module, "loss") else None
         self._norms = [one for one in module.modules() if isinstance(one, _BatchNorm)]
         self._places = _places(module)
+
+    def make_stackable(self, stackable: bool) -> None:
+        """Let its dense layers be fast in stacks, or one by one."""
+        self.stackable = stackable
+        set_stackable(self.module, stackable)
 
     def shaped(self, x: Tensor) -> Tensor:
         """Flat examples (n, features) as the module takes them."""
@@ -143,14 +152,12 @@ class OwnModule:
         x (stack, examples, features), keys (stack, examples) or (examples,), where all networks get the same.
         """
         assert self.measures is not None, "a network without a loss"
-        found = []
-        for count, middle, draw in zip(self.measures.draws(), (0.0, 0.5), (normals, uniforms), strict=True):
-            if keys is None or not count:
-                found.append(x.new_full((*x.shape[:2], count), middle))
-                continue
-            numbers = draw(keys.reshape(-1), count).view(*keys.shape, count)
-            found.append(to_device_of(numbers, x).to(x.dtype).expand(*x.shape[:2], count))
-        return found[0], found[1]
+        normal, uniform = self.measures.draws()
+        if keys is None:
+            return x.new_full((*x.shape[:2], normal), 0.0), x.new_full((*x.shape[:2], uniform), 0.5)
+        numbers = normals_and_uniforms(keys.reshape(-1), normal, uniform)
+        first, second = (to_device_of(one.view(*keys.shape, -1), x).to(x.dtype) for one in numbers)
+        return first.expand(*x.shape[:2], normal), second.expand(*x.shape[:2], uniform)
 
     def zero_targets(self, *examples: int) -> Tensor:
         """Targets of as many examples, as a loss takes them."""

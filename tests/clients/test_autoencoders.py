@@ -16,7 +16,7 @@ import hothouse
 from clients.batches import batches
 from common import seeds
 from common.data import prepare
-from common.draws import normals, uniforms
+from common.draws import normals_and_uniforms
 from common.errors import InputError
 from common.models import build
 from common.models.own import OwnNetwork
@@ -185,7 +185,7 @@ def plain(chosen: Scenario, module: nn.Module) -> dict[str, Tensor]:
                 at = batch.positions[0][batch.shares[0] > 0]
                 stream = seeds.fork(seeds.streams(chosen.seed, "dropout", number, np.array([client])), batch.step)
                 drawn = seeds.bits(seeds.fork(stream, -1), batch.positions.shape[1])[0, : len(at)]
-                noise, chances = normals(drawn, any_module.normals), uniforms(drawn, any_module.uniforms)
+                noise, chances = normals_and_uniforms(drawn, any_module.normals, any_module.uniforms)
                 optimizer.zero_grad()
                 shaped = x[at].view(-1, 1, 4, 4)
                 any_module.loss(NetworkBatch(shaped, y[at], noise.double(), chances.double())).mean().backward()

@@ -191,7 +191,7 @@ def test_a_client_that_diverges_is_left_out_and_named(tmp_path: Path, by: Traine
 
 def test_stacks_follow_from_the_models_size() -> None:
     assert stack_width(2_410) == 64
-    assert stack_width(199_210) == 5
+    assert stack_width(199_210) == 16
     assert stack_width(10_000_000) == 1
 
 

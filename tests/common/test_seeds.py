@@ -3,6 +3,7 @@
 import numpy as np
 
 from common import seeds
+from common.draws import normals_and_uniforms
 
 
 def test_equal_names_give_equal_draws_and_different_names_different_ones() -> None:
@@ -59,3 +60,13 @@ def test_forks_differ_from_their_stream_and_from_each_other() -> None:
 def test_a_stream_can_be_had_by_its_number() -> None:
     keys, numbers = seeds.streams(0, "batches", 1, np.arange(5)), np.array([3, 0, 7, 7, 1])
     assert seeds.nth(keys, numbers).tolist() == seeds.numbered(keys, 0, 8)[np.arange(5), numbers].tolist()
+
+
+def test_normal_and_uniform_numbers_of_a_stream_are_independent() -> None:
+    """20,000 pairs: correlations and moments lie within 5 standard errors of what they should be."""
+    keys = seeds.streams(1, "test", 0, np.arange(20_000))
+    normal, uniform = (numbers.double().numpy() for numbers in normals_and_uniforms(keys, 3, 6))
+    assert np.abs(np.corrcoef(normal.T, uniform.T)[:3, 3:]).max() < 5 / np.sqrt(len(keys))
+    assert np.abs(normal.mean(axis=0)).max() < 5 / np.sqrt(len(keys))
+    assert np.abs(normal.var(axis=0) - 1).max() < 5 * np.sqrt(2 / len(keys))
+    assert np.abs(uniform.mean(axis=0) - 0.5).max() < 5 * np.sqrt(1 / 12 / len(keys))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -306,3 +309,25 @@ def test_an_archive_holds_encoder_and_decoder(images: hothouse.Run, table: hotho
     restored = import_run(archive, tmp_path / "restored").model
     assert isinstance(restored, Generator)
     assert torch.equal(restored.generate(2, seed=3)[:, 0], model_of(table).generate(2, seed=3)[:, 0])
+
+
+@pytest.mark.slow
+def test_images_agree_to_rounding_on_another_processor(images: hothouse.Run, tmp_path: Path) -> None:
+    """PyTorch and the libraries below it compute as on a processor without vector units."""
+    script = (
+        "import sys, hothouse, numpy\n"
+        f"made = hothouse.load({str(images.folder)!r}).model.generate(64, label='b', seed=1)\n"
+        "numpy.save(sys.argv[1], made.numpy() / 255)\n"
+    )
+    plain = {
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+        "MKL_CBWR": "COMPATIBLE",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+    }
+    made = []
+    for name, changed in (("here", {}), ("there", plain)):
+        command = [sys.executable, "-c", script, str(tmp_path / f"{name}.npy")]
+        subprocess.run(command, check=True, env=os.environ | changed)
+        made.append(np.load(tmp_path / f"{name}.npy"))
+    assert np.abs(made[0] - made[1]).max() < 1e-5
