@@ -65,8 +65,11 @@ class Evaluator:
             keys = seeds.nth(streams[part], np.arange(start, start + len(part)) - firsts[part])
             outputs = for_each if self._generates else self._network.forward_stack(weights, for_each)
             terms = self._objective.terms(weights, for_each, y, outputs, keys)
+            whatever = examples.terms(chosen)
             for model, sums in enumerate(results):
-                found = self.metrics.group_sums(self._examples(outputs[model], y, terms[model]), part, len(sizes))
+                found = self.metrics.group_sums(
+                    self._examples(outputs[model], y, terms[model] | whatever), part, len(sizes)
+                )
                 for name, value in found.items():
                     sums[name] = sums[name] + value if name in sums else value
             if self.metrics.compares:

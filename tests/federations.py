@@ -66,6 +66,7 @@ def plain_meta(task: str, labels: list[str | int], features: int, targets: int) 
         filling="none",
         own_fill=False,
         indicators=False,
+        sequence=None,
         text=None,
         rows_folder=".",
         clients=[],

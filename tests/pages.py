@@ -60,6 +60,15 @@ def generation(folder: Path) -> Path:
     return run(made | {"model": {"name": "vae", "latent": 2, "layers": [8], "conditional": True}}, folder)
 
 
+def documents(folder: Path) -> Path:
+    """What people say, letter by letter."""
+    lines = [f"{('ANNE', 'BOB')[n % 2]}:\nIt is {n} o'clock, {('my friend', 'is it')[n % 2]}." for n in range(60)]
+    (folder / "play.txt").write_text("\n\n".join(lines))
+    made = scenario({"kind": "sequence", "path": str(folder / "play.txt"), "clients": r"(?:\A|\n\n)([A-Z]+):$"})
+    made["data"] |= {"partition": "natural"}
+    return run(made | {"model": {"name": "next_token", "context": 8, "embedding": 4, "layers": [8]}}, folder)
+
+
 def texts(folder: Path) -> Path:
     """Messages, of which some look like what they are not."""
     words = ("win a prize now", "see you at lunch", "call us now", "home at seven")
@@ -128,6 +137,7 @@ PAGES: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "classification": (classification, (*ALWAYS, *ENDED)),
     "images": (images, (*ALWAYS, *ENDED)),
     "generation": (generation, (*ALWAYS[:2], "Generated examples", *ALWAYS[2:], *ENDED[2:])),
+    "documents": (documents, (*ALWAYS[:2], "Generated examples", *ALWAYS[2:], *ENDED[2:])),
     "texts": (texts, (*ALWAYS, *ENDED)),
     "regression": (regression, (*ALWAYS, *ENDED)),
     "competition": (competition, (*ALWAYS[:5], "Competition", *ALWAYS[5:], *ENDED)),

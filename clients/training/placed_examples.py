@@ -47,6 +47,10 @@ class PlacedExamples:
             return to_device(self._reader.targets(positions), self._device)
         return self._targets.index_select(0, places).view(*positions.shape, *self._targets.shape[1:])
 
+    def terms(self, positions: Tensor) -> dict[str, Tensor]:
+        """As in ExampleReader."""
+        return self._reader.terms(positions)
+
     def fills(self, clients: Indices) -> Tensor | None:
         """As in ExampleReader."""
         return self._reader.fills(clients)

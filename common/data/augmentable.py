@@ -19,7 +19,7 @@ from common.scenario.augmentation import (
 def check_augmentation(augmentation: Sequence[Augmentation], meta: Meta) -> None:
     """Raises InputError naming the first augmentation that is not for such rows."""
     what, fitting = _augmentations_for(meta)
-    names = [name for name, part in AUGMENTATIONS.parts.items() if issubclass(part, fitting)]
+    names = [name for name, part in AUGMENTATIONS.parts.items() if issubclass(part, fitting)] or ["none"]
     for place, spec in enumerate(augmentation):
         where = f"training.augmentation.{place}.kind"
         if not isinstance(spec, fitting):
@@ -52,6 +52,8 @@ def augmentation_hints(augmentation: Sequence[Augmentation], meta: Meta) -> list
 
 
 def _augmentations_for(meta: Meta) -> tuple[str, tuple[type, ...]]:
+    if meta.sequence is not None:
+        return "sequences of tokens", ()
     if meta.text is not None:
         return "texts", (TextAugmentation,)
     if image_shape(meta.row_shape) is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.data.table import Column, read_column
+from common.data.tokens import TokenWindows
 from common.tasks import Label, Task
 
 Numbers = NDArray[np.float64]
@@ -77,6 +78,8 @@ class DataSpec:
     """Divides what remains, shape (targets,)."""
     vocabulary: Vocabulary | None = None
     """How texts become numbers; None where examples are numbers already."""
+    tokens: TokenWindows | None = None
+    """What is seen of documents at each of their tokens, the labels; None where examples are other ones."""
     spread: Numbers = field(default_factory=lambda: np.empty(0))
     """The standard deviation of a raw feature, 0 for a constant one; empty where no augmentation goes by it."""
     unit_range: bool = False
@@ -89,12 +92,19 @@ class DataSpec:
         """Numbers that the network sees of an example: its input width."""
         if self.vocabulary is not None:
             return self.vocabulary.width
+        if self.tokens is not None:
+            return self.tokens.context + len(self.columns) - 1
         extra = sum(len(column.categories) - 1 for column in self.columns if column.categories is not None)
         return len(self.shift) + extra + len(self.indicators)
 
     @property
     def outputs(self) -> int:
-        """The network's output width: classes, numbers in a target or, where examples are learned, in an example."""
+        """The network's output width: classes, numbers in a target or, where examples are learned, in an example.
+
+        Of sequences, tokens and the unknown one.
+        """
+        if self.tokens is not None:
+            return len(self.labels) + 1
         if self.task == "generation":
             return self.features
         return len(self.labels) if self.task == "classification" else len(self.target_shift)
@@ -114,6 +124,7 @@ class DataSpec:
             "indicators": self.indicators,
             "unit_range": self.unit_range,
             "vocabulary": None if self.vocabulary is None else asdict(self.vocabulary),
+            "tokens": None if self.tokens is None else asdict(self.tokens),
         }
 
     @classmethod
@@ -127,6 +138,8 @@ class DataSpec:
             rest["vocabulary"] = Vocabulary(
                 vocabulary["features"], vocabulary["width"], TermRule(tuple(ngrams), *rest_of_rule), terms, weights
             )
+        tokens = rest.pop("tokens", None)
+        rest["tokens"] = None if tokens is None else TokenWindows(**tokens)
         rest["columns"] = tuple(read_column(column) for column in rest["columns"])
         for name in ("row_shape", "labels", "indicators"):
             rest[name] = tuple(rest[name])
@@ -156,8 +169,13 @@ class DataSpec:
             raise ValueError("a classification without classes")
 
 
-def describe_task(task: Task, labels: Sequence[Label], targets: int) -> str:
-    """What is learned: `a classification of 3 classes`, `a regression of 1 target`, `generation of 784 numbers`."""
+def describe_task(task: Task, labels: Sequence[Label], targets: int, tokens: bool = False) -> str:
+    """What is learned: `a classification of 3 classes`, `a regression of 1 target`, `generation of 784 numbers`.
+
+    With `tokens` the labels are those of documents: `the next of 66 tokens`.
+    """
+    if tokens:
+        return f"the next of {len(labels)} tokens"
     if task == "generation":
         return f"generation of {targets} number{'s' * (targets != 1)} an example"
     if task == "classification":

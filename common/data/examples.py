@@ -54,6 +54,10 @@ class ExampleReader(Protocol):
         """Label codes at `positions`, int64 of that shape, or scaled targets, shape (*positions.shape, targets)."""
         ...
 
+    def terms(self, positions: Tensor) -> dict[str, Tensor]:
+        """What metrics add up of the examples at `positions` (examples,) whatever the model, by name: (examples,)."""
+        ...
+
     def fills(self, clients: Indices) -> Tensor | None:
         """What takes gaps' places in these clients' examples, (clients, raw features), where that is their own."""
         ...
@@ -66,6 +70,10 @@ class ExampleReader(Protocol):
 @lru_cache(maxsize=8)
 def open_examples(prepared: Prepared, data_spec: DataSpec, dtype: torch.dtype) -> ExampleReader:
     """The examples of a prepared folder, once for all who ask. Raises RunError where they are not as was agreed."""
+    if data_spec.tokens is not None:
+        from common.data.token_reader import TokenReader
+
+        return TokenReader(prepared, data_spec, dtype)
     if data_spec.vocabulary is not None:
         return TextReader(prepared, data_spec, dtype)
     return NumericReader(prepared, data_spec, dtype)
@@ -89,6 +97,10 @@ class _Targets:
             return self._codes[y].view(positions.shape)
         # Rounded last: an offset may be larger than what float32 can hold beside the differences.
         return ((y - self._target_shift) / self._target_scale).to(self._dtype).view(*positions.shape, -1)
+
+    def terms(self, positions: Tensor) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
 
 
 class NumericReader(_Targets):

@@ -27,7 +27,7 @@ def normalize_table(table: Table) -> Table:
 
     Raises InputError for a number that is infinite or so large that sums overflow, and for a target that is missing.
     """
-    if table.texts is None:
+    if table.texts is None and table.documents is None:
         table.x = plain_numbers(table.x)
         table.gap = _check(table.x, table, "x")
     if table.task == "regression":

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from common import seeds
 from common.data.augmentable import check_augmentation
 from common.data.cache import make_once
+from common.data.documents import documents_of, token_positions, token_shards
 from common.data.images import image_shape
 from common.data.normalize import normalize_table
 from common.data.partitions import Cut
@@ -23,17 +24,18 @@ from common.data.skews import SkewRule
 from common.data.skews.owned import ClientExamples
 from common.data.sources import SourceModule
 from common.data.table import Column, Table, Texts, load_table, save_table, save_texts
+from common.data.tokens import SequenceForm
 from common.errors import InputError
 from common.metrics import MeasuredMetrics
 from common.scenario import Scenario
 from common.scenario.base import Part
 from common.scenario.data import Data
-from common.scenario.model import MOST_WEIGHTS, MLPModel, ModelPart
+from common.scenario.model import MODELS, MOST_WEIGHTS, MLPModel, ModelPart
 from common.scenario.objective import check_objective, learned_task, output_kind
 from common.scenario.partitions import clients_of
 from common.scenario.registry import implementation
 
-_FORMAT = 10
+_FORMAT = 11
 
 
 def prepare(scenario: Scenario) -> Prepared:
@@ -83,11 +85,23 @@ def check_fits(scenario: Scenario, prepared: Prepared) -> None:
     """Raise InputError where the scenario's augmentation, output or loss is for other data."""
     _check_size(scenario.model, prepared)
     check_augmentation(scenario.training.augmentation, prepared.meta)
+    _check_tokens(scenario.model, prepared)
     task = learned_task(scenario.model, prepared.meta.task)
     if task == "generation" and prepared.meta.text is not None:
         raise InputError(f"{scenario.model.name} makes images and rows of tables; these examples are texts", "model")
     check_objective(scenario.training.loss, output_kind(scenario.model, task), task, prepared.meta.labels)
     _check_metrics(scenario, prepared)
+
+
+def _check_tokens(model: ModelPart, prepared: Prepared) -> None:
+    """Raises InputError where only one of network and examples is for sequences of tokens."""
+    if prepared.meta.sequence is None:
+        if model.reads_tokens:
+            raise InputError(f"{model.name} learns documents; expected data.source.kind: sequence", "model.name")
+        return
+    if not model.reads_tokens:
+        reading = ", ".join(name for name, part in MODELS.parts.items() if part.reads_tokens)
+        raise InputError(f"{model.name} learns no sequences of tokens; use {reading}", "model.name")
 
 
 def _read(folder: Path, data: Data, seed: int) -> None:
@@ -128,20 +142,21 @@ def _check_metrics(scenario: Scenario, prepared: Prepared) -> None:
 def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
     table = load_table(rows)
     table.row_shape = tuple(_row_shape(table, data))
-    training, test, validation = _split(table, data, seed)
+    sequence = _sequence_form(table, data)
+    # Documents are partitioned as a whole, and then their tokens are the examples.
+    whole, what = (table, "examples") if sequence is None else (documents_of(table), "documents")
+    training, test, validation = _split(whole, data, seed, what)
     cut: Cut = implementation(data.partition)
-    shards = cut(data.partition, table, training, seeds.key(seed, "partition") % 2**32)
+    shards = cut(data.partition, whole, training, seeds.key(seed, "partition") % 2**32)
     unused = len(training) - len(shards.positions)
     hints = list(table.hints)
     if unused:
         why = getattr(data.partition, "leaves_over", "")
-        hints.append(
-            f"data.partition: {unused} of {len(training)} training examples go to no client{why and f': {why}'}"
-        )
+        hints.append(f"data.partition: {unused} of {len(training)} training {what} go to no client{why and f': {why}'}")
     empty = int((shards.sizes == 0).sum())
     if empty:
         raise InputError(
-            f"{empty} of {len(shards.sizes)} clients would get no row of the {len(training)} training examples; "
+            f"{empty} of {len(shards.sizes)} clients would get none of the {len(training)} training {what}; "
             "use fewer clients or a less skewed partition",
             "data.partition",
         )
@@ -150,6 +165,9 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
         x = _skew(folder, rows, table, shards, data, seed)
         rows_folder = "."
     ordered, held = _hold_out(shards, data.client_holdout, seed)
+    if sequence is not None:
+        ordered, held = token_shards(table, ordered, held)
+        test, validation = (token_positions(table, documents) for documents in (test, validation))
     meta = Meta(
         task=table.task,
         labels=table.labels,
@@ -161,8 +179,9 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
         own_fill=data.missing_statistics == "client",
         indicators=data.missing == "indicator",
         text=_text_form(rows, data),
+        sequence=sequence,
         rows_folder=rows_folder,
-        clients=_names(table, training, data),
+        clients=_names(whole, training, data),
         hints=hints,
         white=_white(table, x),
         content=content,
@@ -170,8 +189,8 @@ def _cut(folder: Path, rows: Path, data: Data, seed: int, content: str) -> None:
     write_shards(folder, meta, np.arange(len(shards.sizes)), ordered, held, test, validation)
 
 
-def _split(table: Table, data: Data, seed: int) -> tuple[Indices, Indices, Indices]:
-    """The shuffled training examples, the test examples and the validation examples."""
+def _split(table: Table, data: Data, seed: int, what: str) -> tuple[Indices, Indices, Indices]:
+    """The shuffled training examples, the test examples and the validation examples; `what` they are called."""
     first_test = len(table.y) - table.tests
     own = first_test - table.validations
     for name, rows in (("test", table.tests), ("validation", table.validations)):
@@ -185,13 +204,13 @@ def _split(table: Table, data: Data, seed: int) -> tuple[Indices, Indices, Indic
     validations = round((own - tests) * data.validation_fraction)
     for name, rows in (("test", tests), ("validation", validations)):
         if getattr(data, f"{name}_fraction") and not rows:
-            raise InputError(f"this fraction of {own} examples rounds to zero; increase it", f"data.{name}_fraction")
+            raise InputError(f"this fraction of {own} {what} rounds to zero; increase it", f"data.{name}_fraction")
     test = np.arange(first_test, len(table.y)) if table.tests else np.sort(order[:tests])
     validation = np.arange(own, first_test) if table.validations else np.sort(order[tests : tests + validations])
     training = order[tests + validations :]
     clients = clients_of(data.partition) or 1
     if len(training) < clients:
-        raise InputError(f"{clients} clients, but only {len(training)} examples to train on", "data.partition.clients")
+        raise InputError(f"{clients} clients, but only {len(training)} {what} to train on", "data.partition.clients")
     return training, test, validation
 
 
@@ -254,7 +273,20 @@ def _row_shape(table: Table, data: Data) -> list[int]:
     return [image.height, image.width, *([image.channels] if image.channels > 1 else [])]
 
 
+def _sequence_form(table: Table, data: Data) -> SequenceForm | None:
+    """How documents become sequences of tokens. Raises InputError for settings that are for other examples."""
+    if table.documents is None:
+        return None
+    for name in ("skew", "image"):
+        if getattr(data, name):
+            raise InputError("the examples are tokens of documents; leave this out", f"data.{name}")
+    source: Any = data.source
+    return SequenceForm(source.unit, source.vocabulary, source.min_count, tuple(source.headers))
+
+
 def _scaling(table: Table, data: Data) -> Scaling:
+    if table.documents is not None:
+        return "none"
     if data.scale != "auto":
         return data.scale
     if table.tabular:
@@ -263,6 +295,8 @@ def _scaling(table: Table, data: Data) -> Scaling:
 
 
 def _filling(table: Table, data: Data) -> Filling:
+    if table.documents is not None:
+        return "none"
     chosen = ("mean" if table.tabular else "refuse") if data.missing == "auto" else data.missing
     if chosen == "refuse":
         if table.gap is not None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from common.data.data_spec import TermRule
 from common.data.sums import SUMS, damaged
 from common.data.table import Column, Texts, map_array, read_column
+from common.data.tokens import SequenceForm
 from common.errors import InputError
 from common.tasks import Label, Task
 
@@ -70,6 +71,8 @@ class Meta:
     """Whether columns with missing values get a further feature that says where."""
     text: TextForm | None
     """How texts become numbers; None where examples are numbers already."""
+    sequence: SequenceForm | None
+    """How documents become sequences of tokens, the labels; None where examples are other ones."""
     rows_folder: str
     """The folder with x.npy and y.npy (and texts), relative to this one."""
     clients: list[str]
@@ -101,6 +104,8 @@ class Meta:
         values["columns"] = [read_column(column) for column in values["columns"]]
         if values["text"] is not None:
             values["text"] = TextForm(**{**values["text"], "ngrams": tuple(values["text"]["ngrams"])})
+        if values["sequence"] is not None:
+            values["sequence"] = SequenceForm(**{**values["sequence"], "headers": tuple(values["sequence"]["headers"])})
         return cls(**values)
 
 

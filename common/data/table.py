@@ -60,7 +60,7 @@ class Table:
     texts: list[str] | None = None
     """The rows themselves, where they are texts."""
     groups: NDArray[np.int64] | None = None
-    """The natural client of each training example, as a code into `group_names`."""
+    """The natural client of each training example, or of each document, as a code into `group_names`."""
     group_names: list[str] = field(default_factory=list)
     mixed: bool = False
     """Whether the rows stand in random order as they are, so that neighbours may become a client's."""
@@ -70,6 +70,8 @@ class Table:
     """What the rows were read from, where its parts have no better name than x and y: an archive."""
     gap: Gap | None = None
     """The first missing value among the rows."""
+    documents: NDArray[np.int64] | None = None
+    """Where each document begins, of which the rows are the tokens; documents are shared out as a whole."""
     validations: int = 0
     """How many rows before the tests are the source's own validation split."""
 
@@ -98,11 +100,12 @@ def save_table(folder: Path, table: Table) -> None:
     """Write the table into `folder`: x.npy, y.npy, perhaps groups.npy and texts, and the rest as table.json."""
     np.save(folder / "x.npy", table.x)
     np.save(folder / "y.npy", table.y)
-    if table.groups is not None:
-        np.save(folder / "groups.npy", table.groups)
+    for name in ("groups", "documents"):
+        if getattr(table, name) is not None:
+            np.save(folder / f"{name}.npy", getattr(table, name))
     if table.texts is not None:
         save_texts(folder, table.texts)
-    apart = ("x", "y", "groups", "texts", "columns")
+    apart = ("x", "y", "groups", "documents", "texts", "columns")
     rest = {name: value for name, value in vars(table).items() if name not in apart}
     rest["columns"] = [asdict(column) for column in table.columns]
     (folder / "table.json").write_text(json.dumps(rest))
@@ -114,8 +117,9 @@ def load_table(folder: Path) -> Table:
     rest["row_shape"] = tuple(rest["row_shape"])
     rest["columns"] = [read_column(column) for column in rest["columns"]]
     rest["gap"] = None if rest["gap"] is None else Gap(*rest["gap"])
-    groups = map_array(folder / "groups.npy") if (folder / "groups.npy").exists() else None
-    return Table(map_array(folder / "x.npy"), map_array(folder / "y.npy"), groups=groups, **rest)
+    for name in ("groups", "documents"):
+        rest[name] = map_array(folder / f"{name}.npy") if (folder / f"{name}.npy").exists() else None
+    return Table(map_array(folder / "x.npy"), map_array(folder / "y.npy"), **rest)
 
 
 def read_column(values: dict[str, Any]) -> Column:

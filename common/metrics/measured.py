@@ -35,12 +35,14 @@ class MeasuredMetrics:
                 raise InputError(f"{metric.name} measures a {told}, this is a {task}", f"evaluation.metrics.{place}")
         always = [metric() for metric in METRICS.built_in.values() if task in metric.tasks]
         wanted = {metric.name: metric for metric in always if not metric.compares or evaluation.auc}
-        for name in of_network:
+        # Of what a built-in metric needs it makes what it makes.
+        further = [name for name in of_network if name not in {metric.needs for metric in always}]
+        for name in further:
             if name in METRICS.built_in or name in chosen:
                 raise InputError(f"its metric {name} has the name of another metric", "model")
         self.metrics: tuple[MetricPart, ...] = (
             *(wanted | chosen).values(),
-            *(_OfNetwork.model_construct(name=name) for name in of_network),
+            *(_OfNetwork.model_construct(name=name) for name in further),
         )
         self.compares = any(metric.compares for metric in self.metrics)
         """Whether some compare examples with each other, so that all of a group's are needed at once."""

@@ -31,12 +31,17 @@ from common.scenario.uses import Use, find_beside, uses_of
 def as_model(
     network: Network, spec: ModelPart, data_spec: DataSpec, untrained: Iterable[str] = (), client: int | None = None
 ) -> Predictor:
-    """What a user gets back of a network: a `Predictor`, or a `Generator` of one that learned the examples themselves.
+    """What a user gets back of a network: a `Predictor`, a `Generator` of one that learned the examples themselves, or
+    a `TokenGenerator` of one that learned documents.
 
     `untrained` and `client` as in `Predictor`.
     """
     kind = Predictor
-    if data_spec.task == "generation":
+    if data_spec.tokens is not None:
+        from common.models.token_generator import TokenGenerator
+
+        kind = TokenGenerator
+    elif data_spec.task == "generation":
         # It takes torch.func, which takes a while to import.
         from common.models.generator import Generator
 

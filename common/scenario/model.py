@@ -58,6 +58,9 @@ class ModelPart(Part):
     generates: ClassVar[bool] = False
     """Whether it learns the examples themselves and not their labels: its module brings a loss, and makes new ones."""
 
+    reads_tokens: ClassVar[bool] = False
+    """Whether it learns which token of a document comes next; it then has a key `context`, of how many it sees."""
+
     name: str = ""
     from_: FilePath | None = key(
         "Start from the weights of an earlier run: its folder, an archive of it or a model.safetensors. "

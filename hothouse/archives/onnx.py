@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from common.errors import InputError
 from common.models.generator import Generator
 from common.models.predictor import Predictor
+from common.models.token_generator import TokenGenerator
 
 
 def onnx_files(model: Predictor) -> dict[str, bytes]:
@@ -22,6 +23,9 @@ def onnx_files(model: Predictor) -> dict[str, bytes]:
     generative model there are `encoder.onnx`, from `rows` to `codes`, the means of those that are distributions, and
     `decoder.onnx`, from `codes` to `means`: numbers in the data's own unit, then the probabilities of categories and of
     missing values. Both take `labels` too, codes of int64, where the model goes by labels.
+
+    A model of documents takes `windows` (any number, context + headers), codes of int64 as `TokenGenerator.windows`
+    gives them: places among the labels, then the unknown token and padding.
 
     What training learned about reading is in the metadata of each, under `hothouse.agreement` as JSON: the columns in
     the order of `rows`, their categories in the order of their codes, how numbers are written and what stands for a
@@ -33,6 +37,8 @@ def onnx_files(model: Predictor) -> dict[str, bytes]:
         import onnx  # noqa: F401
     except ImportError:
         raise InputError("--onnx needs the package onnx: pip install 'hothouse[onnx]'") from None
+    if isinstance(model, TokenGenerator):
+        return {"model.onnx": _exported(model, model, {"windows": model.windows("")}, "outputs")}
     words = model.data_spec.vocabulary
     width = len(model.data_spec.shift) if words is None else words.width
     # As training read them: an offset may be larger than what float32 can hold beside the differences.

@@ -30,7 +30,9 @@ def validate(scenario: ScenarioFile, sets: Set = None, seed: Seed = None, use: U
         prepare_runs(plan)
         runs = f"a sweep of {plan.count} runs around "
     task = describe_task(meta.task, meta.labels, meta.targets)
-    if chosen.model.generates:
+    if meta.sequence is not None:
+        task = f"{chosen.model.name} learns the next {meta.sequence.unit.removesuffix('s')} of documents"
+    elif chosen.model.generates:
         task = f"{chosen.model.name} learns the examples themselves"
     cohort = min(expected_cohort(chosen.federation, clients), clients)
     many = f"{cohort:g}" if chosen.federation.selection.sampling_rate() is None else f"about {cohort:g}"

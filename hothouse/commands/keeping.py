@@ -73,12 +73,22 @@ def generate(
     run_folder: RunFolder,
     out: Annotated[
         Path | None,
-        typer.Option(help="A .png of a grid of images, a .csv of a table's columns, or an .npz.", metavar="FILE"),
+        typer.Option(
+            help="A .png of a grid of images, a .csv of a table's columns, an .npz; of documents .txt, .abc or .mid.",
+            metavar="FILE",
+        ),
     ] = None,
-    count: Annotated[int, typer.Option(help="How many examples.", min=1, max=1_000_000)] = 64,
+    count: Annotated[
+        int | None, typer.Option(help="How many examples, 64 if left out; of documents 1.", min=1, max=1_000_000)
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Ask for this label, where the model goes by labels.")] = None,
     temperature: Annotated[
-        float, typer.Option(help="Standard deviation of the codes; below 1 examples are more alike.", min=0)
+        float,
+        typer.Option(
+            help="Standard deviation of the codes; below 1 examples are more alike. "
+            "Of documents: tokens are drawn from p^(1/T); 0 takes the most likely.",
+            min=0,
+        ),
     ] = 1.0,
     like: Annotated[
         Path | None, typer.Option(help="Make examples like the one in this file: an image, .npy, .csv.", metavar="FILE")
@@ -91,11 +101,23 @@ def generate(
         typer.Option("--between", help="Go from the code of one example to another's.", metavar="FILE FILE"),
     ] = None,
     steps: Annotated[int, typer.Option(help="With --between: in so many examples.", min=2, max=1000)] = 8,
+    prompt: Annotated[str | None, typer.Option(help="Of documents: how they begin.", metavar="TEXT")] = None,
+    length: Annotated[
+        int | None, typer.Option(help="Of documents: at most so many further tokens; 500 if left out.", min=1)
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", help="Of documents: draw from so many of the most likely tokens.", min=1)
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option("--top-p", help="Of documents: draw from the most likely tokens of so much probability.", max=1),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Every random draw follows from it.", min=0)] = 0,
     client: Client = None,
     trust_code: TrustCode = False,
 ) -> None:
-    """Make examples with a run's generative model, or with a client's own."""
+    """Make examples, or continue texts, with a run's generative model or with a client's own."""
+    from common.models.token_generator import TokenGenerator
     from hothouse.results import generate as making
     from hothouse.running.finished import load
     from hothouse.writing import write_file
@@ -105,6 +127,17 @@ def generate(
     show_trusted(run_folder, trust_code)
     run = load(run_folder, trust_code)
     model = making.generator(run.model if client is None else run.own_model(client), run_folder)
+    of_documents = {"--prompt": prompt, "--length": length, "--top-k": top_k, "--top-p": top_p}
+    if isinstance(model, TokenGenerator):
+        making.refuse(model, {"--label": label, "--like": like, "--between": ends})
+        texts = model.generate(prompt or "", length or 500, temperature, top_k, top_p or 1.0, count or 1, seed)
+        if out is None:
+            print(making.separated(texts))
+            return
+        print(f"{len(texts)} documents in {write_file(out, making.written_texts(texts, out.suffix.lower()))}")
+        return
+    making.refuse(model, of_documents)
+    count = count or 64
     if like is not None:
         made = making.vary(model, like, amount, count, label, seed)
     elif ends is not None:

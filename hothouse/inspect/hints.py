@@ -130,7 +130,7 @@ def _not_robust(scenario: Scenario, prepared: Prepared) -> Iterator[str]:
     moments = meta.scaling == "standardize" or meta.filling != "none" or meta.indicators
     sums = {
         "the columns' means and deviations": moments or needs_spread(scenario.training.augmentation),
-        "the vocabulary": meta.text is not None and meta.text.features != "hashed",
+        "the vocabulary": meta.sequence is not None or (meta.text is not None and meta.text.features != "hashed"),
         "the labels' weights": getattr(scenario.training.loss, "class_weights", None) == "balanced",
     }
     told = [what for what, asked in sums.items() if asked]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from clients.compiled.library import library
 from common.data import Prepared
 from common.data.data_spec import DataSpec, sorted_columns, sorted_labels
+from common.data.tokens import TokenWindows, frequent_tokens
+from common.errors import InputError
 from common.scenario import Scenario
 from common.scenario.model import MLPModel
 from common.scenario.objective import learned_task
@@ -44,11 +47,20 @@ def describe_network(scenario: Scenario, prepared: Prepared) -> str:
 def _data_spec(scenario: Scenario, prepared: Prepared) -> DataSpec:
     """What the run will agree on, as far as shapes go."""
     meta = prepared.meta
+    model: Any = scenario.model
     features = math.prod(meta.row_shape)
+    labels, tokens = sorted_labels(meta.labels), None
+    if meta.sequence is not None:
+        own = np.concatenate([prepared.y[prepared.training_examples(client)] for client in prepared.clients.tolist()])
+        counts = dict(zip(map(str, meta.labels), np.bincount(own, minlength=len(meta.labels)).tolist(), strict=True))
+        try:
+            labels, tokens = frequent_tokens(counts, meta.sequence), TokenWindows(meta.sequence.unit, model.context)
+        except ValueError as error:
+            raise InputError(str(error), "data.source.min_count") from None
     return DataSpec(
         task=learned_task(scenario.model, meta.task),
         row_shape=tuple(meta.row_shape),
-        labels=sorted_labels(meta.labels),
+        labels=labels,
         columns=sorted_columns(meta.columns),
         shift=np.zeros(features),
         scale=np.ones(features),
@@ -58,4 +70,5 @@ def _data_spec(scenario: Scenario, prepared: Prepared) -> DataSpec:
         target_shift=np.zeros(meta.targets),
         target_scale=np.ones(meta.targets),
         unit_range=meta.unit_range,
+        tokens=tokens,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from rich.table import Table as TerminalTable
 from common import seeds
 from common.data import Prepared
 from common.data.column_statistics import effective_labels, gini, label_counts, label_entropies, target_percentiles
+from common.data.documents import document_texts
 from common.data.prepared import Indices
+from common.data.tokens import shown_token
 from common.scenario import Scenario
 from hothouse.inspect import side_by_side
 from hothouse.inspect.augmented import AugmentedData, AugmentedExample
@@ -23,8 +26,9 @@ from hothouse.report.page import Page
 from hothouse.report.parts import code, facts, paragraph, part, table
 from hothouse.results.images import data_uri, is_image
 
-_CLIENTS, _EXAMPLES = 6, 8
-"""How many clients, and examples of each, are looked at closely."""
+_CLIENTS, _EXAMPLES, _DOCUMENTS = 6, 8, 3
+"""How many clients, and examples or documents of each, are looked at closely."""
+_LETTERS = 300
 _COLUMNS = 12
 """Columns of a table that are shown."""
 _CLOSEST, _SEEN, _ROUNDS = 3, 5, 3
@@ -119,7 +123,9 @@ class Preview:
             return "–"
         counts = self.counts[place]
         order = [code for code in np.argsort(-counts, kind="stable").tolist() if counts[code]]
-        told = [f"{self.prepared.meta.labels[code]} ({counts[code] / counts.sum():.0%})" for code in order[:3]]
+        told = [
+            f"{shown_token(self.prepared.meta.labels[code])} ({counts[code] / counts.sum():.0%})" for code in order[:3]
+        ]
         return ", ".join(told) + (f", {len(order) - 3} more" if len(order) > 3 else "")
 
     def _samples(self) -> list[Markup]:
@@ -129,6 +135,10 @@ class Preview:
         for place in places.tolist():
             client = int(self.prepared.clients[place])
             positions = self.prepared.training_examples(client)
+            if self.prepared.meta.sequence is not None:
+                texts = islice(document_texts(self.prepared, positions), _DOCUMENTS)
+                parts += [part("heading", f"client {names[place]}"), *(code(text[:_LETTERS]) for text in texts)]
+                continue
             draw = seeds.generator(self.scenario.seed, "preview", client)
             chosen = np.sort(draw.choice(positions, min(_EXAMPLES, len(positions)), replace=False))
             parts += [part("heading", f"client {names[place]}"), self._sample(chosen)]

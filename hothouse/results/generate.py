@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 from common.errors import InputError
 from common.models.generator import Generator
 from common.models.predictor import Predictor
+from common.models.token_generator import TokenGenerator
 from common.scenario import Scenario
 from common.tasks import Label
 from hothouse.results.given_rows import read_rows
@@ -35,13 +36,37 @@ class Made:
     """How many a line of a picture has."""
 
 
-def generator(model: Predictor, folder: Path) -> Generator:
-    """The model as one that makes examples. Raises InputError for one that predicts."""
-    if not isinstance(model, Generator):
+def generator(model: Predictor, folder: Path) -> Generator | TokenGenerator:
+    """The model as one that makes examples or texts. Raises InputError for one that predicts."""
+    if not isinstance(model, Generator | TokenGenerator):
         raise InputError(
             f"{folder}: expected a generative model, such as vae; {model.spec.name} predicts: hothouse predict"
         )
     return model
+
+
+def refuse(model: Predictor, given: Mapping[str, object]) -> None:
+    """Raise InputError for an option that is given and is none of this model's."""
+    for option, value in given.items():
+        if value is not None:
+            raise InputError(f"{option} is for other models than {model.spec.name}; leave it out")
+
+
+def separated(texts: Sequence[str]) -> str:
+    """Documents below each other, with a line of dashes between them."""
+    return ("\n" + "-" * 40 + "\n").join(texts)
+
+
+def written_texts(texts: Sequence[str], suffix: str) -> bytes:
+    """Documents as a file with this suffix: .txt, or .abc with an empty line between tunes.
+
+    Raises InputError for another suffix.
+    """
+    if suffix == ".txt":
+        return (separated(texts).rstrip("\n") + "\n").encode()
+    if suffix == ".abc":
+        return ("\n\n".join(text.strip("\n") for text in texts) + "\n").encode()
+    raise InputError(f"--out: expected a file .txt or .abc, got {suffix or 'one without a suffix'}")
 
 
 def generate(model: Generator, count: int, label: str | None, temperature: float, seed: int) -> Made:

@@ -68,7 +68,8 @@ class LiveProgress(Observer):
     def _begin(self, run: RunStarted) -> None:
         """Show what is about to run, and on what."""
         self._rounds, spec = run.rounds, run.data_spec
-        sizes, learned = run.training_sizes, describe_task(spec.task, spec.labels, spec.outputs)
+        sizes = run.training_sizes
+        learned = describe_task(spec.task, spec.labels, spec.outputs, spec.tokens is not None)
         self._console.print(
             f"{len(sizes):,} clients with {int(sizes.sum()):,} examples to train on, {learned}, "
             f"a model of {run.parameters:,} parameters, {run.rounds} rounds",

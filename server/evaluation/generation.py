@@ -17,8 +17,10 @@ from common.models import DTYPES, on_meta
 from common.models.generator import Generator
 from common.models.model_file import as_model
 from common.models.predictor import Predictor
+from common.models.token_generator import TokenGenerator
 from common.scenario import Scenario
 from common.wording import short
+from server.evaluation.documents import documents_made, prompt_of, sample_texts
 from server.evaluation.due import is_due
 from server.exchange.run_context import RunContext
 
@@ -55,11 +57,14 @@ class Sampler:
         if not self._wanted or number not in self._rounds:
             return None
         self._network.assign(tensors(weights))
-        return _samples(self._model(), self._run.scenario.seed)
+        model, seed = self._model(), self._run.scenario.seed
+        if isinstance(model, TokenGenerator):
+            return sample_texts(model, prompt_of(self._run.prepared, model.unit), seed)
+        return _samples(model, seed)
 
-    def _model(self) -> Generator:
+    def _model(self) -> Generator | TokenGenerator:
         found = as_model(self._network, self._run.scenario.model, self._run.data_spec)
-        assert isinstance(found, Generator)
+        assert isinstance(found, Generator | TokenGenerator)
         return found
 
 
@@ -71,8 +76,11 @@ def made_by(model: Predictor, prepared: Prepared, seed: int) -> Found:
     held-out examples, if there are any: `originals` are some of them with their `reconstructions`, `walks` lead from
     the code of one to that of another in steps. `nearest` has the percentiles 5, 25, 50, 75 and 95 of how far
     `samples` and `held_out` examples are from the nearest of all `training_examples`: the root of the mean squared
-    difference between the numbers that the network sees. `row_shape` and `columns` describe the values.
+    difference between the numbers that the network sees. `row_shape` and `columns` describe the values. Of documents
+    see `server.evaluation.documents`.
     """
+    if isinstance(model, TokenGenerator):
+        return {} if model.untrained else documents_made(model, prepared, seed)
     assert isinstance(model, Generator)
     meta = prepared.meta
     found: Found = {"row_shape": list(meta.row_shape), "columns": [column.name for column in meta.columns]}

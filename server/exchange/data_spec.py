@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from flwr.app import RecordDict
@@ -18,6 +18,7 @@ from common.data.median import DIGITS, MedianSearch
 from common.data.moments import Moments, combine_moments
 from common.data.prepared import Indices, Meta, Prepared
 from common.data.text import agreed_vocabulary
+from common.data.tokens import SequenceForm, TokenWindows, frequent_tokens
 from common.errors import RunError
 from common.extend.results import Block
 from common.messages import MessageRecords
@@ -48,7 +49,8 @@ def agree_on_data(
 
     Raises RunError where a host does not answer, or not what it was asked.
     """
-    meta, model = federation.meta, scenario.model
+    meta = federation.meta
+    model: Any = scenario.model
     with_spread = needs_spread(scenario.training.augmentation)
     weighed = getattr(scenario.training.loss, "class_weights", None) == "balanced"
     # How many examples have which label is nothing that private training tells.
@@ -78,6 +80,8 @@ def agree_on_data(
         if meta.indicators:
             indicators = np.flatnonzero(moments.count[:features] < moments.rows[0]).tolist()
     labels = sorted_labels(meta.labels)
+    if meta.sequence is not None:
+        labels = _tokens(exchange, everyone, meta.sequence)
     return DataSpec(
         task=learned_task(model, meta.task),
         row_shape=tuple(meta.row_shape),
@@ -91,6 +95,7 @@ def agree_on_data(
         target_shift=shift[features:],
         target_scale=scale[features:],
         vocabulary=_vocabulary(exchange, everyone, meta, int(sizes.sum())),
+        tokens=None if meta.sequence is None else TokenWindows(meta.sequence.unit, model.context),
         spread=spread,
         unit_range=meta.unit_range,
         label_counts=_label_counts(exchange, everyone, labels) if with_labels and labels else np.empty(0),
@@ -121,6 +126,17 @@ def _label_counts(exchange: Exchange, blocks: list[Block], labels: Sequence[Labe
     for counts in _answers(exchange, messages.LABELS, {}, blocks, _counts, "the labels' weights"):
         total.update(counts)
     return np.array([float(total[str(label)]) for label in labels])
+
+
+def _tokens(exchange: Exchange, blocks: list[Block], form: SequenceForm) -> tuple[Label, ...]:
+    """The tokens that occur most often in the clients' training documents, and the end of one; among equals by name."""
+    total: Counter[str] = Counter()
+    for counts in _answers(exchange, messages.LABELS, {}, blocks, _counts, "the vocabulary"):
+        total.update(counts)
+    try:
+        return frequent_tokens(total, form)
+    except ValueError as error:
+        raise RunError(str(error)) from None
 
 
 def _medians(exchange: Exchange, blocks: list[Block], columns: Indices, numbers: Numbers) -> Numbers:

@@ -165,7 +165,7 @@ def _check_uses(node: int, hosting: Hosting, uses: Sequence[Use]) -> None:
 
 def _check_same_kind(node: int, meta: Meta, own: Prepared) -> None:
     """Raise RunError where a node's examples are not of a kind with the server's: its word sizes nobody's network."""
-    for name in ("task", "row_shape", "targets", "scaling", "filling", "own_fill", "indicators", "text"):
+    for name in ("task", "row_shape", "targets", "scaling", "filling", "own_fill", "indicators", "text", "sequence"):
         here, there = getattr(meta, name), getattr(own.meta, name)
         if here != there:
             raise RunError(

@@ -25,6 +25,7 @@ import numpy as np
 from common.data import Prepared
 from common.data.column_statistics import label_counts, target_percentiles
 from common.data.prepared import Indices
+from common.data.tokens import shown_token
 from common.errors import RunError
 from common.extend.events import Event, Observer, RoundReport, RunStarted, WorkerEvent
 from common.models.predictor import Predictor
@@ -158,7 +159,7 @@ class ReportRecorder(Observer):
         counts = label_counts(prepared, self._shown)
         frequent = np.sort(np.argsort(-counts.sum(axis=0), kind="stable")[:_MOST_LABELS])
         return told | {
-            "labels": [meta.labels[code] for code in frequent.tolist()],
+            "labels": [shown_token(meta.labels[code]) for code in frequent.tolist()],
             "label_rows": counts[:, frequent].tolist(),
         }
 

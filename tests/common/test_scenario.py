@@ -163,12 +163,13 @@ MISTAKES = {
     "a name nearly right": ("federation: {strategy: fedavgg}", "got 'fedavgg'; did you mean fedavg?"),
     "a kind nearly right": (
         "data: {source: {kind: sklern}}",
-        "FILE:1: data.source: expected one of csv, hub, idx, images, npz, sklearn, synthetic, teacher, text, "
+        "FILE:1: data.source: expected one of csv, hub, idx, images, npz, sequence, sklearn, synthetic, teacher, text, "
         "got 'sklern'; did you mean sklearn?",
     ),
     "no kind": (
         "data: {source: {path: x}}",
-        "data.source: expected the key kind, one of csv, hub, idx, images, npz, sklearn, synthetic, teacher, text",
+        "data.source: expected the key kind, one of csv, hub, idx, images, npz, sequence, sklearn, synthetic, teacher, "
+        "text",
     ),
     "alternatives": (
         "training: {batch_size: all}",

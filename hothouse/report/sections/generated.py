@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from common.data.images import image_shape
 from hothouse.report.page import Page
 from hothouse.report.parts import paragraph, part, table
+from hothouse.report.sections import documents
 from hothouse.results.images import grid_uri, is_image
 from hothouse.results.records import RunRecords
 
@@ -25,6 +26,8 @@ def parts(page: Page, records: RunRecords) -> list[Markup]:
     if not made and not records.samples:
         return []
     found: list[Markup] = []
+    if "texts" in made or any("texts" in line for line in records.samples):
+        return documents.parts(records)
     final = [made] if "samples" in made else []
     rounds = [line for line in records.samples if not final or line["round"] != made["round"]]
     for line in [*rounds, *final]:
