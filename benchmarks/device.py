@@ -32,6 +32,8 @@ from common import devices
 from common.arrays import NamedArrays
 from common.data import Prepared, prepare
 from common.data.data_spec import DataSpec
+from common.data.examples import open_examples
+from common.data.tokens import TokenWindows
 from common.messages import BUFFERS, Blocks, TrainOrder, TrainReply
 from common.models import Network, build
 from common.models.own import OwnNetwork
@@ -69,16 +71,12 @@ class Federation:
 
     def __init__(self, case: Case, clients: int, folder: Path, uses: Sequence[str] = (), stacked: str = "auto") -> None:
         """`uses` are files with parts of a user's own, `stacked` is `training.stacked`."""
-        rng, count = np.random.default_rng(1), clients * case.examples
-        path = folder / f"{case.side}-{count}.npz"
-        if not path.exists():
-            x = rng.integers(0, 256, (count, case.side, case.side, 1), dtype=np.uint8)
-            np.savez(path, x_train=x, y_train=rng.integers(0, CLASSES, count))
-        source = {"kind": "npz", "path": str(path)}
+        documents = case.model.get("name") == "next_token"
+        source = _documents(case, clients, folder) if documents else _images(case, clients, folder)
         self.scenario = load_scenario(
             {
                 "uses": list(uses),
-                "data": {"source": source, "partition": {"scheme": "iid", "clients": clients}, "test_fraction": 0},
+                "data": {"source": source, "partition": {"scheme": "iid", "clients": clients}},
                 "model": case.model,
                 "training": {"batch_size": case.batch, "trainer": "torch", "stacked": stacked},
             }
@@ -112,16 +110,36 @@ class Federation:
         )
 
 
+def _images(case: Case, clients: int, folder: Path) -> dict[str, Any]:
+    """A source of drawn images."""
+    rng, count = np.random.default_rng(1), clients * case.examples
+    path = folder / f"{case.side}-{count}.npz"
+    if not path.exists():
+        x = rng.integers(0, 256, (count, case.side, case.side, 1), dtype=np.uint8)
+        np.savez(path, x_train=x, y_train=rng.integers(0, CLASSES, count))
+    return {"kind": "npz", "path": str(path)}
+
+
+def _documents(case: Case, clients: int, folder: Path) -> dict[str, Any]:
+    """A source of drawn documents, one for each client, of 64 characters; an example is a character, or the end."""
+    rng, path = np.random.default_rng(1), folder / f"{clients}-{case.examples}.txt"
+    letters = np.array([chr(64 + code) for code in range(64)])
+    texts = ["".join(letters[rng.integers(0, 64, case.examples - 2)]) for _ in range(clients)]
+    path.write_text("".join(f"#{text}" for text in texts))
+    return {"kind": "sequence", "path": str(path), "clients": "#"}
+
+
 def _data_spec(scenario: Scenario, prepared: Prepared) -> DataSpec:
-    """Pixels in [0, 1]."""
+    """Pixels in [0, 1], or the characters that there are."""
     features, nothing = int(np.prod(prepared.meta.row_shape)), np.empty(0)
     return DataSpec(
         task=learned_task(scenario.model, "classification"),
         row_shape=tuple(prepared.meta.row_shape),
         labels=tuple(prepared.meta.labels),
-        columns=(),
+        columns=tuple(prepared.meta.columns),
         shift=np.zeros(features),
         scale=np.full(features, 255.0),
+        tokens=None if prepared.meta.sequence is None else TokenWindows("characters", scenario.model.context),
         fill=np.full(features, np.nan),
         own_fill=False,
         indicators=(),
@@ -189,6 +207,10 @@ def train(clients: Federation, device: str, trainer: str) -> None:
 def train_plainly(clients: Federation, case: Case, device: torch.device) -> None:
     """FedAvg's round in a loop over clients as anyone would write it; examples are moved once."""
     x = torch.from_numpy(np.asarray(clients.prepared.x)).to(device)
+    tokens = clients.data_spec.tokens is not None
+    if tokens:
+        # Cut beforehand, which takes as many times the memory as a window is long.
+        x = open_examples(clients.prepared, clients.data_spec, torch.float32).inputs(torch.arange(len(x))).long()
     y = torch.from_numpy(np.asarray(clients.prepared.y)).to(device)
     network = deepcopy(clients.network)
     start = {name: tensor.clone().to(device) for name, tensor in network.arrays().items()}
@@ -201,7 +223,7 @@ def train_plainly(clients: Federation, case: Case, device: torch.device) -> None
         for first in range(0, len(order), case.batch):
             batch = order[first : first + case.batch]
             optimizer.zero_grad()
-            inputs = x[shard[batch]].view(len(batch), -1).float() / 255
+            inputs = x[shard[batch]] if tokens else x[shard[batch]].view(len(batch), -1).float() / 255
             torch.autograd.backward(_loss(network.train(), inputs, y[shard[batch]]))
             optimizer.step()
         with torch.no_grad():

@@ -49,6 +49,11 @@ CASES = {
     "cnn, channels 8 and 16": (10, Case(28, {"name": "cnn", "channels": [8, 16], "layers": [32]}, 10)),
     "cnn": (10, Case(28, {"name": "cnn"}, 10)),
     "vae, layers 256 and 128": (10, Case(28, {"name": "vae", "binarize": "sampled", "conditional": True}, 10)),
+    "next_token": (10, Case(0, {"name": "next_token"}, 10)),
+    "next_token, context 8, layers 32": (
+        100,
+        Case(0, {"name": "next_token", "context": 8, "embedding": 8, "layers": [32]}, 16),
+    ),
     "vae, 64-32-4": (100, Case(8, {"name": "vae", "layers": [32], "latent": 4}, 16)),
 }
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.augmentation.words import SPACELESS
+from common.tasks import Label
 
 END = ""
 """The token behind the last one of a document."""
@@ -19,6 +20,7 @@ END = ""
 _WORD = re.compile(rf"[{SPACELESS}]| ?[^\W{SPACELESS}]+| ?[^\w\s]|\s")
 """A word or a sign with the space before it, a character of scripts without spaces, or a single space: no more is
 between them, so that tokens one after the other are the text again."""
+_SHOWN: Mapping[Label, str] = {END: "end", " ": "␣", "\n": "⏎", "\t": "⇥"}
 _CHARACTERS = 0x110000
 """How many code points Unicode has."""
 
@@ -53,9 +55,9 @@ def tokenize(text: str, unit: str) -> list[str]:
     return list(text.encode().decode("latin-1") if unit == "bytes" else text)
 
 
-def shown_token(token: object) -> str:
+def shown_token(token: Label) -> Label:
     """A token, or any other label, as it can be seen where it stands alone."""
-    return {END: "end", " ": "␣", "\n": "⏎", "\t": "⇥"}.get(str(token), str(token))
+    return _SHOWN.get(token, token)
 
 
 def join_tokens(tokens: Sequence[str], unit: str) -> str:

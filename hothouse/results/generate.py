@@ -18,6 +18,9 @@ from common.models.predictor import Predictor
 from common.models.token_generator import TokenGenerator
 from common.scenario import Scenario
 from common.tasks import Label
+from hothouse.music.abc import AbcError, read_tune
+from hothouse.music.midi import midi_file
+from hothouse.music.tune import Tune
 from hothouse.results.given_rows import read_rows
 from hothouse.results.images import image_grid, is_image
 
@@ -58,15 +61,29 @@ def separated(texts: Sequence[str]) -> str:
 
 
 def written_texts(texts: Sequence[str], suffix: str) -> bytes:
-    """Documents as a file with this suffix: .txt, or .abc with an empty line between tunes.
+    """Documents as a file with this suffix: .txt, .abc with an empty line between tunes, .mid of those that are tunes.
 
-    Raises InputError for another suffix.
+    Raises InputError for another suffix, and for .mid where none is a tune or mido is missing.
     """
+    if suffix in (".mid", ".midi"):
+        return midi_file(_tunes(texts))
     if suffix == ".txt":
         return (separated(texts).rstrip("\n") + "\n").encode()
     if suffix == ".abc":
         return ("\n\n".join(text.strip("\n") for text in texts) + "\n").encode()
-    raise InputError(f"--out: expected a file .txt or .abc, got {suffix or 'one without a suffix'}")
+    raise InputError(f"--out: expected a file .txt, .abc or .mid, got {suffix or 'one without a suffix'}")
+
+
+def _tunes(texts: Sequence[str]) -> list[Tune]:
+    found, why = [], ""
+    for text in texts:
+        try:
+            found.append(read_tune(text.strip("\n")))
+        except AbcError as error:
+            why = str(error)
+    if not found:
+        raise InputError(f"--out: none of the {len(texts)} documents is a tune in ABC notation ({why})")
+    return found
 
 
 def generate(model: Generator, count: int, label: str | None, temperature: float, seed: int) -> Made:

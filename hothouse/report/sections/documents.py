@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from hothouse.report.parts import code, paragraph, part, side_by_side
+from hothouse.report.sections.tunes import piano_roll
 from hothouse.results.records import RunRecords
 
 _MOST_BITS = 8.0
@@ -23,7 +24,9 @@ def parts(records: RunRecords) -> list[Markup]:
         told = "Each begins as a held-out document does, with what is in the frame, and is drawn at temperature 1."
         found += [paragraph(told), code(lines[0]["prompt"])]
     for line in lines:
-        found += [part("heading", f"Samples after round {line['round']}"), side_by_side(*map(code, line["texts"]))]
+        texts = [code(text) for text in line["texts"]]
+        rolls = [roll for roll in map(piano_roll, line["texts"]) if roll is not None]
+        found += [part("heading", f"Samples after round {line['round']}"), side_by_side(*texts, *rolls)]
     if "line" in made:
         found += [part("heading", f"How it reads a {made['split']} document"), *_coloured(made["line"])]
     if "given_back" in made:
