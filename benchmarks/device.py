@@ -240,8 +240,8 @@ def _loss(network: Network, inputs: Tensor, targets: Tensor) -> Tensor:
     if not isinstance(network, OwnNetwork) or not network.own_loss:
         return functional.cross_entropy(network(inputs), targets)
     module: Any = network.module
-    normals = torch.randn(len(inputs), module.normals, device=inputs.device)
-    uniforms = torch.rand(len(inputs), module.uniforms, device=inputs.device)
+    normals = torch.randn(len(inputs), getattr(module, "normals", 0), device=inputs.device)
+    uniforms = torch.rand(len(inputs), getattr(module, "uniforms", 0), device=inputs.device)
     loss: Tensor = module.loss(NetworkBatch(network.shaped(inputs), targets, normals, uniforms)).mean()
     return loss
 

@@ -35,6 +35,7 @@ class EarlyStopping:
         """
         self._spec, self._objective, self._examples, self._fills = spec, objective, examples, fills
         self._holdout, self._per_epoch, self._streams = holdout, per_epoch, streams
+        self._arrays = set(objective.network.arrays())
         self._best = np.full(len(holdout), np.inf)
         self._bad = np.zeros(len(holdout), dtype=np.int64)
         self._kept: Weights = {}
@@ -87,7 +88,8 @@ class EarlyStopping:
     def _holdout_loss(self, client: int, carried: Weights) -> float:
         positions = torch.from_numpy(self._holdout[client]).unsqueeze(0)
         fill = None if self._fills is None else self._fills[client : client + 1]
-        own = {name: tensor[client : client + 1] for name, tensor in carried.items()}
+        # What optimizers and algorithms carry beside them is no part of the network.
+        own = {name: tensor[client : client + 1] for name, tensor in carried.items() if name in self._arrays}
         x = self._examples.inputs(positions, fill)
         shares = x.new_full(positions.shape, 1 / positions.shape[1])
         keys = seeds.bits(self._streams[client : client + 1], positions.shape[1])[0]

@@ -132,6 +132,10 @@ def _check_metrics(scenario: Scenario, prepared: Prepared) -> None:
     strategy = scenario.federation.strategy
     task = learned_task(scenario.model, prepared.meta.task)
     measured = MeasuredMetrics(task, scenario.evaluation).pooled
+    for place, metric in enumerate(scenario.evaluation.metrics):
+        if metric.of_some and prepared.meta.sequence is None:
+            told = f"{metric.name} measures documents (data.source.kind: sequence)"
+            raise InputError(told, f"evaluation.metrics.{place}")
     if strategy.judged_by is not None and strategy.judged_by not in measured:
         raise InputError(
             f"{strategy.judged_by} is not measured in a {task}; use one of {', '.join(measured)}",

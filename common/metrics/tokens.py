@@ -16,6 +16,7 @@ class BitsPerTokenMetric(MetricPart, name="bits_per_token", tasks=("generation",
     """The mean of −log₂ p of the next token; an unknown one costs log₂ of what it may stand for too."""
 
     needs: ClassVar[str] = "tokens"
+    of_some: ClassVar[bool] = True
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:
         """Tokens, the loss in nats, and the bits of unknown tokens beyond it."""
@@ -31,6 +32,7 @@ class PerplexityMetric(MetricPart, name="perplexity", tasks=("generation",)):
     """2 to the power of the bits per token."""
 
     needs: ClassVar[str] = "tokens"
+    of_some: ClassVar[bool] = True
 
     def finish(self, sums: Sums) -> Numbers:
         """From all bits."""
@@ -42,6 +44,7 @@ class BitsPerCharacterMetric(MetricPart, name="bits_per_character", tasks=("gene
     """The bits of all tokens for each character of theirs, for words."""
 
     needs: ClassVar[str] = "characters"
+    of_some: ClassVar[bool] = True
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:
         """The tokens' characters, where they are words."""
@@ -56,6 +59,7 @@ class TokenAccuracyMetric(MetricPart, name="token_accuracy", tasks=("generation"
     """The share of tokens that the network finds most likely."""
 
     needs: ClassVar[str] = "token_accuracy"
+    of_some: ClassVar[bool] = True
 
     def terms(self, examples: Examples) -> Mapping[str, Term]:
         """1 for a token that is found most likely, where the network says so."""

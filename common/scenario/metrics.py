@@ -34,6 +34,8 @@ class MetricPart(Part):
     """Whether it compares examples with each other. It is then not pooled over clients, and measured where chosen."""
     needs: ClassVar[str] = ""
     """The sum without which it has no value; one that compares must name one of its own."""
+    of_some: ClassVar[bool] = False
+    """Whether only some examples of its tasks have it, such as documents: reports show it where it is measured."""
 
     name: str = ""
 

@@ -157,11 +157,11 @@ class RunRecords:
 
     @cached_property
     def network_metrics(self) -> list[str]:
-        """The metrics that the network brings: those measured that are neither built in nor the scenario's own."""
+        """The metrics that only some networks and examples have: those measured that are not all of the task's."""
         columns = {name: None for line in self.metrics for name in line}
         starts = tuple(f"{split}_" for split in SPLITS)
         names = (name.partition("_")[2] for name in columns if name.startswith(starts))
-        known = {*METRICS.built_in, *self.own_metrics}
+        known = {*(name for name, metric in METRICS.built_in.items() if not metric.of_some), *self.own_metrics}
         return list(dict.fromkeys(name for name in names if name not in known and not name.endswith(tuple(FAIRNESS))))
 
     @cached_property

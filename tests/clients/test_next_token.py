@@ -216,6 +216,21 @@ def test_texts_go_on_from_their_prompt_and_follow_from_the_seed(here: Path) -> N
             model.generate(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_early_stopping_keeps_the_best_epoch(optimizer: str, here: Path) -> None:
+    """Its held-out loss is the least of those after 0, 1, 2 and 3 epochs, whatever its optimizer carries."""
+    made = scenario({"path": "play.txt", "clients": SPEAKERS}, partition={"scheme": "iid", "clients": 1})
+    made["data"]["client_holdout"], made["federation"]["rounds"] = 0.4, 1
+    made["training"]["optimizer"] = {"name": optimizer, "lr": 0.1}
+    losses = []
+    for epochs in (1, 2, 3):
+        done = hothouse.run(made, overrides=[f"training.epochs={epochs}"], engine="local", out=f"run-{epochs}")
+        losses += done.metrics["holdout_loss"].tolist()
+    changed = ["training.epochs=3", "training.early_stopping={patience: 3}"]
+    best = hothouse.run(made, overrides=changed, engine="local", out="best").metrics["holdout_loss"].iloc[-1]
+    assert best == pytest.approx(min(losses), rel=1e-9)
+
+
 def test_blocks_workers_and_resuming_change_nothing(here: Path) -> None:
     one = hothouse.run(play(test_fraction=0.2), overrides=["federation.blocks=1"], engine="local", out="one")
     many = hothouse.run(play(test_fraction=0.2), overrides=["federation.blocks=3"], engine="local", out="many")

@@ -26,6 +26,7 @@ from server.grid.base import SERVER_NODE
 from server.grid.local import LocalGrid
 from server.grid.ray import RayGrid
 from tests.command import command
+from tests.common.test_sequences import PLAY, SPEAKERS
 from tests.deployment import Deployment, app_with, deployed
 from tests.processes import commands
 from tests.resuming import TIMES
@@ -232,27 +233,57 @@ def test_other_parts_have_the_same_bits_in_every_place(
         page = (Path(__file__).parent.parent.parent / "docs" / "extending.md").read_text()
         path.write_text(page.split(f"```python\n# {file}\n")[1].split("```")[0])
     own.write_text(f"uses: {[path.name for path in files]}\n{SCENARIO.replace(before, after)}")
+    assert_same_in_every_place(own, parts, deployment, files)
+
+
+def test_documents_have_the_same_bits_in_every_place(parts: Path, deployment: Deployment, tmp_path: Path) -> None:
+    """Nodes have whole documents of their clients, and the vocabulary is agreed from counts of all of them."""
+    (tmp_path / "play.txt").write_text(PLAY)
+    own = tmp_path / "own.yaml"
+    changed = {
+        "{kind: sklearn, name: digits}": f"{{kind: sequence, path: {tmp_path / 'play.txt'}, clients: '{SPEAKERS}'}}",
+        "  partition: {scheme: dirichlet, clients: 8, alpha: 1.0}": "  partition: natural",
+        "layers: [16]": "name: next_token, context: 4, embedding: 3, layers: [5]",
+        "clients_per_round: 6": "clients_per_round: 1.0",
+    }
+    text = SCENARIO
+    for before, after in changed.items():
+        text = text.replace(before, after)
+    own.write_text(text)
+    cut(prepare(load_scenario(own)), NODES, tmp_path / "parts")
+    for node in range(NODES):
+        deployment.kill(f"node-{node}", signal.SIGTERM)
+        deployment.start_node(node, tmp_path / "parts" / f"node-{node}")
+    assert_same_in_every_place(own, tmp_path / "parts", deployment, [])
+    for node in range(NODES):
+        deployment.kill(f"node-{node}", signal.SIGTERM)
+        deployment.start_node(node, parts / f"node-{node}")
+
+
+def assert_same_in_every_place(own: Path, parts: Path, deployment: Deployment, files: list[Path]) -> None:
+    """A scenario has the same bits here, under `flwr run` and on a deployment's nodes; `files` are what it uses."""
+    folder = own.parent
     prepared = prepare(load_scenario(own))
     hosts: list[dict[str, Any]] = [
         {"data-dir": str(prepared.folder), "partition-id": node, "num-partitions": NODES} for node in range(NODES)
     ]
     grid = LocalGrid("clients.app:app", hosts, {})
-    context = Context(grid.run.run_id, SERVER_NODE, {}, RecordDict(), {"out": str(tmp_path / "here")})
+    context = Context(grid.run.run_id, SERVER_NODE, {}, RecordDict(), {"out": str(folder / "here")})
     build(load_scenario(own), prepared, [])(grid, context)
-    here = hothouse.load(tmp_path / "here")
+    here = hothouse.load(folder / "here")
     deployment.start_simulation()
     options = ("--federation-config", f"num-supernodes={NODES} init-args-num-cpus=2 client-resources-num-cpus=1")
-    deployment.submit(tmp_path / "simulated", "simulation", options, scenario=own)
-    assert deployment.finished(tmp_path / "simulated")["status"] == "complete"
+    deployment.submit(folder / "simulated", "simulation", options, scenario=own)
+    assert deployment.finished(folder / "simulated")["status"] == "complete"
     deployment.kill("simulation")
     settings = {"scenario": own, "nodes": NODES, "server_data": parts / "server"}
     if files:
-        deployment.submit(tmp_path / "refused", **settings)
-        summary = deployment.finished(tmp_path / "refused")
+        deployment.submit(folder / "refused", **settings)
+        summary = deployment.finished(folder / "refused")
         assert (summary["status"], summary["rounds"]) == ("incomplete", 0)
-        assert f"has no {file}" in summary["reason"], "no message brings code to a node"
-    deployment.submit(tmp_path / "deployed", app=app_with(tmp_path / "app", *files), **settings)
-    assert deployment.finished(tmp_path / "deployed")["status"] == "complete"
+        assert f"has no {files[0].name}" in summary["reason"], "no message brings code to a node"
+    deployment.submit(folder / "deployed", app=app_with(folder / "app", *files), **settings)
+    assert deployment.finished(folder / "deployed")["status"] == "complete"
     for run in ("simulated", "deployed"):
-        assert_same(hothouse.load(tmp_path / run), here)
-        assert not file or (tmp_path / run / "uses" / file).exists()
+        assert_same(hothouse.load(folder / run), here)
+        assert all((folder / run / "uses" / file.name).exists() for file in files)
