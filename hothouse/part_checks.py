@@ -21,6 +21,7 @@ from common.extend.events import Event, Notice, Observer
 from common.run_files import Metrics
 from common.scenario.augmentation import TextAugmentation
 from common.scenario.base import Part
+from common.scenario.model import ModelPart
 from common.scenario.registry import FAMILIES
 from common.scenario.uses import read_uses
 from hothouse.running.finished import Run
@@ -126,7 +127,13 @@ class _Trial:
             texts = folder / "texts.txt"
             texts.write_text("".join(f"{n % 2}\tsome words of the text {n}, and more\n" for n in range(200)))
             data["source"] = {"kind": "text", "path": str(texts)}
-        if title == "sources":
+        if issubclass(part, ModelPart) and part.reads_tokens:
+            documents = folder / "documents.txt"
+            lines = [f"#{client}\n{'to be or not ' * (6 - client)}{n}\n" for n in range(6) for client in range(6)]
+            documents.write_text("".join([*lines, "#short\n?"]))
+            data["source"] = {"kind": "sequence", "path": str(documents), "clients": "#(.+)\n"}
+            data["partition"] = "natural"
+        elif title == "sources":
             data["partition"] = {"scheme": "iid", "clients": 7}
         elif title == "partitions":
             federation["clients_per_round"] = 1.0

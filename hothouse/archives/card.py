@@ -29,6 +29,8 @@ def model_card(run: RunFolder, model: Predictor) -> str:
         case "generation":
             kind, use = "generative", "generate(64)"
             outputs = "examples: `model.generate(64)`, `encode`, `decode`, `score`"
+    if agreed.tokens is not None:
+        use, outputs = 'generate("How it begins")', "texts: `model.generate(prompt)`, `score(text)`"
     return f"""# {scenario["name"]}
 
 A {kind} model trained by {scenario["federation"]["strategy"]["name"]} on {clients} clients in
@@ -93,6 +95,10 @@ def _network(own: dict[str, Any], parameters: int) -> str:
 
 
 def _inputs(agreed: DataSpec) -> str:
+    if agreed.tokens is not None:
+        headers = [column.name for column in agreed.columns[1:]]
+        told = f", and the values of {first_few(headers, 20)} in force" if headers else ""
+        return f"the last {agreed.tokens.context} tokens of a document ({agreed.tokens.unit}){told}"
     if agreed.vocabulary is not None:
         return f"texts, as {agreed.vocabulary.features} of {agreed.vocabulary.width} terms"
     if agreed.columns and len(agreed.row_shape) == 1:

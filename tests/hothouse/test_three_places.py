@@ -112,7 +112,7 @@ def on_ray(scenario: Scenario, two_workers: None, tmp_path_factory: pytest.TempP
 def assert_same(one: hothouse.Run, other: hothouse.Run) -> None:
     """The same weights to the bit, and the same numbers of every round."""
     ours, theirs = one.model.state_dict(), other.model.state_dict()
-    assert all(np.array_equal(ours[name].numpy(), theirs[name].numpy()) for name in ours)
+    assert all(np.array_equal(ours[name].numpy(), theirs[name].numpy(), equal_nan=True) for name in ours)
     curves = [run.metrics.drop(columns=[name for name in TIMES if name in run.metrics]) for run in (one, other)]
     pd.testing.assert_frame_equal(*curves, check_exact=True, check_like=True)
 

@@ -29,6 +29,7 @@ from hothouse.archives.archive import export_run, import_run
 from hothouse.inspect.reference import reference_text, schema_text
 from hothouse.sweeps.goal import goal_of
 from tests.command import command
+from tests.common.test_sequences import PLAY
 from tests.conftest import REPOSITORY
 from tests.resuming import assert_resumes, assert_same
 from tests.strategies import sampled
@@ -52,6 +53,11 @@ CHOSEN = {
     "focal.py": ["training.loss={name: focal, gamma: 1.0}"],
     "calibration_error.py": ["evaluation.metrics=[{name: calibration_error, bins: 10}]", "data.client_holdout=0.2"],
     "small_cnn.py": ["model={name: small_cnn, channels: 2}"],
+    "recurrent.py": [
+        "model={name: recurrent, context: 4, units: 5}",
+        "data={source: {kind: sequence, path: play.txt, clients: '([A-Z]{2,}):\\n'}, partition: natural}",
+        "federation.clients_per_round=2",
+    ],
     "softsign.py": ["model={layers: [12], activation: softsign}"],
     "rings.py": ["data={source: {kind: rings, noise: 0.2}, partition: natural, test_fraction: 0.2}"],
     "every_nth.py": ["data.partition={scheme: every_nth, clients: 6}"],
@@ -67,6 +73,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with the files of the documentation."""
     for name, text in EXAMPLES.items():
         (tmp_path / name).write_text(text)
+    (tmp_path / "play.txt").write_text(PLAY)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

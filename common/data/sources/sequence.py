@@ -34,7 +34,7 @@ class SequenceSource(SourcePart, name="sequence", runs="common.data.sources.sequ
     )
     clients: str | None = key(
         "A regular expression (Python's, ^ and $ at lines) that says where documents begin. With a group, its text is "
-        "the natural client of the document that follows, up to the next match: '\\n\\n([^:\\n]+):\\n' for the speakers "
+        "the natural client of the document that follows, up to the next match: '\\n\\n([^:\\n]+):\\n' for speakers "
         "of a play. Without one, documents begin with the matches: '^X:' for tunes.",
         None,
     )
