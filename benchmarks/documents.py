@@ -38,11 +38,12 @@ def main() -> None:
     parser.add_argument("what", choices=["bits", "tunes"])
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--temperature", type=float, default=1.0, help="of tunes")
+    parser.add_argument("--top-p", type=float, default=1.0, help="of tunes")
     chosen = parser.parse_args()
     if chosen.what == "bits":
         bits(chosen.runs)
     else:
-        tunes(chosen.runs, chosen.temperature)
+        tunes(chosen.runs, chosen.temperature, chosen.top_p)
 
 
 def bits(runs: list[Path]) -> None:
@@ -121,7 +122,7 @@ class KneserNey:
         return total / tokens
 
 
-def tunes(runs: list[Path], temperature: float) -> None:
+def tunes(runs: list[Path], temperature: float, top_p: float) -> None:
     """Shares of each run's tunes that are read, and of their bars that are full."""
     from music21 import converter
 
@@ -129,7 +130,7 @@ def tunes(runs: list[Path], temperature: float) -> None:
     for folder in runs:
         run = hothouse.load(folder)
         model, prepared = _generator(run), prepare(run.scenario)
-        made = model.generate("X:", LENGTH, temperature=temperature, count=MADE, seed=1)
+        made = model.generate("X:", LENGTH, temperature=temperature, top_p=top_p, count=MADE, seed=1)
         read = 0
         for text in made:
             try:

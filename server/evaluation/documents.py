@@ -15,7 +15,9 @@ from common.wording import short
 
 _PROMPT = {"characters": 20, "bytes": 20, "words": 4}
 """How many of a held-out document's tokens a sample begins with."""
-_SAMPLES, _LENGTH = 2, {"characters": 600, "bytes": 600, "words": 150}
+_LENGTH = {"characters": 600, "bytes": 600, "words": 150}
+_WAYS = ((1.0, 1.0), (0.6, 0.8))
+"""Temperature and top-p of each sample."""
 _LINE = {"characters": 160, "bytes": 160, "words": 50}
 _COMPARED = 20
 """How many samples are looked for in the clients' documents."""
@@ -35,16 +37,20 @@ def prompt_of(prepared: Prepared, unit: str) -> str:
 
 
 def sample_texts(model: TokenGenerator, prompt: str, seed: int) -> Found:
-    """Samples as samples.jsonl has them: `prompt`, and `texts` that begin with it."""
-    return {"prompt": prompt, "texts": model.generate(prompt, _LENGTH[model.unit], count=_SAMPLES, seed=seed)}
+    """Samples as samples.jsonl has them: `prompt`, and `texts` that begin with it, by `temperatures` and `top_p`."""
+    length = _LENGTH[model.unit]
+    texts = [model.generate(prompt, length, heat, top_p=most, seed=seed)[0] for heat, most in _WAYS]
+    temperatures, top_p = zip(*_WAYS, strict=True)
+    return {"prompt": prompt, "texts": texts, "temperatures": temperatures, "top_p": top_p}
 
 
 def documents_made(model: TokenGenerator, prepared: Prepared, seed: int) -> Found:
     """What generated.json holds of a model of documents.
 
-    `texts` begin with `prompt`. `split` names the held-out documents, if there are any: `line` has the beginning of
-    one, its `tokens` with the `bits` of each and the `likely` one that the model would have bet on. `given_back` says
-    of all runs of 50 characters in `samples`, and in `held_out` documents, which share stands in some client's text.
+    `texts` begin with `prompt`, and are drawn by `temperatures` and `top_p`. `split` names the held-out documents, if
+    there are any: `line` has the beginning of one, its `tokens` with the `bits` of each and the `likely` one that the
+    model would have bet on. `given_back` says of all runs of 50 characters in `samples`, and in `held_out` documents,
+    which share stands in some client's text.
     """
     found = sample_texts(model, prompt_of(prepared, model.unit), seed)
     split, positions = _held_out(prepared)

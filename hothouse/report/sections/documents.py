@@ -20,9 +20,12 @@ def parts(records: RunRecords) -> list[Markup]:
     final = [made] if "texts" in made else []
     rounds = [line for line in records.samples if "texts" in line and not (final and line["round"] == made["round"])]
     lines = [*rounds, *final]
+    if lines:
+        ways = zip(lines[0]["temperatures"], lines[0]["top_p"], strict=True)
+        told = "; ".join(f"temperature {heat:g}{f', top-p {most:g}' if most < 1 else ''}" for heat, most in ways)
+        found.append(paragraph(f"Samples are drawn in turn at {told}."))
     if lines and lines[0]["prompt"]:
-        told = "Each begins as a held-out document does, with what is in the frame, and is drawn at temperature 1."
-        found += [paragraph(told), code(lines[0]["prompt"])]
+        found += [paragraph("Each begins as a held-out document does:"), code(lines[0]["prompt"])]
     for line in lines:
         texts = [code(text) for text in line["texts"]]
         rolls = [roll for roll in map(piano_roll, line["texts"]) if roll is not None]
