@@ -130,7 +130,8 @@ def generate(
     of_documents = {"--prompt": prompt, "--length": length, "--top-k": top_k, "--top-p": top_p}
     if isinstance(model, TokenGenerator):
         making.refuse(model, {"--label": label, "--like": like, "--between": ends})
-        texts = model.generate(prompt or "", length or 500, temperature, top_k, top_p or 1.0, count or 1, seed)
+        most = 1.0 if top_p is None else top_p
+        texts = model.generate(prompt or "", length or 500, temperature, top_k, most, count or 1, seed)
         if out is None:
             print(making.separated(texts))
             return

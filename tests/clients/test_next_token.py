@@ -257,6 +257,7 @@ def test_the_command_writes_documents(here: Path) -> None:
     for wrong, message in (
         (("--label", "3"), "--label is for other models than next_token; leave it out"),
         (("--out", "x.png"), "--out: expected a file .txt"),
+        (("--top-p", "0"), "expected temperature ≥ 0, top_k ≥ 1 and 0 < top_p ≤ 1"),
     ):
         refused = command("generate", "run", *wrong, cwd=here)
         assert (refused.returncode, message in refused.stderr) == (2, True), refused.stderr
