@@ -97,13 +97,14 @@ def header_values(name: str, text: str, tokens: Sequence[str], unit: str) -> lis
 
     That is the last such line that ended before: within a line, where it ends is not known yet.
     """
-    found = [""] * (len(tokens) + 1)
+    found, value, held = [""] * (len(tokens) + 1), "", 0
     # Where each token begins in the text; of characters and bytes every place is a token's.
     begins = np.cumsum([0, *map(len, tokens)]) if unit == "words" else None
     for match in re.finditer(rf"^{re.escape(name)}:[ \t]*([^\n%]*?)[ \t]*(?:%[^\n]*)?\n", text, re.MULTILINE):
         at = match.end() if begins is None else int(np.searchsorted(begins, match.end()))
-        found[at:] = [match[1]] * (len(found) - at)
-    return found
+        found[held:at] = [value] * (at - held)
+        value, held = match[1], at
+    return [*found[:held], *[value] * (len(found) - held)]
 
 
 def frequent_tokens(counts: Mapping[str, int], form: SequenceForm) -> tuple[str, ...]:
