@@ -59,6 +59,11 @@ def fork(keys: Streams, part: int) -> Streams:
     return _mix(keys ^ np.uint64(_mark(part)))
 
 
+def forks(keys: Streams, count: int) -> Streams:
+    """The streams that `fork` gives for the parts 0 … count − 1, (clients, count)."""
+    return _mix(keys[:, None] ^ marks(count))
+
+
 def marks(count: int) -> Streams:
     """What `fork` combines with a key for the parts 0 … count − 1, shape (count,)."""
     return _marks(1 << max(0, count - 1).bit_length())[:count]

@@ -17,12 +17,13 @@ from common.extend.client import (
     ClientContext,
     ClientLoop,
     ClientUpdate,
+    Proximal,
     Stack,
     StepHook,
     as_state,
     clone,
     flatten,
-    proximal_term,
+    whole_network,
 )
 from common.extend.events import Event, Observer
 from common.extend.results import BlockResult, client_metrics, client_weights, mean, total
@@ -85,6 +86,7 @@ __all__ = [
     "OptimizerPart",
     "PartitionPart",
     "PixelRandom",
+    "Proximal",
     "RoundOutcome",
     "RoundStart",
     "SchedulePart",
@@ -116,8 +118,8 @@ __all__ = [
     "flatten",
     "key",
     "mean",
-    "proximal_term",
     "refuse",
     "seeds",
     "total",
+    "whole_network",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from common.losses import Loss
-from common.models import MLP
+from common.models import MLP, Network
 from common.scenario.objective import loss_name
 from common.scenario.training import Training
 from common.settings import ClientSettings
@@ -17,6 +18,8 @@ from common.stacks import is_zero
 # The names in the order of the enumerations in kernel/work.h.
 _ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu")
 _OUTPUTS = ("softmax", "sigmoid", "linear")
+_NORMALIZATIONS = ("none", "batch", "layer")
+_PARTS = ("layers.{}.weight", "layers.{}.bias", "norms.{}.weight", "norms.{}.bias")
 _LOSSES = ("cross_entropy", "binary_cross_entropy", "mse", "half_mse", "huber")
 
 
@@ -43,7 +46,7 @@ _OPTIMIZERS = {
 }
 
 Members = dict[str, Any]
-"""Members of `WorkerEvent` by name."""
+"""Members of `Work` by name."""
 
 
 def network_members(network: MLP, features: int) -> Members:
@@ -55,6 +58,19 @@ def network_members(network: MLP, features: int) -> Members:
         "activation": _ACTIVATIONS.index(spec.activation.name),
         "slope": float(getattr(spec.activation, "slope", 0.0)),
         "dropout": np.array([spec.input_dropout, *spec.dropouts]),
+        "drop_connect": spec.drop_connect,
+        "normalization": _NORMALIZATIONS.index(spec.normalization.name),
+        "norm_eps": float(getattr(spec.normalization, "eps", 0.0)),
+        "norm_momentum": float(getattr(spec.normalization, "momentum", 0.0)),
+    }
+
+
+def trained_members(network: Network, trained: Collection[str]) -> Members:
+    """Which of the network's parameters are trained."""
+    assert isinstance(network, MLP), "the compiled trainer trains MLPs"
+    layers = range(len(network.layers))
+    return {
+        "trains": np.array([[part.format(layer) in trained for part in _PARTS] for layer in layers], dtype=np.int64)
     }
 
 
@@ -82,6 +98,8 @@ def optimizer_members(training: Training, clients: int) -> Members:
         rules.weight_decay,
         training.clip_value,
         training.clip_norm,
+        rules.l1_budget,
+        rules.l2_budget,
     )
     constants = np.zeros((clients, len(columns)))
     for column, value in enumerate(columns):
@@ -93,7 +111,7 @@ def optimizer_members(training: Training, clients: int) -> Members:
         "states": len(states),
         "nesterov": bool(getattr(options, "nesterov", False)),
         "regularized_biases": rules.biases,
-        "fused": options.name == "sgd" and not states and not constants[:, 5:].any(),
+        "fused": options.name == "sgd" and not states and not constants[:, 5:10].any(),
         "clipped": training.clip_norm is not None,
         "constants": constants,
     }

@@ -20,6 +20,11 @@ _FIELDS: tuple[tuple[str, Kind], ...] = (
     ("activation", int),
     ("slope", float),
     ("dropout", np.float64),
+    ("drop_connect", float),
+    ("normalization", int),
+    ("norm_eps", float),
+    ("norm_momentum", float),
+    ("trains", np.int64),
     ("output", int),
     ("loss", int),
     ("smoothing", float),
@@ -34,6 +39,7 @@ _FIELDS: tuple[tuple[str, Kind], ...] = (
     ("constants", np.float64),
     ("rates", np.float64),
     ("rate_steps", int),
+    ("repeats", int),
     ("clients", int),
     ("starts", np.int64),
     ("steps", np.int64),
@@ -50,16 +56,26 @@ _FIELDS: tuple[tuple[str, Kind], ...] = (
     ("scale", np.float64),
     ("order_keys", np.uint64),
     ("dropout_keys", np.uint64),
+    ("connection_keys", np.uint64),
+    ("mixup_keys", np.uint64),
     ("forks", np.uint64),
+    ("mixup", np.float64),
+    ("mixup_steps", int),
     ("start", np.float32),
     ("start_stride", int),
     ("trained", np.float32),
     ("state_0", np.float32),
     ("state_1", np.float32),
+    ("proximal", float),
+    ("follow", float),
+    ("origin", np.float32),
+    ("origin_stride", int),
+    ("control", np.float32),
+    ("control_stride", int),
     ("taken", np.float64),
     ("losses", np.float64),
 )
-"""The members of `WorkerEvent` in kernel/work.h: numbers, and arrays of a type (`x` of any)."""
+"""The members of `Work` in kernel/work.h: numbers, and arrays of a type (`x` of any)."""
 
 _C_TYPES: dict[Any, Any] = {int: ctypes.c_int64, float: ctypes.c_double}
 
@@ -91,7 +107,7 @@ class Library:
         return self.lanes > _SEPARATE
 
     def train(self, values: dict[str, Any], fused: bool = True, lanes: int | None = None) -> None:
-        """Do what the members of `WorkerEvent` say; arrays that are not given are NULL.
+        """Do what the members of `Work` say; arrays that are not given are NULL.
 
         `fused` says whether a product and a sum may be rounded together, `lanes` overrides it with a width. Other
         threads run meanwhile. The caller answers for shapes and positions; types and layout are checked

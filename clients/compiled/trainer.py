@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.batches import steps_of, steps_per_epoch
-from clients.compiled.augmented_epochs import epochs
-from clients.compiled.kernel_arguments import Members, loss_members, network_members, optimizer_members, state_names
+from clients.batches import steps_per_epoch
+from clients.compiled.epochs import Span, augment_epoch, spans
+from clients.compiled.kernel_arguments import (
+    Members,
+    loss_members,
+    network_members,
+    optimizer_members,
+    state_names,
+    trained_members,
+)
 from clients.compiled.library import Library
+from clients.regularization.mixup import Mixup
+from clients.training.client_training import ClientTraining
 from clients.training.inputs import Augment
 from clients.training.job import TrainedClients, TrainJob
-from clients.training.schedules import LearningRates
+from clients.training.local_training import StackTraining
+from clients.training.trainer import Stack
 from common import seeds
 from common.data.prepared import Indices, Shards
 from common.models import MLP, Weights
-from common.scenario.training import Training
 
 _NUMBERS = 1 << 24
 """How many parameters, and numbers in examples made for the call, its clients may have: bounds memory and time."""
@@ -27,15 +38,17 @@ _KINDS = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
 """What raw examples may be, in the order of the enumeration in kernel/work.h."""
 
 
-class CompiledTrainer:
+class CompiledTrainer(ClientTraining):
     """Trains many clients in a call, one after the other."""
 
     def __init__(self, job: TrainJob, library: Library) -> None:
-        self._job, self._order, self._basis, self._library = job, job.order, job.basis, library
+        super().__init__(job)
+        self._library = library
         mlp = job.basis.network
         assert isinstance(mlp, MLP), "the compiled trainer trains MLPs"
         network = network_members(mlp, job.order.data_spec.features)
         self._common = network | loss_members(job.settings, mlp, job.basis.objective.loss)
+        self._plain = "client" not in job.strategy.halves and job.training.early_stopping is None
         one_for_all = not len(job.order.starts.places) and not job.basis.kept
         self._shared_start = job.starting_weights(np.zeros(1, np.int64)) if one_for_all else None
         raw = job.basis.examples.raw()
@@ -60,61 +73,158 @@ class CompiledTrainer:
         self._library.add(totals.numpy(), flat.numpy(), weights.astype(np.float32), owners)
 
     def train(self, places: Indices) -> TrainedClients:
-        """Train the clients at `places` of the message."""
-        clients, training = self._order.blocks.clients[places], self._job.training_of(places)
-        shards = self._job.prepared.training_shards(clients)
-        counts = steps_of(shards.sizes, self._job.training)
-        start = self._job.starting_weights(places) if self._shared_start is None else self._shared_start
-        carried, state = self._state(training, places)
-        trained, losses = np.empty((len(places), self._job.layout.size), np.float32), np.zeros(len(places))
-        work = {
-            **self._common,
-            **optimizer_members(training, len(places)),
-            **self._rates(training, counts),
-            **self._draws(clients, shards.sizes, counts),
-            **carried,
-            "clients": len(places),
-            "batch": 0 if self._job.training.batch_size == "full" else self._job.training.batch_size,
-            "steps": counts,
-            "start": start.to(self._job.dtype).numpy(),
-            "start_stride": 0 if len(start) < len(places) else self._job.layout.size,
-            "trained": trained,
-            "losses": losses,
-        }
-        if shards.sizes.min() < 1:
-            raise IndexError("a client has no examples")
-        _check_bounds(shards.positions, len(self._job.prepared.x), "rows")
-        if self._basis.pipeline:
-            self._epoch_by_epoch(work, shards, clients, counts)
-        else:
-            self._train({**work, **self._inputs(shards, clients), **self._targets(shards.positions)})
-        kept = self._named_state(carried, state, training, counts) if self._job.optimizers_carry_on else {}
-        return TrainedClients(torch.from_numpy(trained), losses / counts, shards.sizes, counts, kept)
+        """Train the clients at `places` of the message.
 
-    def _epoch_by_epoch(self, work: Members, shards: Shards, clients: Indices, counts: Indices) -> None:
-        """Do the work on augmented examples, which are made anew for each epoch: each call continues from the last."""
-        augment = Augment.of(self._basis.pipeline, self._job.settings.seed, self._order.round, clients)
-        assert augment is not None
-        fills, orders, losses = self._basis.examples.fills(clients), work["order_keys"], np.zeros(len(clients))
-        for epoch in epochs(shards, counts, self._job.training, orders, self._basis.examples, fills, augment):
-            inputs = {
-                "x": epoch.inputs,
-                "kind": _KINDS.index(epoch.inputs.dtype),
-                "rows": np.arange(len(epoch.positions)),
-            }
-            span = {"starts": epoch.starts, "first": epoch.first, "steps": epoch.end, "losses": losses}
-            self._train({**work, **inputs, **span, **self._targets(epoch.positions), "order_keys": None})
-            work["losses"] += np.where(epoch.end > epoch.first, losses, 0)
+        Where their method asks for nothing beside it and they start alike, nothing is copied for each of them.
+        """
+        if not self._plain:
+            return super().train(places)
+        course = self._course(places, self._job.training, self._job.settings.seed)
+        start = self._job.starting_weights(places) if self._shared_start is None else self._shared_start
+        start = start.to(self._job.dtype)
+        trained = torch.empty(len(places), self._job.layout.size, dtype=self._job.dtype)
+        moving, state = list(self._basis.trained), Weights()
+        if self._job.optimizers_carry_on or self._basis.pipeline:
+            views = self._job.layout.views(trained)
+            state = self._job.training_of(places).optimizer.begin({name: views[name] for name in moving})
+            self._job.restore_optimizer_state(state, places)
+        work = {
+            **self._work(course, moving),
+            "start": start.numpy(),
+            "start_stride": 0 if len(start) < len(places) else self._job.layout.size,
+            "trained": trained.numpy(),
+        }
+        losses = self._run(work, course, _State(state, moving, self._job))
+        kept = state if self._job.optimizers_carry_on else {}
+        return TrainedClients(trained, losses / course.counts, course.shards.sizes, course.counts, kept)
+
+    def prepare(self, weights: Weights, moving: Collection[str], course: StackTraining) -> Stack:
+        """As for PyTorch, without what the kernel does between the gradients and the weights, and without copies."""
+        stack = super().prepare(weights, moving, course)
+        return replace(stack, before=(), after=(), buffers={name: weights[name] for name in stack.buffers})
+
+    def take_steps(self, stack: Stack, course: StackTraining) -> tuple[NDArray[np.float64], Indices]:
+        """As for PyTorch. Raises TypeError for a method that asks for more than the kernel does."""
+        if stack.before or stack.after or stack.term or stack.tally:
+            raise TypeError(
+                f"{type(self._job.strategy).__name__}: expected no compiled=True in its class statement, since its "
+                "clients' half uses stack.before, after, term or tally, which only PyTorch's trainer does"
+            )
+        network, moving = stack.parameters | stack.fixed | stack.buffers, list(stack.parameters)
+        flat = self._job.layout.joined(network)
+        pull, origin = self._pull(stack)
+        work = {
+            **self._work(course, moving),
+            **pull,
+            "start": flat.numpy(),
+            "start_stride": self._job.layout.size,
+            "trained": flat.numpy(),
+            "repeats": stack.repeats,
+        }
+
+        def write_back() -> None:
+            _copy(self._job.layout.views(flat), network)
+            if stack.proximal is not None and stack.proximal.follow:
+                _copy(self._job.layout.parameters.views(origin), stack.proximal.origin)
+
+        state, stopping = _State(stack.optimizer_state, moving, self._job), stack.stopping
+        if stopping is None:
+            losses = self._run(work, course, state)
+            write_back()
+            return losses / course.counts, course.counts
+
+        def going(span: Span) -> NDArray[np.bool_]:
+            write_back()
+            ended = (span.end > span.first) & (span.end % steps_per_epoch(course.shards.sizes, course.training) == 0)
+            stopping.look(np.flatnonzero(ended), stack.carried, span.end)
+            return stopping.still_training(len(ended))
+
+        stopping.begin(stack.carried)
+        losses = self._run(work, course, state, going)
+        steps = stopping.end(stack.carried, course.counts)
+        return losses / stopping.steps_taken(course.counts), steps
+
+    def _pull(self, stack: Stack) -> tuple[Members, Tensor]:
+        """What pulls weights and corrects gradients, and the origin's numbers, (1 or stack, parameters)."""
+        layout, members, origin = self._job.layout.parameters, Members(), torch.empty(0)
+        if stack.proximal is not None:
+            origin = layout.joined(self._cast(stack.proximal.origin))
+            members |= {"proximal": stack.proximal.strength, "follow": stack.proximal.follow}
+            members |= {"origin": origin.numpy(), "origin_stride": layout.size if len(origin) > 1 else 0}
+        if stack.control is not None:
+            control = layout.joined(self._cast(stack.control))
+            members |= {"control": control.numpy(), "control_stride": layout.size if len(control) > 1 else 0}
+        return members | {"fused": 0} if members else members, origin
+
+    def _cast(self, arrays: Weights) -> Weights:
+        return {name: tensor.to(self._job.dtype) for name, tensor in arrays.items()}
+
+    def _work(self, course: StackTraining, moving: Collection[str]) -> Members:
+        """All but the numbers to begin with, and what is done to gradients beside the scenario's rules."""
+        if course.shards.sizes.min() < 1:
+            raise IndexError("a client has no examples")
+        _check_bounds(course.shards.positions, len(self._job.prepared.x), "rows")
+        training = self._job.training_of(course.places)
+        members = {
+            **self._common,
+            **optimizer_members(training, len(course.places)),
+            **trained_members(self._basis.network, moving),
+            **self._draws(course),
+            **self._step_rates(course),
+            "clients": len(course.places),
+            "batch": 0 if training.batch_size == "full" else training.batch_size,
+            "steps": course.counts,
+            "repeats": 1,
+        }
+        return members | ({"fused": 0} if members["drop_connect"] else {})
+
+    def _run(
+        self,
+        work: Members,
+        course: StackTraining,
+        state: _State,
+        going: Callable[[Span], NDArray[np.bool_]] | None = None,
+    ) -> NDArray[np.float64]:
+        """Do the work, epoch by epoch where examples are augmented or clients may stop: each client's summed loss.
+
+        After an epoch `going` says which clients continue.
+        """
+        clients, shards = self._order.blocks.clients[course.places], course.shards
+        augment = Augment.of(self._basis.pipeline, course.seed, self._order.round, clients)
+        losses = np.zeros(len(clients))
+        if augment is None:
+            work |= self._inputs(shards, clients) | self._targets(shards.positions)
+        if augment is None and going is None:
+            carried = state.members() if self._job.optimizers_carry_on else {}
+            self._train({**work, **carried, "losses": losses})
+            if carried:
+                state.take(course.counts * work["repeats"])
+            return losses
+        work |= state.members()
+        fills, orders, left = self._basis.examples.fills(clients), work["order_keys"], course.counts.copy()
+        for epoch, span in spans(shards, left, course.training):
+            if augment is not None:
+                seen = augment_epoch(epoch, span, shards, course.training, orders, self._basis.examples, fills, augment)
+                work |= {"x": seen.inputs, "kind": _KINDS.index(seen.inputs.dtype), "starts": seen.starts}
+                work |= {"rows": np.arange(len(seen.positions)), "order_keys": None, **self._targets(seen.positions)}
+            of_epoch = np.zeros(len(clients))
+            self._train({**work, "first": span.first, "steps": span.end, "losses": of_epoch})
+            losses += of_epoch
             work |= {"start": work["trained"], "start_stride": self._job.layout.size}
+            state.take((span.end - span.first) * work["repeats"])
+            if going is not None:
+                stopped = ~going(span)
+                left[stopped] = span.end[stopped]
+        return losses
 
     def _train(self, work: Members) -> None:
         self._library.train(work, self._job.settings.fused)
 
-    def _rates(self, training: Training, counts: Indices) -> Members:
+    def _step_rates(self, course: StackTraining) -> Members:
         """Each client's learning rate in each step, or in all of them."""
-        rates = LearningRates(training, self._order.round, self._job.settings.rounds, counts, self._job.dtype)
-        steps = int(counts.max()) if any(spec.by == "step" for spec in self._job.training.schedule) else 1
-        table = np.empty((len(counts), steps))
+        rates = self._rates(course)
+        steps = int(course.counts.max()) if any(spec.by == "step" for spec in self._job.training.schedule) else 1
+        table = np.empty((len(course.counts), steps))
         for step in range(steps):
             table[:, step] = rates(step)
         return {"rates": table, "rate_steps": steps}
@@ -150,46 +260,69 @@ class CompiledTrainer:
         x = torch.cat(seen).contiguous().numpy()
         return {"starts": starts, "x": x, "kind": _KINDS.index(x.dtype), "rows": np.arange(len(x))}
 
-    def _draws(self, clients: Indices, sizes: Indices, counts: Indices) -> Members:
-        """Keys for the orders of examples and for dropout."""
-        seed, number = self._job.settings.seed, self._order.round
-        members: Members = {"order_keys": seeds.streams(seed, "batches", number, clients)}
-        epochs = -(-counts // steps_per_epoch(sizes, self._job.training))
-        numbered = int(epochs.max())
+    def _draws(self, course: StackTraining) -> Members:
+        """Keys for the orders of examples, for dropout and for mixup."""
+        clients, number, counts = self._order.blocks.clients[course.places], self._order.round, course.counts
+        streams = {
+            name: seeds.streams(course.seed, purpose, number, clients)
+            for name, purpose in (("order_keys", "batches"), ("dropout_keys", "dropout"))
+        }
+        members: Members = dict(streams)
+        numbered = int((-(-counts // steps_per_epoch(course.shards.sizes, course.training))).max())
+        steps = max(int(counts.max()), self._common["layers"])
         if self._common["dropout"].any():
-            members["dropout_keys"] = seeds.streams(seed, "dropout", number, clients)
-            numbered = max(int(counts.max()), self._common["layers"])
+            numbered = steps
+        if self._common["drop_connect"]:
+            members["connection_keys"] = seeds.streams(course.seed, "drop connect", number, clients)
+            numbered = steps
+        if course.training.mixup is not None:
+            mixup = Mixup(course.training.mixup, course.seed, number, clients)
+            members |= {
+                "mixup_keys": mixup.keys,
+                "mixup": mixup.shares(int(counts.max())),
+                "mixup_steps": int(counts.max()),
+            }
+            numbered = steps
         return members | {"forks": seeds.marks(numbered)}
 
-    def _state(self, training: Training, places: Indices) -> tuple[Members, Weights]:
-        """What the clients' optimizers carry on from their last round or, in several calls, from call to call.
 
-        As the kernel takes it, and as PyTorch's half of the optimizer has it.
-        """
-        if not self._job.optimizers_carry_on and not self._basis.pipeline:
-            return {}, {}
-        like = self._job.layout.views(torch.empty(len(places), self._job.layout.size, dtype=self._job.dtype))
-        state, members = training.optimizer.begin(like), Members()
-        self._job.restore_optimizer_state(state, places)
-        for index, kind in enumerate(state_names(training)):
-            flat = state.get(kind)
-            if flat is None:
-                flat = self._job.layout.flatten({name: state[f"{kind}.{name}"] for name in like}, len(places))
-            members[f"state_{index}"] = flat.numpy()
-        if "steps" in state:
-            members["taken"] = state["steps"].numpy()
-        return members, state
+class _State:
+    """What optimizers carry, as PyTorch's half has it by name and as the kernel takes it."""
 
-    def _named_state(self, carried: Members, state: Weights, training: Training, counts: Indices) -> Weights:
-        """What they carry on to their next."""
-        named: Weights = {}
-        for index, kind in enumerate(state_names(training)):
-            flat = torch.from_numpy(carried[f"state_{index}"])
-            views = self._job.layout.views(flat)
-            named |= {kind: flat} if kind in state else {f"{kind}.{name}": view for name, view in views.items()}
-        if "taken" in carried:
-            named["steps"] = torch.from_numpy(carried["taken"] + counts)
-        return named
+    def __init__(self, state: Weights, moving: Sequence[str], job: TrainJob) -> None:
+        """`state` is that of the parameters `moving`."""
+        self._state, self._moving, self._layout = state, moving, job.layout.parameters
+        self._rows: dict[str, Tensor] = {}
+        for kind in state_names(job.training):
+            self._rows[kind] = self._layout.joined(self._named(kind)) if state else torch.empty(0)
+        self._begun = state["steps"].clone() if "steps" in state else None
+
+    def members(self) -> Members:
+        """For the kernel, which changes them in place."""
+        members: Members = {f"state_{index}": rows.numpy() for index, rows in enumerate(self._rows.values())}
+        return members if self._begun is None else members | {"taken": self._begun.numpy()}
+
+    def take(self, steps: Indices) -> None:
+        """Take over what the kernel has changed in so many steps of each client."""
+        for kind, rows in self._rows.items():
+            _copy(self._layout.views(rows), self._named(kind))
+        if "steps" in self._state:
+            self._state["steps"] += torch.from_numpy(steps)
+
+    def _named(self, kind: str) -> Weights:
+        """Views of one kind's numbers, by parameter."""
+        if kind not in self._state:
+            return {name: self._state[f"{kind}.{name}"] for name in self._moving}
+        rows, shapes = self._state[kind], self._layout.shapes
+        pieces = rows.split_with_sizes([math.prod(shapes[name]) for name in self._moving], dim=1)
+        return {name: piece.view(len(rows), *shapes[name]) for name, piece in zip(self._moving, pieces, strict=True)}
+
+
+def _copy(source: Weights, target: Weights) -> None:
+    """Copy what does not share its memory."""
+    for name, tensor in target.items():
+        if tensor.data_ptr() != source[name].data_ptr():
+            tensor.copy_(source[name])
 
 
 def _check_bounds(positions: NDArray[np.int64], count: int, what: str) -> None:

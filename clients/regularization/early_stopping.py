@@ -56,12 +56,13 @@ class EarlyStopping:
     def begin(self, carried: Weights) -> None:
         """Look at the clients before their first step; `carried` is all that is put back: (stack, …) each."""
         self._kept = {name: tensor.clone() for name, tensor in carried.items()}
-        self._look(np.arange(len(self._holdout)), carried, 0)
+        clients = np.arange(len(self._holdout))
+        self.look(clients, carried, np.zeros_like(clients))
 
     def after(self, step: int, active: int, carried: Weights) -> None:
         """Look at the clients that end an epoch with step 0, 1, …"""
         clients = np.arange(active)
-        self._look(clients[(step + 1) % self._per_epoch[:active] == 0], carried, step + 1)
+        self.look(clients[(step + 1) % self._per_epoch[:active] == 0], carried, np.full(active, step + 1))
 
     def end(self, carried: Weights, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Put each client's best back in place; returns the steps behind it, `counts` for the unwatched."""
@@ -71,8 +72,10 @@ class EarlyStopping:
         return np.where(self._watched, self.steps, counts)
 
     @torch.no_grad()
-    def _look(self, clients: Indices, carried: Weights, steps: int) -> None:
+    def look(self, clients: Indices, carried: Weights, taken: Indices) -> None:
+        """Look at `clients` that have ended an epoch; `taken` are everybody's steps so far."""
         for client in clients.tolist():
+            steps = int(taken[client])
             if not self._watched[client] or self._stopped[client]:
                 continue
             loss = self._holdout_loss(client, carried)

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from clients.batches import Batch
 from clients.training.inputs import inputs_of
-from clients.training.trainer import Stack, train_stack
-from common.data.prepared import Indices
+from clients.training.trainer import Stack
+from common.data.prepared import Indices, Shards
 from common.determinism import global_generators
 from common.extend.client import ClientLoop
 from common.models import Weights
+from common.scenario.training import Training
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class StackTraining:
     Every network that is trained by a course sees the same batches and the same dropout.
     """
 
+    places: Indices
+    """The clients' places in the message, (stack,)."""
+    shards: Shards
+    """What they train on."""
+    training: Training
+    """The options of the course."""
+    seed: int
+    """What its draws come from."""
+    counts: Indices
+    """How many steps each client takes, (stack,)."""
     ready: Callable[[Weights, Collection[str]], Stack]
     """Makes a stack of parameters and running statistics (stack, *shape), with a fresh optimizer; of the
     parameters those of the given names are trained, in place, and the others have a part in forward passes."""
@@ -33,10 +44,10 @@ class StackTraining:
     """The steps, from the first."""
     everything: Callable[[], Iterable[Batch]]
     """Batches with each of a client's examples once."""
-    counts: Indices
-    """How many steps each client takes, (stack,)."""
     warm_up: Callable[[int], StackTraining]
     """A course of this many epochs that comes before this one, with draws of its own."""
+    train: Callable[[Stack], tuple[NDArray[np.float64], Indices]]
+    """Trains a stack in place: each client's mean batch loss, and the steps behind its weights, (stack,)."""
 
     def train_by(self, loop: ClientLoop, stack: Stack, keys: Sequence[int]) -> tuple[NDArray[np.float64], Indices]:
         """Train each client by a loop of its own; `keys` set the global generators, one for each client."""
@@ -60,11 +71,3 @@ class StackTraining:
                 return
             real = int(batch.counts[place])
             yield x[place, :real], stack.examples.targets(batch.positions[place, :real])
-
-    def train(self, stack: Stack) -> tuple[NDArray[np.float64], Indices]:
-        """Train a stack in place: each client's mean batch loss, and the steps behind its weights, (stack,)."""
-        losses = train_stack(stack, self.batches()).double().cpu().numpy()
-        if stack.stopping is None:
-            return losses / self.counts, self.counts
-        steps = stack.stopping.end(stack.carried, self.counts)
-        return losses / stack.stopping.steps_taken(self.counts), steps

@@ -6,37 +6,32 @@ import torch
 from torch import Tensor
 
 from clients.regularization.weights import decay
-from clients.training.trainer import Stack
+from clients.training.schedules import LearningRates
+from common.data.prepared import Indices
+from common.devices import to_device
 from common.scenario.training import Training
-from common.stacks import Number
 
 _NAME = "step sizes"
 
 
-class SummedStepSize:
-    """What a client's way is divided by to get its mean gradient.
+def summed_step_size(
+    training: Training, rates: LearningRates, steps: Indices, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """What a client's change is divided by to get its mean gradient, for each client and its `steps`: (stack,).
 
     An optimizer that is linear in its gradients goes θ₀ − θ = Σₖ aₖ gₖ; this is ‖a‖₁ = Σₖ aₖ (Wang et al.
     2020, section 3.2). Plain SGD's is the sum of its steps' learning rates; with momentum later gradients
     count for less. So do earlier ones with decoupled weight decay, by which θₖ − θ₀ shrinks while the gradient gains
-    λθ₀ (section 4.2 has the like for FedProx). It is measured: a weight of each client's, beside its network's, is
-    moved by gradients of 1.
+    λθ₀ (section 4.2 has the like for FedProx). It is measured: one weight for each client is moved by gradients of 1.
     """
-
-    def __init__(self, stack: Stack, training: Training) -> None:
-        first = next(iter(stack.parameters.values()))
-        self._weight = first.new_zeros(len(first), 1)
-        optimizer, state = training.optimizer, training.optimizer.begin({_NAME: self._weight})
-        shrink = decay(training.regularization.weight_decay, [0])
-
-        def go(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
-            own = self._weight[:active]
-            shrink(active, [own], [own], lr)
-            optimizer.step(state, active, {_NAME: own}, [torch.ones_like(own)], lr)
-
-        stack.after = [*stack.after, go]
-        stack.tally[_NAME] = self._weight
-
-    def each(self) -> Tensor:
-        """Each client's, (stack,)."""
-        return -self._weight[:, 0]
+    weight = torch.zeros(len(steps), 1, dtype=dtype, device=device)
+    ones, found = torch.ones_like(weight), torch.zeros_like(weight)
+    state = training.optimizer.begin({_NAME: weight})
+    shrink = decay(training.regularization.weight_decay, [0])
+    last = to_device(torch.from_numpy(steps), device).unsqueeze(1)
+    for step in range(int(steps.max(initial=0))):
+        rate = rates(step)
+        shrink(len(steps), [weight], [weight], rate)
+        training.optimizer.step(state, len(steps), {_NAME: weight}, [ones.clone()], rate)
+        torch.where(last == step + 1, weight, found, out=found)
+    return -found[:, 0]

@@ -1,53 +1,27 @@
-"""Training stacks of clients as a message says: what all of its stacks share, and what each client brings."""
+"""PyTorch's trainer: one tensor operation for all clients of a stack."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clients.batches import batches, steps_of, steps_per_epoch
-from clients.measuring.fit import training_losses
-from clients.regularization.dropout import Noise
-from clients.regularization.early_stopping import EarlyStopping
-from clients.regularization.mixup import Mixup
-from clients.regularization.weights import after_step, before_step, regularized_places
-from clients.training.gradients import objective_gradients
-from clients.training.inputs import Augment
-from clients.training.job import TrainedClients, TrainJob
+from clients.training.client_training import ClientTraining
 from clients.training.local_training import StackTraining
-from clients.training.placed_examples import PlacedExamples
-from clients.training.schedules import LearningRates
-from clients.training.step_sizes import SummedStepSize
-from clients.training.trainer import Stack
+from clients.training.trainer import Stack, train_stack
 from clients.training.widths import stack_width, width_on_card, width_one_by_one
-from common import seeds
-from common.data.examples import ExampleReader
 from common.data.prepared import Indices
-from common.determinism import unmoved_generators
-from common.devices import CPU, to_device
-from common.evaluation import Evaluator
-from common.extend.client import ClientAlgorithm, ClientContext, ClientLoop, client_algorithm
-from common.models import Weights
-from common.scenario.model import MLPModel
-from common.scenario.training import Training
+from common.devices import CPU
 
 _PIECE = 1 << 15
 """Numbers that are added at once: a product of them stays in a core's cache."""
-_AT_ONCE = 256
-"""How many examples of each client a pass over all of them takes at once."""
 
 
-class TorchTrainer:
-    """Trains stacks of clients with PyTorch, one tensor operation for all of a stack."""
-
-    def __init__(self, job: TrainJob) -> None:
-        self._job, self._order, self._basis = job, job.order, job.basis
-        self._placed: tuple[Indices, PlacedExamples] | None = None
+class TorchTrainer(ClientTraining):
+    """Trains stacks of clients with PyTorch."""
 
     def cut(self, blocks: list[slice]) -> Iterator[Indices]:
         """The places of the clients to train at once, in stacks within each block."""
@@ -84,177 +58,10 @@ class TorchTrainer:
             for total, row in zip(torch.split(totals[owner], _PIECE), torch.split(flat[first], _PIECE), strict=True):
                 total += own[first] * row
 
-    def train(self, places: Indices) -> TrainedClients:
-        """Train the clients at `places` of the message."""
-        shards = self._shards(places)
-        sizes = np.array([len(shard) for shard in shards], dtype=np.int64)
-        counts = steps_of(sizes, self._job.training)
-        # Clients with many steps first: those still at work in a step are then the first few of the stack.
-        order = np.lexsort((-sizes, -counts))
-        back = np.argsort(order)
-        chosen = places[order]
-        course = self._course(chosen, [shards[index] for index in order], self._job.training, self._job.settings.seed)
-        flat = to_device(self._job.starting_weights(chosen), self._basis.device)
-        weights = self._job.layout.views(flat)
-        used = ", ".join(use.name for use in self._job.settings.uses)
-        with unmoved_generators(used) if used else nullcontext():
-            algorithm = self._algorithm(chosen, sizes[order], course)
-            stack = course.ready(weights, algorithm.parameters_to_train(list(self._basis.trained)))
-            self._job.restore_optimizer_state(stack.optimizer_state, chosen)
-            algorithm.begin(stack)
-            if isinstance(algorithm, ClientLoop):
-                losses, steps = course.train_by(algorithm, stack, self._keys(chosen))
-            else:
-                losses, steps = course.train(stack)
-            ended = algorithm.end(stack, steps)
-        for name, buffer in stack.buffers.items():
-            weights[name].copy_(buffer)
-        # Nothing is copied where the clients came in this order.
-        again = slice(None) if (np.diff(order) == 1).all() else torch.from_numpy(back)
-        kept = stack.optimizer_state if self._job.training.optimizer_state == "client" else {}
-        # Everything comes back at the end: in between nothing waits for a card.
-        return TrainedClients(
-            flat=flat.cpu()[again],
-            losses=losses[back],
-            sizes=sizes,
-            steps=steps[back],
-            state={name: tensor.cpu()[again] for name, tensor in (kept | ended.state).items()},
-            contributions={name: rows.cpu()[again] for name, rows in ended.contributions.items()},
-            metrics={name: values[back] for name, values in ended.metrics.items()},
-        )
-
-    def _algorithm(self, places: Indices, sizes: Indices, course: StackTraining) -> ClientAlgorithm:
-        """The clients' half of the method. Raises TypeError for one that does not train as its part says."""
-        strategy = self._job.strategy
-        algorithm = client_algorithm(strategy)(strategy, self._context(places, sizes, course))
-        if isinstance(algorithm, ClientLoop) != strategy.own_loop:
-            raise TypeError(f"{type(strategy).__name__}.own_loop: expected {not strategy.own_loop}, as its half is")
-        return algorithm
-
-    def _keys(self, places: Indices) -> list[int]:
-        """What clients' own loops draw from, by client."""
-        clients = self._order.blocks.clients[places].tolist()
-        return [seeds.key(self._job.settings.seed, "loop", self._order.round, client) for client in clients]
-
-    def _course(self, places: Indices, shards: list[Indices], training: Training, seed: int) -> StackTraining:
-        """The course of the clients at `places`, in descending order of their steps and examples."""
-        sizes = np.array([len(shard) for shard in shards], dtype=np.int64)
-        clients = self._order.blocks.clients[places]
-        keys = seeds.streams(seed, "batches", self._order.round, clients)
-
-        def warm_up(epochs: int) -> StackTraining:
-            shorter = training.model_copy(update={"epochs": epochs, "steps": None})
-            return self._course(places, shards, shorter, seeds.key(seed, "warm-up"))
-
-        return StackTraining(
-            ready=lambda weights, moving: self._prepare(weights, moving, places, sizes, training, seed),
-            batches=lambda: batches(shards, training, keys, self._job.dtype, self._basis.device),
-            everything=lambda: batches(shards, self._once(training), keys, self._job.dtype, self._basis.device),
-            counts=steps_of(sizes, training),
-            warm_up=warm_up,
-        )
-
-    def _once(self, training: Training) -> Training:
-        """One pass, in large batches where what a batch is changes nothing but rounding."""
-        size = training.batch_size
-        model = self._job.settings.model
-        if size != "full" and isinstance(model, MLPModel) and model.normalization.name != "batch":
-            size = max(size, _AT_ONCE)
-        return training.model_copy(update={"epochs": 1, "steps": None, "batch_size": size})
-
-    def _context(self, places: Indices, sizes: Indices, course: StackTraining) -> ClientContext:
-        chosen = torch.from_numpy(places)
-        device = self._basis.device
-        kept = {name: to_device(tensor[chosen], device) for name, tensor in self._job.kept.items()}
-        fresh = np.ones(len(places), dtype=bool) if self._order.fresh is None else self._order.fresh[places]
-        arrays_of_each = {
-            name: {n: to_device(torch.from_numpy(np.array(a[places])), device) for n, a in arrays.items()}
-            for name, arrays in self._order.own.items()
-        }
-
-        def losses(models: Weights) -> NDArray[np.float64]:
-            evaluator = Evaluator(self._job.settings, self._order.data_spec)
-            models = {name: tensor.cpu() for name, tensor in models.items()}
-            clients = self._order.blocks.clients[places].tolist()
-            return np.stack(
-                [training_losses(evaluator, self._job.prepared, self._basis.examples, models, one) for one in clients]
-            )
-
-        own = self._job.training_of(places)
-        return ClientContext(
-            records=self._order.records,
-            own=arrays_of_each,
-            kept=kept,
-            fresh=to_device(torch.from_numpy(fresh), device),
-            training=self._job.training,
-            local=course,
-            sizes=sizes,
-            training_losses=losses,
-            objective_gradients=lambda stack: objective_gradients(stack, course.everything(), own),
-            summed_step_size=lambda stack: SummedStepSize(stack, own),
-            device=device,
-        )
-
-    def _examples(self, places: Indices) -> ExampleReader:
-        """The examples of the clients at `places`, where they are trained on; moved once for all of their networks."""
-        device, reader = self._basis.device, self._basis.examples
-        if device == CPU:
-            return reader
-        if self._placed is None or not np.array_equal(self._placed[0], places):
-            clients = self._order.blocks.clients[places]
-            self._placed = places, PlacedExamples(reader, device, self._shards(places), reader.fills(clients))
-        return self._placed[1]
-
-    def _shards(self, places: Indices) -> list[Indices]:
-        return [self._job.prepared.training_examples(int(client)) for client in self._order.blocks.clients[places]]
-
-    def _prepare(
-        self,
-        weights: Weights,
-        moving: Collection[str],
-        places: Indices,
-        sizes: Indices,
-        training: Training,
-        seed: int,
-    ) -> Stack:
-        """The stack of the clients at `places` that moves those of `weights` in place."""
-        settings, number, clients = self._job.settings, self._order.round, self._order.blocks.clients[places]
-        known = self._basis.parameters
-        parameters = {name: weights[name] for name in known if name in moving}
-        own = self._job.training_of(places)
-        fills, examples = self._basis.examples.fills(clients), self._examples(places)
-        regularized = regularized_places(self._basis.network, own, parameters)
-        stopping = None
-        if training.early_stopping is not None:
-            holdout = [self._job.prepared.holdout_examples(int(client)) for client in clients]
-            epochs = steps_per_epoch(sizes, training)
-            stopping = EarlyStopping(
-                training.early_stopping,
-                self._basis.objective,
-                examples,
-                holdout,
-                fills,
-                epochs,
-                seeds.streams(seed, "evaluation", 0, clients),
-            )
-        return Stack(
-            network=self._basis.network,
-            parameters=parameters,
-            fixed={name: weights[name] for name in known if name not in moving},
-            # Copies: PyTorch would take a change in `flat` during a forward pass for one of the parameters.
-            buffers={name: weights[name].clone() for name in self._basis.buffers},
-            examples=examples,
-            fills=fills,
-            objective=self._basis.objective,
-            optimizer=own.optimizer,
-            optimizer_state=own.optimizer.begin(parameters),
-            rates=LearningRates(
-                own, number, settings.rounds, steps_of(sizes, training), self._job.dtype, self._basis.device
-            ),
-            noise=Noise(settings.model, seed, number, clients),
-            before=before_step(own, regularized),
-            after=after_step(own, regularized),
-            augment=Augment.of(self._basis.pipeline, seed, number, clients),
-            mixup=None if training.mixup is None else Mixup(training.mixup, seed, number, clients),
-            stopping=stopping,
-        )
+    def take_steps(self, stack: Stack, course: StackTraining) -> tuple[NDArray[np.float64], Indices]:
+        """Train a stack in place: each client's mean batch loss, and the steps behind its weights, (stack,)."""
+        losses = train_stack(stack, course.batches()).double().cpu().numpy()
+        if stack.stopping is None:
+            return losses / course.counts, course.counts
+        steps = stack.stopping.end(stack.carried, course.counts)
+        return losses / stack.stopping.steps_taken(course.counts), steps

@@ -16,7 +16,7 @@ from clients.training.inputs import Augment, inputs_of
 from clients.training.schedules import LearningRates
 from common.data.examples import ExampleReader
 from common.devices import to_device_of
-from common.extend.client import LossTerm, StepHook
+from common.extend.client import LossTerm, Proximal, StepHook
 from common.models import Network, Weights
 from common.objective import Objective
 from common.scenario.optimizers import OptimizerPart
@@ -43,6 +43,12 @@ class Stack:
     """What it carries from step to step, (stack, …)."""
     rates: LearningRates
     noise: Noise
+    proximal: Proximal | None = None
+    """What pulls the weights somewhere."""
+    control: Weights | None = None
+    """What is added to gradients after penalties and clipping, (1, *shape) or (stack, *shape)."""
+    repeats: int = 1
+    """How many steps of the optimizer are taken on each batch."""
     before: Sequence[StepHook] = ()
     """What is done to gradients before a step of the optimizer."""
     after: Sequence[StepHook] = ()
@@ -54,13 +60,14 @@ class Stack:
     """What an algorithm adds to the loss."""
     tally: Weights = field(default_factory=dict)
     """What an algorithm keeps count of from step to step, (stack, …)."""
-    repeats: int = 1
-    """How many steps of the optimizer are taken on each batch."""
 
     @property
     def carried(self) -> Weights:
         """All that training changes, and what it rests on."""
-        return self.parameters | self.fixed | self.buffers | self.optimizer_state | self.tally
+        proximal = self.proximal
+        origin = {f"origin.{name}": tensor for name, tensor in proximal.origin.items()} if proximal else {}
+        moving = origin if proximal and proximal.follow else {}
+        return self.parameters | self.fixed | self.buffers | self.optimizer_state | self.tally | moving
 
 
 def train_stack(stack: Stack, steps: Iterable[Batch]) -> Tensor:
@@ -90,18 +97,32 @@ def train_stack(stack: Stack, steps: Iterable[Batch]) -> Tensor:
                         going = torch.from_numpy(stack.stopping.still_training(active))
                         each = each.where(to_device_of(going, each), 0)
                     losses[:active] += each
+                if stack.proximal is not None:
+                    _pull(stack.proximal, active, leaves, gradients)
                 for change in stack.before:
                     change(active, moving, gradients, rate)
+                if stack.control is not None:
+                    for name, gradient in zip(leaves, gradients, strict=True):
+                        gradient.add_(stack.control[name][:active])
                 stack.optimizer.step(stack.optimizer_state, active, leaves, gradients, rate)
                 for change in stack.after:
                     change(active, moving, gradients, rate)
             # The next step's take their place in the cache.
             del gradients
+        if stack.proximal is not None and stack.proximal.follow:
+            for name, weight in leaves.items():
+                stack.proximal.origin[name][:active].lerp_(weight.detach(), stack.proximal.follow)
         if stack.stopping is not None:
             stack.stopping.after(batch.step, active, stack.carried)
             if not stack.stopping.still_training(active).any():
                 break
     return losses
+
+
+def _pull(proximal: Proximal, active: int, weights: Weights, gradients: Iterable[Tensor]) -> None:
+    """g ← g + λ (θ − origin)."""
+    for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+        gradient.add_(weight - proximal.origin[name][:active], alpha=proximal.strength)
 
 
 def _losses(stack: Stack, weights: Weights, batch: Batch, x: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -124,6 +124,10 @@ class Shards:
         sizes = np.array([len(part) for part in parts], dtype=np.int64)
         return cls(np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64), sizes)
 
+    def parts(self) -> list[Indices]:
+        """Each client's examples."""
+        return np.split(self.positions, np.cumsum(self.sizes)[:-1])
+
     def starts(self) -> Indices:
         """Where each client's examples begin in `positions`, and where the last ends: shape (clients + 1,)."""
         return np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)

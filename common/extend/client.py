@@ -40,6 +40,21 @@ class Batch(Protocol):
         """Each example's share of its client's mean loss, (active, batch size); 0 where a batch is padded."""
 
 
+@dataclass
+class Proximal:
+    """Pulls weights θ towards an origin: g ← g + λ (θ − origin) before penalties and clipping.
+
+    That is the gradient of (λ/2)‖θ − origin‖².
+    """
+
+    origin: Weights
+    """One for all clients, (1, *shape), or each client's, (stack, *shape)."""
+    strength: float
+    """λ."""
+    follow: float = 0.0
+    """After each batch origin ← origin + follow·(θ − origin), in place; needs an origin for each client."""
+
+
 LossTerm = Callable[[Any, Tensor, Tensor | None], Tensor]
 """(batch, inputs, what the last hidden layer makes of them) → what each client's loss has added, (active,)."""
 
@@ -54,16 +69,20 @@ class Stack(Protocol):
     """Their running statistics, likewise."""
     fixed: Weights
     """Weights that have a part in forward passes and are not trained, likewise."""
+    proximal: Proximal | None
+    """What pulls the weights somewhere."""
+    control: Weights | None
+    """What is added to gradients after penalties and clipping, (1, *shape) or (stack, *shape)."""
+    repeats: int
+    """How many steps of the optimizer are taken on each batch."""
     before: Sequence[StepHook]
-    """What is done to gradients before a step of the optimizer."""
+    """What is done to gradients before a step of the optimizer. This and what follows needs PyTorch's trainer."""
     after: Sequence[StepHook]
     """What is done to weights after it."""
     term: LossTerm | None
     """What is added to the loss."""
     tally: Weights
     """What is kept count of from step to step, (stack, …)."""
-    repeats: int
-    """How many steps of the optimizer are taken on each batch."""
 
 
 class LocalTraining(Protocol):
@@ -83,13 +102,6 @@ class LocalTraining(Protocol):
 
     def warm_up(self, epochs: int) -> LocalTraining:
         """Training of this many epochs that comes before this one, with draws of its own."""
-
-
-class SummedStepSize(Protocol):
-    """How far an optimizer goes in a round when every gradient is 1."""
-
-    def each(self) -> Tensor:
-        """Each client's, (stack,)."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +126,8 @@ class ClientContext:
     """Models (models, *shape) → each one's mean loss on each client's training examples: (stack, models)."""
     objective_gradients: Callable[[Any], Weights]
     """A stack → the gradient of each client's whole objective at its weights, over all its training examples."""
-    summed_step_size: Callable[[Any], SummedStepSize]
-    """A stack that is about to be trained → what adds up its steps."""
+    summed_step_size: Callable[[Indices], Tensor]
+    """Each client's steps (stack,) → how far its optimizer goes in them when every gradient is 1, (stack,)."""
     device: torch.device = CPU
     """Where the stack's tensors are; all of these are there."""
 
@@ -195,6 +207,12 @@ def clone(weights: Weights) -> Weights:
     return {name: tensor.clone() for name, tensor in weights.items()}
 
 
+def whole_network(stack: Stack) -> Weights:
+    """All arrays of the stack's networks, trained or not, in the network's order: (stack, *shape) each."""
+    found = stack.parameters | stack.fixed | stack.buffers
+    return {name: found[name] for name in stack.network.arrays()}
+
+
 def flatten(weights: Weights) -> Tensor:
     """Named tensors (stack, *shape) as rows (stack, parameters)."""
     return torch.cat([tensor.flatten(1) for tensor in weights.values()], dim=1)
@@ -203,14 +221,3 @@ def flatten(weights: Weights) -> Tensor:
 def as_state(kind: str, weights: Weights) -> Weights:
     """Named tensors as what `ClientContext.kept_as` finds again under `kind`."""
     return {f"{kind}.{name}": tensor for name, tensor in weights.items()}
-
-
-def proximal_term(origin: Iterable[Tensor], strength: float) -> StepHook:
-    """g ← g + λ (θ − origin) before each step: the gradient of (λ/2)‖θ − origin‖²; tensors (stack, *shape)."""
-    held = list(origin)
-
-    def hold(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
-        for weight, gradient, near in zip(weights, gradients, held, strict=True):
-            gradient.add_(weight - near[:active], alpha=strength)
-
-    return hold

@@ -36,6 +36,22 @@ class Layout:
             for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)
         }
 
+    def joined(self, weights: Weights) -> Tensor:
+        """The matrix (stack, size) whose views these are, sharing memory; a fresh one of named tensors that lie apart.
+
+        Tensors are (stack, *shape); those that are not named are zeros.
+        """
+        like, at, apart = next(iter(weights.values())), 0, False
+        for (name, shape), size in zip(self.shapes.items(), self.sizes, strict=True):
+            tensor = weights.get(name, like[:0])
+            place = like.data_ptr() + at * like.element_size()
+            apart |= tensor.data_ptr() != place or tensor.stride() != (self.size, *_strides(shape)) or not len(tensor)
+            at += size
+        if not apart:
+            return like.as_strided((len(like), self.size), (self.size, 1))
+        missing = {name: like.new_zeros(1, *shape) for name, shape in self.shapes.items() if name not in weights}
+        return self.flatten(weights | missing, len(like))
+
     def flatten(self, weights: Weights, stack: int) -> Tensor:
         """A fresh matrix (stack, size) from named tensors, each (*shape) for all or (stack, *shape)."""
         pieces = []
@@ -43,3 +59,8 @@ class Layout:
             piece = weights[name].reshape(-1, math.prod(shape))
             pieces.append(piece.expand(stack, -1))
         return torch.cat(pieces, dim=1) if pieces else torch.empty(stack, 0)
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Those of a tensor whose numbers lie one after the other."""
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))

@@ -103,6 +103,8 @@ class MLPModel(
         "normalization",
         "dropout",
         "input_dropout",
+        "drop_connect",
+        "frozen",
     ),
 ):
     """A multilayer perceptron; its input and output widths follow from the data.

@@ -53,7 +53,7 @@ class NoNormalization(NormalizationPart, name="none", compiled=True):
         return x
 
 
-class BatchNorm(NormalizationPart, name="batch"):
+class BatchNorm(NormalizationPart, name="batch", compiled=True):
     """Batch normalization (Ioffe and Szegedy 2015, algorithm 1); its dense layer has no bias.
 
     In a batch of one example, which has no spread, it gives its shift, and leaves the running statistics alone.
@@ -101,7 +101,7 @@ class BatchNorm(NormalizationPart, name="batch"):
             weights[name].lerp_(value.where(several, weights[name]), self.momentum)
 
 
-class LayerNorm(NormalizationPart, name="layer"):
+class LayerNorm(NormalizationPart, name="layer", compiled=True):
     """Layer normalization (Ba et al. 2016, equation 3): over each example's units."""
 
     parameters: ClassVar[tuple[str, ...]] = ("weight", "bias")

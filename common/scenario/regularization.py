@@ -5,7 +5,7 @@ from __future__ import annotations
 from common.scenario.base import Part, key
 
 
-class Regularization(Part, compiled=("l1", "l2", "weight_decay", "biases")):
+class Regularization(Part, compiled=True):
     """Penalties, budgets and weight decay, on all parameters but biases and those of normalization layers.
 
     The reported training loss is the data's alone.
@@ -26,7 +26,7 @@ class Regularization(Part, compiled=("l1", "l2", "weight_decay", "biases")):
     biases: bool = key("Whether biases, but for those of normalization layers, are regularized too.", False)
 
 
-class EarlyStopping(Part):
+class EarlyStopping(Part, compiled=True):
     """A client stops a round's training when its own held-out loss no longer falls, and keeps its best weights.
 
     The loss is measured before the first epoch and after each. Needs `data.client_holdout`; clients without

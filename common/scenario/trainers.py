@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 from common.scenario.base import Part
-from common.scenario.model import Model
+from common.scenario.model import MLPModel, Model
 from common.scenario.strategy import StrategyPart
 from common.scenario.training import Training
 
 TrainerName = Literal["compiled", "torch"]
+
+LARGEST_NORMALIZED_BATCH = 128
+"""The compiled trainer normalizes batches of up to so many examples."""
 
 NOT_BUILT = (
     "the compiled trainer was not built when Hothouse was installed here, so PyTorch trains, several times slower; "
@@ -23,11 +26,20 @@ def uncovered(model: Model, training: Training, strategy: StrategyPart) -> str |
     Decided by the scenario alone, so that every host decides alike, and by what is allowed: a part must declare that
     the compiled trainer heeds it, and clients do what a strategy asks of them beyond plain training with PyTorch.
     """
-    if "client" in strategy.halves:
+    if "client" in strategy.halves and strategy.compiled is not True:
         return f"federation.strategy {strategy.name}"
     if training.device == "cuda":
         return "training.device cuda"
-    return _beyond_choice(model, "model") or _beyond(training, "training")
+    return _beyond_choice(model, "model") or _beyond(training, "training") or _large_batches(model, training)
+
+
+def _large_batches(model: Model, training: Training) -> str | None:
+    """Batch normalization sees a batch as a whole, which the compiled trainer does as far as one fits its cache."""
+    if not isinstance(model, MLPModel) or model.normalization.name != "batch" or not model.layers:
+        return None
+    if training.batch_size == "full" or training.batch_size > LARGEST_NORMALIZED_BATCH:
+        return f"model.normalization batch with training.batch_size above {LARGEST_NORMALIZED_BATCH}"
+    return None
 
 
 def _beyond(part: Part, path: str) -> str | None:

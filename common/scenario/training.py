@@ -32,7 +32,18 @@ class Training(
     Part,
     compiled=(
         *("epochs", "steps", "batch_size", "optimizer", "optimizer_state", "schedule", "clip_norm", "clip_value"),
-        *("loss", "regularization", "augmentation", "trainer", "stack", "stacked", "device", "device_memory"),
+        *(
+            "mixup",
+            "early_stopping",
+            "loss",
+            "regularization",
+            "augmentation",
+            "trainer",
+            "stack",
+            "stacked",
+            "device",
+            "device_memory",
+        ),
     ),
 ):
     """Local training: the same for every client unless the server's strategy says otherwise."""

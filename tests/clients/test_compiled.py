@@ -29,7 +29,7 @@ from common.data import Prepared
 from common.data.data_spec import DataSpec
 from common.data.prepared import META
 from common.losses import loss_for
-from common.messages import TrainOrder
+from common.messages import BUFFERS, TrainOrder
 from common.models import build
 from common.scenario import Scenario
 from common.scenario.activations import ActivationPart
@@ -117,6 +117,9 @@ def large_work() -> dict[str, Any]:
         "widths": widths,
         "activation": 0,
         "dropout": np.zeros(2),
+        "drop_connect": 0.0,
+        "normalization": 0,
+        "trains": np.ones((2, 4), np.int64),
         "output": 0,
         "loss": 0,
         "class_weights": None,
@@ -124,7 +127,11 @@ def large_work() -> dict[str, Any]:
         "states": 0,
         "fused": 1,
         "clipped": 0,
-        "constants": np.zeros((1, 10)),
+        "constants": np.zeros((1, 12)),
+        "repeats": 1,
+        "mixup": None,
+        "origin": None,
+        "control": None,
         "rates": np.full((1, 1), 0.01),
         "rate_steps": 1,
         "clients": 1,
@@ -174,7 +181,7 @@ def by_both(
         parts = chosen | {"training": {**chosen["training"], "trainer": engine}}
         reply = train_blocks(prepared, order_for(scenario(**parts), prepared, agreed, **more))
         assert not reply.excluded
-        found.append(reply.sums["parameters"] | (reply.state or {}))
+        found.append(reply.sums["parameters"] | reply.sums.get(BUFFERS, {}) | (reply.state or {}))
     return found[0], found[1]
 
 
@@ -301,6 +308,7 @@ WHERE = {
     "normalizations": ("model", "normalization"),
     "optimizers": ("training", "optimizer"),
 }
+NOT_IN_STEPS = ("statistics",)
 BESIDE: dict[str, dict[str, Any]] = {"nesterov": {"momentum": 0.9}}
 """What keys need beside them."""
 
@@ -310,7 +318,7 @@ def compiled_parts(family: Family) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name, part in family.parts.items():
         if part.compiled is True:
-            keys = [key for key in part.model_fields if key != family.tag]
+            keys = [key for key in part.model_fields if key not in (family.tag, *NOT_IN_STEPS)]
             found += [{family.tag: name}, *({family.tag: name, **BESIDE.get(key, {}), key: other(key)} for key in keys)]
     return found
 
@@ -387,6 +395,9 @@ def test_what_declares_nothing_is_trained_by_pytorch() -> None:
     assert uncovered(chosen.model, inherited, strategy) == "training.optimizer steeper"
 
 
+LARGE_BATCHES = "model.normalization batch with training.batch_size above 128"
+
+
 @pytest.mark.parametrize(
     ("parts", "beyond"),
     [
@@ -395,11 +406,13 @@ def test_what_declares_nothing_is_trained_by_pytorch() -> None:
         ({"training": {"regularization": {"l1": 0.1, "l2": 0.1, "weight_decay": 0.1, "biases": True}}}, None),
         ({"model": {"activation": "gelu", "dropout": 0.2}, "training": {"clip_norm": 1.0}}, None),
         ({"model": {"dtype": "float64"}}, "model.dtype float64"),
-        ({"model": {"normalization": "batch"}}, "model.normalization batch"),
-        ({"model": {"drop_connect": 0.1}}, "model.drop_connect"),
-        ({"training": {"regularization": {"l1_budget": 1.0}}}, "training.regularization.l1_budget"),
-        ({"training": {"mixup": 0.2}}, "training.mixup"),
-        ({"federation": {"strategy": "fedprox"}}, "federation.strategy fedprox"),
+        ({"model": {"normalization": "layer", "drop_connect": 0.1, "frozen": ["layers.0"]}}, None),
+        ({"training": {"regularization": {"l1_budget": 1.0, "l2_budget": 1.0}, "mixup": 0.2}}, None),
+        ({"model": {"normalization": "batch"}, "training": {"batch_size": 128}}, None),
+        ({"model": {"normalization": "batch"}, "training": {"batch_size": 129}}, LARGE_BATCHES),
+        ({"model": {"normalization": "batch"}, "training": {"batch_size": "full"}}, LARGE_BATCHES),
+        ({"federation": {"strategy": "fedprox"}}, None),
+        ({"federation": {"strategy": "moon"}}, "federation.strategy moon"),
     ],
 )
 def test_the_scenario_says_which_engine_trains(parts: dict[str, Any], beyond: str | None) -> None:

@@ -13,8 +13,9 @@ from torch import nn
 from clients.blocks.blocks import train_blocks
 from common.arrays import NamedArrays
 from common.data import Prepared
+from common.models import DTYPES
 from common.scenario import Scenario
-from tests.clients.test_truth import assert_close, mean
+from tests.clients.test_truth import Trainer, assert_close, either, mean
 from tests.federations import batches_of, federation, scenario, train_order, trained_alone
 from tests.plain import criterion
 
@@ -30,7 +31,7 @@ class Watch:
         rows, rule = prepared.holdout_examples(client), chosen.training.early_stopping
         assert rule is not None
         self.patience, self.min_delta = rule.patience, rule.min_delta
-        self.x, self.y = torch.tensor(prepared.x[rows]), torch.tensor(prepared.y[rows])
+        self.x, self.y = torch.tensor(prepared.x[rows]).to(DTYPES[chosen.model.dtype]), torch.tensor(prepared.y[rows])
         self.loss_of = criterion(chosen, list(prepared.meta.labels))
         self.epoch = len(batches_of(chosen, prepared, client)) // (chosen.training.epochs or 1)
         self.best: NamedArrays = {}
@@ -56,13 +57,17 @@ class Watch:
 
 @pytest.mark.parametrize("rule", [{"patience": 1}, {"patience": 2}, {"patience": 1, "min_delta": 0.01}], ids=str)
 @pytest.mark.parametrize("kind", ["plain", "everything"])
-def test_a_client_keeps_what_a_loop_over_its_epochs_would_keep(tmp_path: Path, rule: dict[str, Any], kind: str) -> None:
+@either()
+def test_a_client_keeps_what_a_loop_over_its_epochs_would_keep(
+    tmp_path: Path, by: Trainer, rule: dict[str, Any], kind: str
+) -> None:
     prepared = federation(tmp_path, SIZES, held=HELD)
     more: dict[str, dict[str, Any]] = {"plain": {}, "everything": {"normalization": "batch", "dropout": 0.3}}
     chosen = scenario(
         data={"source": {"kind": "sklearn"}, "client_holdout": 0.2},
-        model={"layers": [9], "activation": "tanh", "dtype": "float64", **more[kind]},
+        model={"layers": [9], "activation": "tanh", "dtype": by.dtype, **more[kind]},
         training={
+            "trainer": by.engine,
             "epochs": 6,
             "batch_size": 4,
             "stack": 4,
@@ -82,9 +87,9 @@ def test_a_client_keeps_what_a_loop_over_its_epochs_would_keep(tmp_path: Path, r
             weights = {name: watch.best[name] for name in weights}
             ends.append((watch.steps, watch.last, steps))
             steps = watch.steps
-        assert_close(mean(reply, client), weights, 1e-10)
+        assert_close(mean(reply, client), weights, 10 * by.tolerance)
         assert reply.metrics["steps"][client] == steps
-        assert reply.metrics["train_loss"][client] == pytest.approx(loss, abs=1e-10)
+        assert reply.metrics["train_loss"][client] == pytest.approx(loss, abs=by.tolerance)
     assert any(last < steps for _, last, steps in ends), "no client stops early here"
     assert len({best for best, _, _ in ends}) > 1, "clients stop at the same time here"
 

@@ -20,7 +20,7 @@ from clients.regularization.budgets import project_l1
 from common.arrays import NamedArrays
 from common.data import Prepared
 from common.scenario import Scenario
-from tests.clients.test_truth import TORCH, Trainer, assert_close, either, one_each
+from tests.clients.test_truth import Trainer, assert_close, either, one_each
 from tests.federations import batches_of, federation, named, scenario, starting_weights
 
 Array = NDArray[np.float64]
@@ -204,7 +204,7 @@ def test_penalties(tmp_path: Path, by: Trainer, rule: dict[str, Any]) -> None:
     assert_by_hand(prepared, by, {"activation": "tanh"}, loss="cross_entropy", epochs=2, regularization=rule)
 
 
-@either(TORCH)
+@either()
 @pytest.mark.parametrize("rule", [{"l1_budget": 8.0}, {"l2_budget": 2.0}], ids="-".join)
 def test_budgets(tmp_path: Path, by: Trainer, rule: dict[str, Any]) -> None:
     prepared, _ = data_for("cross_entropy", tmp_path)
@@ -238,7 +238,7 @@ def test_a_vector_within_its_budget_or_beyond_all_numbers_stays() -> None:
     assert parts[0][2].tolist() == [0.0, -1.0]
 
 
-@either(TORCH)
+@either()
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 def test_batch_normalization(tmp_path: Path, by: Trainer, activation: str) -> None:
     prepared, _ = data_for("cross_entropy", tmp_path)

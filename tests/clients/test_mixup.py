@@ -11,30 +11,40 @@ from scipy.stats import beta, chisquare, kstest
 
 from clients.batches import Batch
 from clients.regularization.mixup import Mixup
-from tests.clients.test_truth import RAGGED, assert_close, one_each
+from tests.clients.test_truth import RAGGED, Trainer, assert_close, either, one_each
 from tests.federations import federation, scenario, trained_alone
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("alpha", [0.2, 2.0])
-def test_training_is_plain_pytorchs_on_the_same_mixtures(tmp_path: Path, task: str, alpha: float) -> None:
+@either()
+def test_training_is_plain_pytorchs_on_the_same_mixtures(tmp_path: Path, by: Trainer, task: str, alpha: float) -> None:
     prepared = federation(tmp_path, RAGGED, task)
     chosen = scenario(
-        model={"layers": [7], "activation": "tanh", "dtype": "float64"},
-        training={"epochs": 2, "batch_size": 8, "optimizer": {"name": "sgd", "lr": 0.1}, "stack": 5, "mixup": alpha},
+        model={"layers": [7], "activation": "tanh", "dtype": by.dtype},
+        training={
+            "trainer": by.engine,
+            "epochs": 2,
+            "batch_size": 8,
+            "optimizer": {"name": "sgd", "lr": 0.1},
+            "stack": 5,
+            "mixup": alpha,
+        },
     )
     for client, mine in enumerate(one_each(chosen, prepared, round_number=2)):
-        assert_close(mine, trained_alone(chosen, prepared, client, round_number=2)[0], 1e-10)
+        assert_close(mine, trained_alone(chosen, prepared, client, round_number=2)[0], by.tolerance)
 
 
-def test_class_weights_hold_for_both_parts_of_a_mixture(tmp_path: Path) -> None:
+@either()
+def test_class_weights_hold_for_both_parts_of_a_mixture(tmp_path: Path, by: Trainer) -> None:
     prepared = federation(tmp_path, RAGGED)
     loss = {"name": "cross_entropy", "class_weights": {"0": 3.0, "1": 0.2}}
     chosen = scenario(
-        model={"layers": [7], "dtype": "float64"}, training={"batch_size": 8, "loss": loss, "stack": 5, "mixup": 1.0}
+        model={"layers": [7], "dtype": by.dtype},
+        training={"trainer": by.engine, "batch_size": 8, "loss": loss, "stack": 5, "mixup": 1.0},
     )
     for client, mine in enumerate(one_each(chosen, prepared)):
-        assert_close(mine, trained_alone(chosen, prepared, client)[0], 1e-10)
+        assert_close(mine, trained_alone(chosen, prepared, client)[0], by.tolerance)
 
 
 def batch(rows: list[int], width: int, step: int = 0) -> Batch:

@@ -15,7 +15,7 @@ from clients.regularization.dropout import Noise
 from common.data import Prepared
 from common.models import build
 from common.scenario.model import MLPModel
-from tests.clients.test_truth import RAGGED, assert_close, one_each
+from tests.clients.test_truth import RAGGED, Trainer, assert_close, either, one_each
 from tests.federations import agreed, federation, scenario, train_order, trained_alone
 
 DROPPING: dict[str, dict[str, Any]] = {
@@ -33,14 +33,21 @@ def prepared(tmp_path: Path) -> Prepared:
 
 
 @pytest.mark.parametrize("kind", DROPPING)
-def test_training_is_plain_pytorchs_with_the_same_masks(prepared: Prepared, kind: str) -> None:
+@either()
+def test_training_is_plain_pytorchs_with_the_same_masks(prepared: Prepared, by: Trainer, kind: str) -> None:
     chosen = scenario(
         seed=4,
-        model={"layers": [7, 5], "activation": "tanh", "dtype": "float64", **DROPPING[kind]},
-        training={"epochs": 2, "batch_size": 8, "optimizer": {"name": "sgd", "lr": 0.1}, "stack": 5},
+        model={"layers": [7, 5], "activation": "tanh", "dtype": by.dtype, **DROPPING[kind]},
+        training={
+            "trainer": by.engine,
+            "epochs": 2,
+            "batch_size": 8,
+            "optimizer": {"name": "sgd", "lr": 0.1},
+            "stack": 5,
+        },
     )
     for client, mine in enumerate(one_each(chosen, prepared, round_number=3)):
-        assert_close(mine, trained_alone(chosen, prepared, client, round_number=3)[0], 1e-10)
+        assert_close(mine, trained_alone(chosen, prepared, client, round_number=3)[0], 2 * by.tolerance)
     undropped = {**chosen.model.model_dump(), "dropout": 0.0, "input_dropout": 0.0, "drop_connect": 0.0}
     without = chosen.model_copy(update={"model": MLPModel.model_validate(undropped)})
     one, other = one_each(chosen, prepared)[0], one_each(without, prepared)[0]

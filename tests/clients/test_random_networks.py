@@ -6,9 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clients.compiled.library import library
+from common.arrays import NamedArrays
 from tests.clients.test_truth import (
     CLASSIFYING,
     EVERY_ACTIVATION,
@@ -87,3 +91,39 @@ def test_a_stack_equals_its_clients_alone(
         for client, mine in enumerate(one_each(chosen, prepared, round_number=3)):
             alone, _ = trained_alone(chosen, prepared, client, round_number=3)
             assert_close(mine, alone, 1e-8)
+
+
+@pytest.mark.skipif(library() is None, reason="the compiled trainer is not built here")
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(
+    seed=st.integers(0, 1000),
+    sizes=st.lists(st.integers(1, 25), min_size=1, max_size=4),
+    model=models(),
+    training=trainings(),
+    kind=st.sampled_from(CLASSIFYING),
+)
+def test_the_compiled_trainer_rounds_no_worse_than_pytorch(
+    seed: int, sizes: list[int], model: dict[str, Any], training: dict[str, Any], kind: dict[str, Any]
+) -> None:
+    """Errors against float64; batch normalization of a few examples magnifies both."""
+    # Near 0 a penalty Σ│w│ has two gradients.
+    rules = {**training["regularization"], "l1": 0.0}
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = federation(Path(folder), sizes, "classification", seed)
+
+        def trained(engine: str, dtype: str) -> list[NamedArrays]:
+            chosen = scenario(
+                seed=seed,
+                model={**model, "output": kind.get("output", "auto"), "dtype": dtype},
+                training={**training, "regularization": rules, "loss": kind["loss"], "trainer": engine},
+            )
+            return one_each(chosen, prepared, round_number=3)
+
+        if training["batch_size"] == "full" and model["normalization"] not in ("none", "layer") and model["layers"]:
+            return
+        exact, ours, theirs = trained("torch", "float64"), trained("compiled", "float32"), trained("torch", "float32")
+        apart, allowed = (
+            max(np.abs(one[name] - other[name]).max() for one, other in zip(exact, found, strict=True) for name in one)
+            for found in (ours, theirs)
+        )
+        assert apart <= 10 * allowed + 1e-5

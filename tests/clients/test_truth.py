@@ -237,7 +237,7 @@ def of_all_kinds(
             "dtype": by.dtype,
         },
         training={
-            "trainer": by.engine if normalization == "none" else "torch",
+            "trainer": by.engine,
             "batch_size": 8,
             "optimizer": optimizer,
             "loss": kind["loss"],
@@ -261,7 +261,7 @@ def kinds_of(prepared: Prepared) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("optimizer", "activation"), [(o, (o + more) % 6) for o in range(9) for more in (0, 3)])
 def test_every_optimizer_with_every_activation(few: Prepared, by: Trainer, optimizer: int, activation: int) -> None:
     # Losses and normalizations take turns; the slow test has all combinations.
-    kinds, normalizations = kinds_of(few), ("none", "batch", "layer") if by is TORCH else ("none",) * 3
+    kinds, normalizations = kinds_of(few), ("none", "batch", "layer")
     kind, normalization = (
         kinds[(optimizer + activation) % len(kinds)],
         normalizations[(optimizer + activation // 2) % 3],
@@ -277,7 +277,7 @@ def test_every_optimizer_with_every_activation(few: Prepared, by: Trainer, optim
 def test_every_optimizer_with_every_activation_loss_and_normalization(
     few: Prepared, by: Trainer, optimizer: dict[str, Any], activation: Any
 ) -> None:
-    for normalization in ("none", "batch", "layer") if by is TORCH else ("none",):
+    for normalization in ("none", "batch", "layer"):
         for kind in kinds_of(few):
             chosen = of_all_kinds(optimizer, activation, normalization, kind, by)
             assert_each_as_alone(chosen, few, by.tolerance)

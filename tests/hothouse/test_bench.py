@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 
 import pytest
 
+from common.scenario.strategy import STRATEGIES
 from hothouse.bench.floor import Floor
 from hothouse.bench.turns import ENGINES, as_markdown, faster_by, take_turns
 from hothouse.bench.workloads import WORKLOADS
@@ -35,16 +37,22 @@ def test_ratios_are_taken_turn_by_turn() -> None:
 def test_a_variant_that_is_refused_costs_no_other_its_result() -> None:
     variants = ["--with", "training.optimizer.lr=-1", "--with", "training.epochs=2"]
     done = subprocess.run(
-        [sys.executable, "benchmarks/cost.py", *variants, "--turns", "1", "--rounds", "3"],
+        [sys.executable, "benchmarks/cliffs.py", *variants, "--workloads", "W2", "--turns", "1", "--rounds", "3"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 1
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines() if "│" in line]
-    assert [row[0] for row in rows] == ["plain", "training.optimizer.lr=-1", "training.epochs=2"]
-    assert rows[1][1] == "failed"
-    assert float(rows[2][3]) > 1
+    assert [row[0] for row in rows] == ["fedavg", "training.optimizer.lr=-1", "training.epochs=2"]
+    assert rows[1][1] == "failed!"
+    assert float(rows[2][1]) > float(rows[0][1])
+
+
+def test_every_strategy_and_every_key_of_training_has_a_row() -> None:
+    rows = runpy.run_path(str(REPOSITORY / "benchmarks" / "cliffs.py"))["rows"]()
+    names = {row.name.split(" ")[0] for row in rows}
+    assert names >= {*STRATEGIES.built_in, "adam", "layer", "training.mixup", "training.regularization.l1_budget"}
 
 
 @pytest.mark.bench

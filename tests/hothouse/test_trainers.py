@@ -40,9 +40,9 @@ def run_local(scenario: Path, out: Path, *overrides: str, **more: Any) -> hothou
 def test_the_engine_is_recorded(quickstart: Path, tmp_path: Path) -> None:
     run = run_local(quickstart, tmp_path / "a")
     assert run.summary["engine"] == "compiled"
-    beyond = run_local(quickstart, tmp_path / "b", "model.normalization=batch")
+    beyond = run_local(quickstart, tmp_path / "b", "model.dtype=float64")
     assert beyond.summary["engine"] == "torch"
-    assert beyond.summary["engine_reason"] == "model.normalization batch needs it"
+    assert beyond.summary["engine_reason"] == "model.dtype float64 needs it"
 
 
 @pytest.mark.skipif(library() is None, reason="the compiled trainer is not built here")
@@ -68,8 +68,8 @@ def test_a_scenario_that_insists_on_it_is_told_what_to_do(quickstart: Path, tmp_
 
 
 def test_a_scenario_that_insists_on_what_it_does_not_do_is_refused(quickstart: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"training\.trainer.*auto or torch: training\.mixup is not among"):
-        run_local(quickstart, tmp_path / "run", "training.trainer=compiled", "training.mixup=0.2")
+    with pytest.raises(InputError, match=r"training\.trainer.*auto or torch: model\.dtype float64 is not among"):
+        run_local(quickstart, tmp_path / "run", "training.trainer=compiled", "model.dtype=float64")
 
 
 @pytest.mark.skipif(library() is None, reason="the compiled trainer is not built here")

@@ -585,9 +585,7 @@ class TestFaults:
         assert "Traceback" not in done.stderr
 
     def test_a_clients_half_that_raises_is_told_with_its_line(self, folder: Path) -> None:
-        (folder / "drag.py").write_text(
-            EXAMPLES["drag.py"].replace("anchor[name].expand_as", "anchor['x' + name].expand_as")
-        )
+        (folder / "drag.py").write_text(EXAMPLES["drag.py"].replace('record("anchor")', 'record("anchors")'))
         with pytest.raises(hothouse.RunError, match=r"its training raised KeyError: .* \(drag\.py:\d+\)"):
             hothouse.run(using("drag.py"), overrides=CHOSEN["drag.py"], engine="local", out="run")
 
@@ -601,8 +599,9 @@ PLANTED = {
         "drag.py draws from the global generator of PyTorch",
     ),
     "stack order": (
-        "expand_as(weight)",
-        "expand_as(weight) * torch.arange(len(weight)).view(-1, *[1] * (weight.dim() - 1))",
+        "Proximal(anchor,",
+        "Proximal({n: anchor[n] * torch.arange(len(w)).view(-1, *[1] * (w.dim() - 1)) "
+        "for n, w in stack.parameters.items()},",
         "from training each client alone",
     ),
     "state that is not saved": (

@@ -56,23 +56,42 @@ static void shuffle(uint64_t key, Card *cards, Card *spare, long count) {
     sort_cards(cards, spare, count);
 }
 
+#define DRAWN 64 /* numbers of 16 bits that are drawn at once, four from each value of 64 bits */
+
+/* DRAWN factors from value `from` of a stream on: 0 with probability limit / 2^16, else `up`. */
+INLINE void draw_factors(uint64_t key, uint64_t from, uint32_t limit, float up, float *restrict factors) {
+    uint64_t values[DRAWN / 4];
+    uint16_t numbers[DRAWN];
+    for (int i = 0; i < DRAWN / 4; i++) values[i] = drawn(key, from + (uint64_t)i);
+    memcpy(numbers, values, sizeof numbers);
+    for (int j = 0; j < DRAWN; j++) factors[j] = numbers[j] >= limit ? up : 0.0f;
+}
+
+INLINE uint32_t limit_of(double rate) { return (uint32_t)__builtin_rint(rate * 65536.0); }
+INLINE float up_of(double rate) { return (float)(1.0 / (1.0 - rate)); }
+
 /* Drops numbers of rows first, first + 1, … of a batch, scaling the others up, as clients/regularization/dropout.py does. */
 static void drop(uint64_t key, double rate, long first, long rows, long width, float *values, float *slopes, long ld) {
-    const uint32_t limit = (uint32_t)__builtin_rint(rate * 65536.0);
-    const float up = (float)(1.0 / (1.0 - rate));
-    const long each = (width + 3) / 4; /* values of 64 bits for a row, four numbers of 16 bits from each */
+    const long each = (width + 3) / 4; /* values for a row */
     for (long b = 0; b < rows; b++, values += ld, slopes += slopes ? ld : 0)
-        for (long done = 0; done < width; done += 64) {
-            uint64_t drawn_here[16];
-            uint16_t lanes[64];
-            float factors[64];
-            const uint64_t from = (uint64_t)((first + b) * each + done / 4);
-            const long count = width - done < 64 ? width - done : 64;
-            for (int i = 0; i < 16; i++) drawn_here[i] = drawn(key, from + (uint64_t)i);
-            memcpy(lanes, drawn_here, sizeof lanes);
-            for (int j = 0; j < 64; j++) factors[j] = lanes[j] >= limit ? up : 0.0f;
+        for (long done = 0; done < width; done += DRAWN) {
+            float factors[DRAWN];
+            const long count = least(DRAWN, width - done);
+            draw_factors(key, (uint64_t)((first + b) * each + done / 4), limit_of(rate), up_of(rate), factors);
             for (long j = 0; j < count; j++) values[done + j] *= factors[j];
             for (long j = 0; slopes && j < count; j++) slopes[done + j] *= factors[j];
+        }
+}
+
+/* The factors of numbers first … first + count - 1, `first` a multiple of 4, of rows row … row + rows - 1 of `width`. */
+static void draw_rows(uint64_t key, double rate, long row, long rows, long width, long first, long count, float *to,
+                      long ld) {
+    const long each = (width + 3) / 4;
+    for (long b = 0; b < rows; b++)
+        for (long done = 0; done < count; done += DRAWN) {
+            float factors[DRAWN];
+            draw_factors(key, (uint64_t)((row + b) * each + (first + done) / 4), limit_of(rate), up_of(rate), factors);
+            memcpy(to + b * ld + done, factors, (size_t)least(DRAWN, count - done) * sizeof(float));
         }
 }
 

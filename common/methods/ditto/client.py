@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, clone, proximal_term
+from common.extend.client import ClientAlgorithm, ClientUpdate, Proximal, Stack, clone, whole_network
 from common.models import Weights
 from common.personal import as_kept, own_arrays
 
@@ -16,14 +16,13 @@ class Ditto(ClientAlgorithm):
 
     def begin(self, stack: Stack) -> None:
         """Remember the global weights."""
-        self._global = clone(stack.parameters | stack.buffers)
+        self._global = clone(whole_network(stack))
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """Train the clients' own models, in turn."""
         local, names = self.context.local, list(stack.parameters)
         personal = local.ready(self._own(), names)
-        near = [self._global[name] for name in names]
-        personal.before = [proximal_term(near, self.options.lambda_), *personal.before]
+        personal.proximal = Proximal({name: self._global[name] for name in names}, self.options.lambda_)
         local.train(personal)
         return ClientUpdate(state=as_kept(personal.parameters | personal.buffers))
 

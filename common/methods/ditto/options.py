@@ -11,6 +11,7 @@ class Ditto(
     name="ditto",
     server="common.methods.flower.server:fedavg",
     client="common.methods.ditto.client:Ditto",
+    compiled=True,
 ):
     """FedAvg, and beside it a model of each client's own that is held near the global one (Li et al. 2021).
 

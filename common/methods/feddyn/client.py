@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, as_state, clone, proximal_term
-from common.stacks import Number
+from common.extend.client import ClientAlgorithm, ClientUpdate, Proximal, Stack, as_state, clone
 
 _GRADIENT = "gradient"
 
 
 class FedDyn(ClientAlgorithm):
-    """Minimizes Lₖ(θ) − ⟨gₖ, θ⟩ + (α/2)‖θ − θ_global‖²; then gₖ ← gₖ − α (θₖ − θ_global), the gradient at θₖ."""
+    """Minimizes Lₖ(θ) − ⟨gₖ, θ⟩ + (α/2)‖θ − θ_global‖²; then gₖ ← gₖ − α (θₖ − θ_global), the gradient at θₖ.
+
+    Up to a constant the two terms are (α/2)‖θ − (θ_global + gₖ/α)‖².
+    """
 
     def begin(self, stack: Stack) -> None:
-        """Add the gradient of what is added to the loss: −gₖ + α (θ − θ_global)."""
+        """Hold each client near θ_global + gₖ/α."""
         self._start, self._own = clone(stack.parameters), self.context.kept_as(_GRADIENT, stack.parameters)
-        hold = proximal_term(list(self._start.values()), self.options.alpha)
-
-        def tilt(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
-            for gradient, own in zip(gradients, self._own.values(), strict=True):
-                gradient.sub_(own[:active])
-
-        stack.before = [hold, tilt, *stack.before]
+        alpha = self.options.alpha
+        origin = {name: start + self._own[name] / alpha for name, start in self._start.items()}
+        stack.proximal = Proximal(origin, alpha)
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """The gradient at the client's new weights, by the condition of first order."""

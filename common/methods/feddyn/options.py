@@ -13,6 +13,7 @@ class FedDyn(
     name="feddyn",
     server="common.methods.feddyn.server:FedDyn",
     client="common.methods.feddyn.client:FedDyn",
+    compiled=True,
 ):
     """Clients' losses are corrected so that their minima and the global one agree (Acar et al. 2021, algorithm 1).
 

@@ -13,6 +13,7 @@ class FedExP(
     name="fedexp",
     server="common.methods.fedexp.server:FedExP",
     client="common.methods.fedexp.client:FedExP",
+    compiled=True,
 ):
     """FedAvg that goes further where clients disagree, by extrapolation (Jhunjhunwala et al. 2023, algorithm 1).
 

@@ -15,12 +15,8 @@ class FedNova(ClientAlgorithm):
     With decoupled weight decay it is that of the weights that decay.
     """
 
-    def begin(self, stack: Stack) -> None:
-        """Let the steps be added up."""
-        self._moved = self.context.summed_step_size(stack)
-
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """What each client counts for, and its distance."""
-        gone = self._moved.each().double().cpu().numpy()
+        gone = self.context.summed_step_size(steps).double().cpu().numpy()
         weight = self.context.sizes / np.where(gone > 0, gone, 1.0)
         return ClientUpdate(metrics={"weight": weight, "distance": gone})

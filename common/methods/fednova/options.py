@@ -15,6 +15,7 @@ class FedNova(
     name="fednova",
     server="common.methods.fednova.server:FedNova",
     client="common.methods.fednova.client:FedNova",
+    compiled=True,
 ):
     """Each client's change is divided by how far it could go, so that more steps count no more (Wang et al. 2020)."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from common.extend.client import ClientAlgorithm, Stack, proximal_term
+from common.extend.client import ClientAlgorithm, Proximal, Stack, clone
 
 
 class FedProx(ClientAlgorithm):
     """g ← g + μ (θ − θ_global) before each step."""
 
     def begin(self, stack: Stack) -> None:
-        """Remember where the clients start: at the global weights."""
-        start = [tensor.clone() for tensor in stack.parameters.values()]
-        stack.before = [proximal_term(start, self.options.mu), *stack.before]
+        """Hold the clients near where they start: the global weights."""
+        stack.proximal = Proximal(clone(stack.parameters), self.options.mu)

@@ -13,6 +13,7 @@ class FedProx(
     name="fedprox",
     server="common.methods.flower.server:fedprox",
     client="common.methods.fedprox.client:FedProx",
+    compiled=True,
 ):
     """FedAvg whose clients are held near the global weights (Li et al. 2020, algorithm 2)."""
 

@@ -13,6 +13,7 @@ class FedRep(
     name="fedrep",
     server="common.methods.flower.server:fedavg",
     client="common.methods.fedrep.client:FedRep",
+    compiled=True,
 ):
     """FedPer whose clients train their last layers first and then the others (Collins et al. 2021, algorithm 1).
 

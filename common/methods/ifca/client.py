@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from common.data.prepared import Indices
 from common.devices import to_device_of
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, flatten
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, flatten, whole_network
 from common.models import Weights
 
 
@@ -19,16 +19,16 @@ class IFCA(ClientAlgorithm):
 
     def begin(self, stack: Stack) -> None:
         """Choose, and start from what was chosen; of equals the first is taken."""
-        first = {name: tensor[:1].clone() for name, tensor in (stack.parameters | stack.buffers).items()}
+        first = {name: tensor[:1].clone() for name, tensor in whole_network(stack).items()}
         others = [self.context.record(f"cluster.{j}") for j in range(1, self.options.clusters)]
         models = {name: torch.cat([one, *(other[name] for other in others)]) for name, one in first.items()}
         self._chosen = _least(self.context.training_losses(models))
-        for name, tensor in (stack.parameters | stack.buffers).items():
+        for name, tensor in whole_network(stack).items():
             tensor.copy_(models[name][to_device_of(torch.from_numpy(self._chosen), tensor)])
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """Add the weights to those of the cluster alone."""
-        flat = flatten(stack.parameters | stack.buffers)
+        flat = flatten(whole_network(stack))
         chosen = to_device_of(torch.from_numpy(self._chosen), flat).unsqueeze(1)
         sums = {f"cluster.{j}": flat * (chosen == j) for j in range(self.options.clusters)}
         return ClientUpdate(contributions=sums, metrics={"cluster": self._chosen.astype(np.float64)})

@@ -13,6 +13,7 @@ class IFCA(
     name="ifca",
     server="common.methods.ifca.server:IFCA",
     client="common.methods.ifca.client:IFCA",
+    compiled=True,
 ):
     """Several global models; each client trains the one with the least loss (Ghosh et al. 2020, algorithm 1)."""
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, softplus
 
 from common.data.prepared import Indices
-from common.extend.client import Batch, ClientAlgorithm, ClientUpdate, Stack, as_state, clone
+from common.extend.client import Batch, ClientAlgorithm, ClientUpdate, Stack, as_state, clone, whole_network
 
 _PREVIOUS = "previous"
 
@@ -22,7 +22,7 @@ class Moon(ClientAlgorithm):
 
     def begin(self, stack: Stack) -> None:
         """Add the term, given the networks that do not learn."""
-        start = clone(stack.parameters | stack.buffers)
+        start = clone(whole_network(stack))
         kept, fresh = self.context.kept_as(_PREVIOUS, start), self.context.fresh
         previous = {
             name: origin.where(fresh.view(-1, *[1] * (origin.dim() - 1)), kept[name]) for name, origin in start.items()
@@ -47,4 +47,4 @@ class Moon(ClientAlgorithm):
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """The client's network, to be the previous one of its next round."""
-        return ClientUpdate(state=as_state(_PREVIOUS, stack.parameters | stack.buffers))
+        return ClientUpdate(state=as_state(_PREVIOUS, whole_network(stack)))

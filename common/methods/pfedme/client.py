@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, as_state, clone, proximal_term
+from common.extend.client import ClientAlgorithm, ClientUpdate, Proximal, Stack, clone
 from common.personal import as_kept
-from common.stacks import Number
 
 
 class PFedMe(ClientAlgorithm):
@@ -18,25 +15,15 @@ class PFedMe(ClientAlgorithm):
     """
 
     def begin(self, stack: Stack) -> None:
-        """Let what is trained be θ; w moves beside it."""
+        """Let what is trained be θ; w is what it is held near, and moves beside it."""
         stack.repeats = self.options.inner_steps
-        stack.tally = as_state("local", clone(stack.parameters))
-        local = list(stack.tally.values())
-        part, taken = self.options.lr * self.options.lambda_, 0
-
-        def follow(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
-            nonlocal taken
-            taken += 1
-            if taken % stack.repeats == 0:
-                for w, theta in zip(local, weights, strict=True):
-                    w[:active].lerp_(theta.detach(), part)
-
-        stack.before = [proximal_term(local, self.options.lambda_), *stack.before]
-        stack.after = [*stack.after, follow]
+        self._local = clone(stack.parameters)
+        strength = self.options.lambda_
+        stack.proximal = Proximal(self._local, strength, follow=self.options.lr * strength)
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """Keep θ, send w."""
         own = clone(stack.parameters | stack.buffers)
         for name, theta in stack.parameters.items():
-            theta.copy_(stack.tally[f"local.{name}"])
+            theta.copy_(self._local[name])
         return ClientUpdate(state=as_kept(own))

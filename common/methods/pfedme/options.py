@@ -13,6 +13,7 @@ class PFedMe(
     name="pfedme",
     server="common.methods.pfedme.server:PFedMe",
     client="common.methods.pfedme.client:PFedMe",
+    compiled=True,
 ):
     """Personal models that are proximal points of local ones, which are averaged (Dinh et al. 2020, algorithm 1)."""
 

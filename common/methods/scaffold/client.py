@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, as_state, clone, flatten
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, as_state, clone, flatten, whole_network
 from common.models import Weights
-from common.stacks import Number, along
+from common.stacks import along
 
 _CONTROL = "control"
 
@@ -27,25 +27,23 @@ class Scaffold(ClientAlgorithm):
         self._gradients: Weights | None = None
         if self.options.takes_gradient(self.context.training.optimizer):
             self._gradients = self.context.objective_gradients(stack)
-        else:
-            self._moved = self.context.summed_step_size(stack)
-        corrections = [self._all[name] - own for name, own in self._own.items()]
-
-        def correct(active: int, weights: list[Tensor], gradients: list[Tensor], lr: Number) -> None:
-            for gradient, correction in zip(gradients, corrections, strict=True):
-                gradient.add_(correction[:active])
-
-        stack.before = [*stack.before, correct]
+        stack.control = {name: self._all[name] - own for name, own in self._own.items()}
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """The new control variates."""
-        new = self._from_way(stack) if self._gradients is None else self._gradients
-        changes = flatten({name: new[name] - own for name, own in self._own.items()})
-        return ClientUpdate(state=as_state(_CONTROL, new), contributions={_CONTROL: changes})
+        new = self._from_way(stack, steps) if self._gradients is None else self._gradients
+        changes = {name: new[name] - own for name, own in self._own.items()}
+        # What is not trained has control variates of 0.
+        changes |= {name: torch.zeros_like(tensor) for name, tensor in stack.fixed.items()}
+        parameters = [name for name in whole_network(stack) if name in changes]
+        return ClientUpdate(
+            state=as_state(_CONTROL, new),
+            contributions={_CONTROL: flatten({name: changes[name] for name in parameters})},
+        )
 
-    def _from_way(self, stack: Stack) -> Weights:
+    def _from_way(self, stack: Stack, steps: Indices) -> Weights:
         """Option II; where no step was taken they stay."""
-        gone = self._moved.each()
+        gone = self.context.summed_step_size(steps)
         stayed = gone == 0
         gone = gone.where(~stayed, 1)
         new = {}

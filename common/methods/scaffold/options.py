@@ -17,6 +17,7 @@ class Scaffold(
     name="scaffold",
     server="common.methods.scaffold.server:Scaffold",
     client="common.methods.scaffold.client:Scaffold",
+    compiled=True,
 ):
     """Clients correct their gradients by control variates (Karimireddy et al. 2020, algorithm 1).
 

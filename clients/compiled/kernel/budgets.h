@@ -1,0 +1,94 @@
+/* Budgets: after a step the regularized weights, as one vector, move to the nearest point of a ball.
+ *
+ * Sums run in PAD partial sums over STRIP numbers each, which are added up in double.
+ */
+#ifndef BUDGETS_H
+#define BUDGETS_H
+
+#include "trainer.h"
+
+/* Which parts of a layer are regularized, as far as they are trained. */
+INLINE int regularized(const Work *work, int part) {
+    return part == WEIGHTS || (part == BIASES && work->regularized_biases);
+}
+
+/* For each part of a layer that is regularized. */
+#define EACH_REGULARIZED \
+    for (const Layer *layer = trainer->layers; layer <= trainer->layers + last_layer(trainer); layer++) \
+        for (int part = WEIGHTS; part <= BIASES; part++) \
+            if (layer->trains[part] && layer->from[part] >= 0 && regularized(trainer->work, part))
+
+INLINE float *weights_of(const Trainer *trainer, const Layer *layer, int part) {
+    return trainer->weights + layer->at + part_first(layer, part) * layer->ld;
+}
+
+static double sum_of_squares(const float *w, long count) {
+    double total = 0;
+    for (long done = 0; done < count; done += STRIP) {
+        float sums[PAD] = {0};
+        for (long i = done; i < least(done + STRIP, count); i += PAD)
+            for (long j = 0; j < PAD; j++) sums[j] += w[i + j] * w[i + j];
+        for (long j = 0; j < PAD; j++) total += (double)sums[j];
+    }
+    return total;
+}
+
+/* Adds up by how much numbers are larger than `size`, and how many are. */
+static void sum_above(const float *w, long count, float size, double *total, double *above) {
+    for (long done = 0; done < count; done += STRIP) {
+        float sums[PAD] = {0}, counts[PAD] = {0};
+        for (long i = done; i < least(done + STRIP, count); i += PAD)
+            for (long j = 0; j < PAD; j++) {
+                const float rest = __builtin_fabsf(w[i + j]) - size;
+                sums[j] += rest > 0 ? rest : 0;
+                counts[j] += rest > 0 ? 1.0f : 0.0f;
+            }
+        for (long j = 0; j < PAD; j++) *total += (double)sums[j], *above += (double)counts[j];
+    }
+}
+
+/* sign(w) max(|w| - size, 0); NaN stays NaN. */
+static void shrink(float *restrict w, long count, float size) {
+    for (long i = 0; i < count; i++) {
+        const float rest = __builtin_fabsf(w[i]) - size, left = rest < 0 ? 0 : rest;
+        w[i] = w[i] > 0 ? left : -left;
+    }
+}
+
+/* Sum of w^2 <= budget. */
+static void keep_l2(const Trainer *trainer, double budget) {
+    double total = 0;
+    EACH_REGULARIZED total += sum_of_squares(weights_of(trainer, layer, part), part_count(layer, part) * layer->ld);
+    if (!(total > budget)) return;
+    const float factor = (float)__builtin_sqrt(budget / total);
+    EACH_REGULARIZED {
+        float *w = weights_of(trainer, layer, part);
+        for (long i = 0; i < part_count(layer, part) * layer->ld; i++) w[i] *= factor;
+    }
+}
+
+/* Sum of |w| <= budget: w becomes sign(w) max(|w| - theta, 0) (Duchi et al. 2008, equation 3).
+ *
+ * Returns theta, which is searched from a guess as in Condat 2016, section 3.2 (after Michelot 1986).
+ */
+static double keep_l1(const Trainer *trainer, double budget, double guess) {
+    double theta = guess, count_before = -1;
+    for (;;) {
+        double total = 0, above = 0;
+        EACH_REGULARIZED sum_above(weights_of(trainer, layer, part), part_count(layer, part) * layer->ld, (float)theta,
+                                   &total, &above);
+        const double over = total - budget;
+        if (!(__builtin_fabs(over) > 4 * 1.1920929e-7 * budget) || !(theta > 0 || over > 0)) break;
+        double better = above > 0 ? theta + over / above : 0;
+        better = better > 0 ? better : 0;
+        /* From the first step on theta only rises, but for how sums round. */
+        if (above == count_before || !(better > theta || count_before < 0)) break;
+        theta = better, count_before = above;
+    }
+    if (theta > 0)
+        EACH_REGULARIZED shrink(weights_of(trainer, layer, part), part_count(layer, part) * layer->ld, (float)theta);
+    return theta;
+}
+
+#undef EACH_REGULARIZED
+#endif

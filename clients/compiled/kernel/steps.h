@@ -1,0 +1,189 @@
+/* A client's steps: each batch's gradient, what is done to it, and the optimizer's step. */
+#ifndef STEPS_H
+#define STEPS_H
+
+#include "budgets.h"
+#include "optimizers.h"
+#include "passes.h"
+
+/* How a gradient gets into the weights. */
+typedef enum {
+    FUSED,    /* straight: plain gradient descent */
+    STRIPS,   /* strip by strip through the optimizer */
+    WHOLE     /* as a whole: where its norm matters, or a batch goes through the network in several parts */
+} Way;
+
+/* The gradient by rows first … end - 1 of a part of a layer, added to what is in `to`, or anew. */
+static void gradient(const Trainer *trainer, const Layer *layer, int part, long rows, long first, long end, float *to,
+                     int anew) {
+    const long ld = layer->ld;
+    if (part == WEIGHTS) {
+        outer(layer->inputs + first, layer->ldi, rows, layer->deltas, ld, to, ld, end - first, ld, anew);
+        if (trainer->work->drop_connect > 0) {
+            const float *restrict factors = trainer->factors + layer->at + first * ld;
+            for (long i = 0; i < (end - first) * ld; i++) to[i] *= factors[i];
+        }
+        return;
+    }
+    for (long j = 0; anew && j < ld; j++) to[j] = 0;
+    if (part == BIASES) {
+        for (long b = 0; b < rows; b++)
+            for (long j = 0; j < ld; j++) to[j] += layer->deltas[b * ld + j];
+    } else {
+        const float *restrict own = layer->by_gain + (part == SHIFT ? ld : 0);
+        for (long j = 0; j < ld; j++) to[j] += own[j];
+    }
+}
+
+/* For rows first … end - 1 of a part of a layer, what is done to their gradient g before its norm is known. */
+static void shape(const Trainer *trainer, const Step *step, const Layer *layer, int part, long first, long end,
+                  float *restrict g) {
+    const long at = layer->at + first * layer->ld, count = (end - first) * layer->ld;
+    const float *restrict w = trainer->weights + at;
+    if (trainer->work->origin) {
+        const float strength = (float)trainer->work->proximal, *restrict origin = trainer->origin + at;
+        for (long i = 0; i < count; i++) g[i] += strength * (w[i] - origin[i]);
+    }
+    shape_gradient(step, regularized(trainer->work, part), w, g, count);
+}
+
+/* And then the optimizer's step. */
+static void step_on(const Trainer *trainer, const Step *step, const Layer *layer, int part, long first, long end,
+                    float *restrict g) {
+    const Work *work = trainer->work;
+    const long at = layer->at + first * layer->ld, count = (end - first) * layer->ld;
+    if (work->control) {
+        const float *restrict control = trainer->control + at;
+        for (long i = 0; i < count; i++) g[i] += control[i];
+    }
+    descend(work, step, regularized(work, part), trainer->weights + at, g,
+            work->states > 0 ? trainer->states[0] + at : NULL, work->states > 1 ? trainer->states[1] + at : NULL, count);
+}
+
+static void clip(float *g, long count, double limit) {
+    float sums[PAD] = {0}, sum = 0;
+    for (long i = 0; i < count; i += PAD)
+        for (long j = 0; j < PAD; j++) sums[j] += g[i + j] * g[i + j];
+    for (long j = 0; j < PAD; j++) sum += sums[j];
+    const float factor = (float)limit / (__builtin_sqrtf(sum) + 1e-6f);
+    if (!(factor >= 1))
+        for (long i = 0; i < count; i++) g[i] *= factor;
+}
+
+/* For each trained part of a layer. */
+#define EACH_PART(layer) \
+    for (int part = WEIGHTS; part < PARTS; part++) \
+        if ((layer)->trains[part] && (layer)->from[part] >= 0)
+
+/* The gradients of a part of a batch by all that is trained, and as far as that is its `way` into the weights. */
+static void backward(const Trainer *trainer, const Step *step, Way way, long done, long rows) {
+    for (long l = last_layer(trainer); l >= trainer->lowest; l--) {
+        const Layer *layer = &trainer->layers[l];
+        const long each = STRIP / layer->ld > 1 ? STRIP / layer->ld : 1;
+        if (l > trainer->lowest) pull_back(trainer, layer, done, rows);
+        EACH_PART(layer) {
+            const long start = part_first(layer, part), end = start + part_count(layer, part), at = layer->at;
+            if (way == FUSED) gradient(trainer, layer, part, rows, start, end, trainer->weights + at + start * layer->ld, 0);
+            if (way == WHOLE)
+                gradient(trainer, layer, part, rows, start, end, trainer->gradient + at + start * layer->ld, done == 0);
+            for (long first = start; way == STRIPS && first < end; first += each) {
+                const long next = least(first + each, end);
+                gradient(trainer, layer, part, rows, first, next, trainer->strip, 1);
+                shape(trainer, step, layer, part, first, next, trainer->strip);
+                step_on(trainer, step, layer, part, first, next, trainer->strip);
+            }
+        }
+    }
+}
+
+/* What is done to a whole gradient. */
+static void step_whole(const Trainer *trainer, const Step *step, double clip_norm) {
+    const Layer *end = trainer->layers + trainer->work->layers;
+    for (const Layer *layer = trainer->layers; layer < end; layer++)
+        EACH_PART(layer) {
+            const long first = part_first(layer, part), next = first + part_count(layer, part);
+            shape(trainer, step, layer, part, first, next, trainer->gradient + layer->at + first * layer->ld);
+        }
+    if (trainer->work->clipped) clip(trainer->gradient, trainer->size, clip_norm);
+    for (const Layer *layer = trainer->layers; layer < end; layer++)
+        EACH_PART(layer) {
+            const long first = part_first(layer, part), next = first + part_count(layer, part);
+            step_on(trainer, step, layer, part, first, next, trainer->gradient + layer->at + first * layer->ld);
+        }
+}
+
+/* A step of one client; returns its batch's mean loss. */
+static double take_step(const Trainer *trainer, Batch *batch, const Step *step, double clip_norm) {
+    const Work *work = trainer->work;
+    const Way way = batch->rows > CHUNK || work->clipped ? WHOLE : work->fused ? FUSED : STRIPS;
+    double total = (double)batch->rows, loss = 0;
+    if (work->class_weights) {
+        total = 0;
+        for (long b = 0; b < batch->rows; b++)
+            total += (double)work->class_weights[work->labels[batch->first + batch->cards[b].place]];
+    }
+    batch->scale = (float)((way == FUSED ? -(double)step->rate : 1.0) / total);
+    if (work->drop_connect > 0) drop_connections(trainer, batch);
+    for (long done = 0; done < batch->rows; done += CHUNK) {
+        const long rows = least(CHUNK, batch->rows - done);
+        loss += forward(trainer, batch, done, rows);
+        backward(trainer, step, way, done, rows);
+    }
+    if (way == WHOLE) step_whole(trainer, step, clip_norm);
+    return loss / total;
+}
+
+/* After a batch the origin follows the weights. */
+static void follow(const Trainer *trainer, double share) {
+    const float by = (float)share;
+    for (const Layer *layer = trainer->layers; layer <= trainer->layers + last_layer(trainer); layer++)
+        EACH_PART(layer) {
+            const long at = layer->at + part_first(layer, part) * layer->ld;
+            const float *restrict w = trainer->weights + at;
+            float *restrict origin = trainer->origin + at;
+            for (long i = 0; i < part_count(layer, part) * layer->ld; i++) origin[i] += by * (w[i] - origin[i]);
+        }
+}
+
+/* What mixup draws for a batch: how much of each example stays its own, and the partners. */
+static void pair(const Trainer *trainer, Batch *batch) {
+    const Work *work = trainer->work;
+    const uint64_t key = forked(work->mixup_keys[batch->client], work->forks[batch->t]);
+    batch->own = (float)work->mixup[batch->client * work->mixup_steps + (long)batch->t];
+    shuffle(forked(key, work->forks[0]), trainer->partners, trainer->spare, batch->rows);
+}
+
+INLINE long first_step(const Work *work, long c) { return work->first ? work->first[c] : 0; }
+
+/* All steps of one client; returns the sum of its batches' mean losses. */
+static double train_client(const Trainer *trainer, long c) {
+    const Work *work = trainer->work;
+    const double *own = work->constants + c * CONSTANTS, *rates = work->rates + c * work->rate_steps;
+    const long size = work->starts[c + 1] - work->starts[c], full = work->batch ? least(work->batch, size) : size;
+    const long per_epoch = (size + full - 1) / full;
+    const int64_t taken = work->taken ? (int64_t)work->taken[c] : 0;
+    const long first = first_step(work, c);
+    double losses = 0, theta = 0;
+    for (long i = 0; !work->order_keys && i < size; i++) trainer->cards[i].place = i;
+    for (long t = first; t < work->steps[c]; t++) {
+        const long at = (t - first) % per_epoch * full;
+        if (at == 0 && work->order_keys)
+            shuffle(forked(work->order_keys[c], work->forks[t / per_epoch]), trainer->cards, trainer->spare, size);
+        Batch batch = {.client = c, .rows = least(full, size - at), .cards = trainer->cards + at,
+                       .first = work->starts[c], .t = (uint64_t)t};
+        if (work->mixup) pair(trainer, &batch);
+        for (long repeat = 0; repeat < work->repeats; repeat++) {
+            const int64_t before = taken + t * work->repeats + repeat;
+            const Step step = step_of(work, own, rates[work->rate_steps > 1 ? t : 0], before);
+            const double loss = take_step(trainer, &batch, &step, own[CLIP_NORM]);
+            losses += repeat ? 0 : loss;
+            if (own[L1_BUDGET] > 0) theta = keep_l1(trainer, own[L1_BUDGET], theta);
+            if (own[L2_BUDGET] > 0) keep_l2(trainer, own[L2_BUDGET]);
+        }
+        if (work->follow > 0) follow(trainer, work->follow);
+    }
+    return losses;
+}
+
+#undef EACH_PART
+#endif
