@@ -62,7 +62,9 @@ def test_a_client_keeps_what_a_loop_over_its_epochs_would_keep(
     tmp_path: Path, by: Trainer, rule: dict[str, Any], kind: str
 ) -> None:
     prepared = federation(tmp_path, SIZES, held=HELD)
-    more: dict[str, dict[str, Any]] = {"plain": {}, "everything": {"normalization": "batch", "dropout": 0.3}}
+    # In float32 the statistics of batches of one or two examples would magnify what rounding leaves.
+    normalization = "batch" if by.dtype == "float64" else "layer"
+    more: dict[str, dict[str, Any]] = {"plain": {}, "everything": {"normalization": normalization, "dropout": 0.3}}
     chosen = scenario(
         data={"source": {"kind": "sklearn"}, "client_holdout": 0.2},
         model={"layers": [9], "activation": "tanh", "dtype": by.dtype, **more[kind]},

@@ -19,7 +19,7 @@ INLINE int regularized(const Work *work, int part) {
             if (layer->trains[part] && layer->from[part] >= 0 && regularized(trainer->work, part))
 
 INLINE float *weights_of(const Trainer *trainer, const Layer *layer, int part) {
-    return trainer->weights + layer->at + part_first(layer, part) * layer->ld;
+    return trainer->weights + part_at(layer, part);
 }
 
 static double sum_of_squares(const float *w, long count) {
@@ -35,15 +35,20 @@ static double sum_of_squares(const float *w, long count) {
 
 /* Adds up by how much numbers are larger than `size`, and how many are. */
 static void sum_above(const float *w, long count, float size, double *total, double *above) {
+    const Vector limit = SPLAT(size), zero = SPLAT(0.0f);
     for (long done = 0; done < count; done += STRIP) {
-        float sums[PAD] = {0}, counts[PAD] = {0};
+        Vector sums[PAD / LANES] = {0};
+        Ints counts[PAD / LANES] = {0};
         for (long i = done; i < least(done + STRIP, count); i += PAD)
-            for (long j = 0; j < PAD; j++) {
-                const float rest = __builtin_fabsf(w[i + j]) - size;
-                sums[j] += rest > 0 ? rest : 0;
-                counts[j] += rest > 0 ? 1.0f : 0.0f;
+            for (long v = 0; v < PAD / LANES; v++) {
+                const Ints bits = *(const Ints *)(w + i + v * LANES) & 0x7fffffff; /* |w| */
+                const Vector rest = (Vector)bits - limit;
+                const Ints over = (Ints)(rest > zero); /* all bits where it is, which is -1 */
+                sums[v] += (Vector)((Ints)rest & over);
+                counts[v] -= over;
             }
-        for (long j = 0; j < PAD; j++) *total += (double)sums[j], *above += (double)counts[j];
+        for (long v = 0; v < PAD / LANES; v++)
+            for (long j = 0; j < LANES; j++) *total += (double)sums[v][j], *above += (double)counts[v][j];
     }
 }
 
@@ -58,12 +63,12 @@ static void shrink(float *restrict w, long count, float size) {
 /* Sum of w^2 <= budget. */
 static void keep_l2(const Trainer *trainer, double budget) {
     double total = 0;
-    EACH_REGULARIZED total += sum_of_squares(weights_of(trainer, layer, part), part_count(layer, part) * layer->ld);
+    EACH_REGULARIZED total += sum_of_squares(weights_of(trainer, layer, part), part_size(layer, part));
     if (!(total > budget)) return;
     const float factor = (float)__builtin_sqrt(budget / total);
     EACH_REGULARIZED {
         float *w = weights_of(trainer, layer, part);
-        for (long i = 0; i < part_count(layer, part) * layer->ld; i++) w[i] *= factor;
+        for (long i = 0; i < part_size(layer, part); i++) w[i] *= factor;
     }
 }
 
@@ -75,7 +80,7 @@ static double keep_l1(const Trainer *trainer, double budget, double guess) {
     double theta = guess, count_before = -1;
     for (;;) {
         double total = 0, above = 0;
-        EACH_REGULARIZED sum_above(weights_of(trainer, layer, part), part_count(layer, part) * layer->ld, (float)theta,
+        EACH_REGULARIZED sum_above(weights_of(trainer, layer, part), part_size(layer, part), (float)theta,
                                    &total, &above);
         const double over = total - budget;
         if (!(__builtin_fabs(over) > 4 * 1.1920929e-7 * budget) || !(theta > 0 || over > 0)) break;
@@ -86,7 +91,7 @@ static double keep_l1(const Trainer *trainer, double budget, double guess) {
         theta = better, count_before = above;
     }
     if (theta > 0)
-        EACH_REGULARIZED shrink(weights_of(trainer, layer, part), part_count(layer, part) * layer->ld, (float)theta);
+        EACH_REGULARIZED shrink(weights_of(trainer, layer, part), part_size(layer, part), (float)theta);
     return theta;
 }
 

@@ -14,7 +14,11 @@
 INLINE long least(long a, long b) { return a < b ? a : b; }
 INLINE long padded(long n) { return (n + PAD - 1) / PAD * PAD; }
 
+/* How far rows of n numbers lie apart: where that were a multiple of 512 bytes, many rows would fall on few cache lines. */
+INLINE long lead(long n) { return padded(n) + (padded(n) % 128 ? 0 : PAD); }
+
 typedef float Vector __attribute__((vector_size(4 * LANES), may_alias));
+typedef int Ints __attribute__((vector_size(4 * LANES), may_alias));
 typedef float Eight __attribute__((vector_size(32), may_alias));
 
 #define LOAD(p) (*(const Vector *)(p))

@@ -24,20 +24,20 @@ static void move_running(const Layer *layer, long rows, double momentum, const f
 
 /* x of a batch of `rows` rows; `spare` has room for two rows. */
 static void normalize_batch(const Work *work, const Layer *layer, const float *z, long rows, float *spare) {
-    const long ld = layer->ld;
+    const long ld = layer->ld, wide = layer->wide;
     const float share = 1.0f / (float)rows;
-    float *restrict mean = spare, *restrict variance = spare + ld;
-    memset(spare, 0, 2 * (size_t)ld * sizeof(float));
+    float *restrict mean = spare, *restrict variance = spare + wide;
+    memset(spare, 0, 2 * (size_t)wide * sizeof(float));
     for (long b = 0; b < rows; b++)
-        for (long j = 0; j < ld; j++) mean[j] += z[b * ld + j];
-    for (long j = 0; j < ld; j++) mean[j] *= share;
+        for (long j = 0; j < wide; j++) mean[j] += z[b * ld + j];
+    for (long j = 0; j < wide; j++) mean[j] *= share;
     for (long b = 0; b < rows; b++) {
         float *restrict x = layer->normal + b * ld;
-        for (long j = 0; j < ld; j++) x[j] = z[b * ld + j] - mean[j], variance[j] += x[j] * x[j];
+        for (long j = 0; j < wide; j++) x[j] = z[b * ld + j] - mean[j], variance[j] += x[j] * x[j];
     }
-    for (long j = 0; j < ld; j++) variance[j] *= share, layer->inverse[j] = root_inverse(variance[j], work->norm_eps);
+    for (long j = 0; j < wide; j++) variance[j] *= share, layer->inverse[j] = root_inverse(variance[j], work->norm_eps);
     for (long b = 0; b < rows; b++)
-        for (long j = 0; j < ld; j++) layer->normal[b * ld + j] *= layer->inverse[j];
+        for (long j = 0; j < wide; j++) layer->normal[b * ld + j] *= layer->inverse[j];
     if (rows > 1) move_running(layer, rows, work->norm_momentum, mean, variance);
 }
 
@@ -49,32 +49,32 @@ INLINE float sum_of(const float *sums) {
 
 /* x of each of `rows` rows. What pads a row stays 0. */
 static void normalize_rows(const Work *work, const Layer *layer, const float *z, long rows) {
-    const long ld = layer->ld, out = layer->out;
+    const long ld = layer->ld, wide = layer->wide, out = layer->out;
     for (long b = 0; b < rows; b++, z += ld) {
         float *restrict x = layer->normal + b * ld, sums[PAD] = {0}, squares[PAD] = {0};
-        for (long i = 0; i < ld; i += PAD)
+        for (long i = 0; i < wide; i += PAD)
             for (long j = 0; j < PAD; j++) sums[j] += z[i + j];
         const float mean = sum_of(sums) / (float)out;
         for (long j = 0; j < out; j++) x[j] = z[j] - mean;
-        for (long i = 0; i < ld; i += PAD)
+        for (long i = 0; i < wide; i += PAD)
             for (long j = 0; j < PAD; j++) squares[j] += x[i + j] * x[i + j];
         const float inverse = root_inverse(sum_of(squares) / (float)out, work->norm_eps);
         layer->inverse[b] = inverse;
-        for (long j = 0; j < ld; j++) x[j] *= inverse;
+        for (long j = 0; j < wide; j++) x[j] *= inverse;
     }
 }
 
 /* z of `rows` rows becomes y. */
 static void normalize(const Trainer *trainer, const Layer *layer, float *z, long rows) {
     const Work *work = trainer->work;
-    const long ld = layer->ld;
-    const float *gain = trainer->weights + layer->at + part_first(layer, GAIN) * ld, *shift = gain + ld;
+    const long ld = layer->ld, wide = layer->wide;
+    const float *gain = trainer->weights + part_at(layer, GAIN), *shift = trainer->weights + part_at(layer, SHIFT);
     if (work->normalization == BATCH_NORMALIZATION) normalize_batch(work, layer, z, rows, trainer->across);
     else normalize_rows(work, layer, z, rows);
     for (long b = 0; b < rows; b++) {
         float *restrict y = z + b * ld;
         const float *restrict x = layer->normal + b * ld;
-        for (long j = 0; j < ld; j++) y[j] = gain[j] * x[j] + shift[j];
+        for (long j = 0; j < wide; j++) y[j] = gain[j] * x[j] + shift[j];
     }
 }
 
@@ -83,26 +83,26 @@ static void normalize(const Trainer *trainer, const Layer *layer, float *z, long
  * With g = gain dy: dz = (g - mean of g - x mean of g x) / sqrt(variance + eps), means over what was normalized over.
  */
 static void normalize_back(const Trainer *trainer, const Layer *layer, long rows, int anew) {
-    const long ld = layer->ld;
-    const float *gain = trainer->weights + layer->at + part_first(layer, GAIN) * ld, *inverse = layer->inverse;
+    const long ld = layer->ld, wide = layer->wide;
+    const float *gain = trainer->weights + part_at(layer, GAIN), *inverse = layer->inverse;
     const int whole = trainer->work->normalization == BATCH_NORMALIZATION;
-    float *restrict by_gain = layer->by_gain, *restrict by_shift = layer->by_gain + ld;
-    if (anew) memset(by_gain, 0, 2 * (size_t)ld * sizeof(float));
+    float *restrict by_gain = layer->by_gain, *restrict by_shift = layer->by_gain + wide;
+    if (anew) memset(by_gain, 0, 2 * (size_t)wide * sizeof(float));
     for (long b = 0; b < rows; b++) {
         const float *restrict d = layer->deltas + b * ld, *restrict x = layer->normal + b * ld;
-        for (long j = 0; j < ld; j++) by_gain[j] += d[j] * x[j], by_shift[j] += d[j];
+        for (long j = 0; j < wide; j++) by_gain[j] += d[j] * x[j], by_shift[j] += d[j];
     }
     const float share = 1.0f / (float)(whole ? rows : layer->out);
     for (long b = 0; b < rows; b++) {
         float *restrict d = layer->deltas + b * ld;
         const float *restrict x = layer->normal + b * ld;
         if (whole) {
-            for (long j = 0; j < ld; j++)
+            for (long j = 0; j < wide; j++)
                 d[j] = gain[j] * inverse[j] * (d[j] - share * by_shift[j] - x[j] * (share * by_gain[j]));
             continue;
         }
         float sums[PAD] = {0}, along[PAD] = {0};
-        for (long i = 0; i < ld; i += PAD)
+        for (long i = 0; i < wide; i += PAD)
             for (long j = 0; j < PAD; j++) {
                 d[i + j] *= gain[i + j];
                 sums[j] += d[i + j];

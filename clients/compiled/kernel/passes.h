@@ -23,14 +23,15 @@ static void drop_connections(const Trainer *trainer, const Batch *batch) {
         const uint64_t key = forked(forked(work->connection_keys[batch->client], work->forks[l]), work->forks[batch->t]);
         float *factors = trainer->factors + layer->at, *dropped = trainer->dropped + layer->at;
         const float *weights = trainer->weights + layer->at;
+        const Form form = in_strips(layer->in);
         const long wide = least(layer->in, STRIP / 8);
         for (long unit = 0; unit < layer->out; unit += 8)
             for (long first = 0; first < layer->in; first += wide) {
                 const long rows = least(8, layer->out - unit), count = least(wide, layer->in - first);
                 draw_rows(key, work->drop_connect, unit, rows, layer->in, first, count, flat, wide);
-                transpose(flat, wide, rows, count, factors + first * layer->ld + unit, layer->ld);
+                transpose(flat, wide, rows, count, factors + place(form, first, unit), PAD);
             }
-        for (long i = 0; i < layer->in * layer->ld; i++) dropped[i] = weights[i] * factors[i];
+        for (long i = 0; i < layer->in * layer->wide; i++) dropped[i] = weights[i] * factors[i];
     }
 }
 
@@ -85,7 +86,7 @@ static double judge_by(const Trainer *trainer, const Batch *batch, long done, Ou
 static double judge(const Trainer *trainer, const Batch *batch, long done, long rows) {
     const Layer *last = trainer->layers + last_layer(trainer);
     Outcome outcome = trainer->outcome;
-    outcome.rows = rows, outcome.ld = padded(rows);
+    outcome.rows = rows, outcome.ld = lead(rows);
     double sum;
     if (!trainer->work->mixup) {
         sum = judge_by(trainer, batch, done, &outcome, batch->scale, 0);
@@ -109,8 +110,8 @@ static double forward(const Trainer *trainer, const Batch *batch, long done, lon
     for (long l = 0;; l++, layer++) {
         float *to = layer == last ? trainer->outputs : layer[1].inputs;
         drop_before(work, l, batch, done, rows, layer);
-        product(layer->inputs, layer->ldi, rows, used_weights(trainer, layer), layer->ld, layer->in, layer->ld,
-                trainer->weights + layer->at + layer->in * layer->ld, 0, to, layer->ld);
+        product(layer->inputs, in_rows(layer->ldi), rows, used_weights(trainer, layer), in_strips(layer->in), layer->in,
+                layer->wide, trainer->weights + part_at(layer, BIASES), 0, to, layer->ld);
         if (layer == last) break;
         if (work->normalization != NO_NORMALIZATION) normalize(trainer, layer, to, rows);
         activate(work->activation, (float)work->slope, to, layer[1].slopes, rows * layer->ld);
@@ -124,12 +125,13 @@ static double forward(const Trainer *trainer, const Batch *batch, long done, lon
  * small is transposed.
  */
 static void pull_back(const Trainer *trainer, const Layer *layer, long done, long rows) {
-    const long ld = padded(rows);
+    const long ld = lead(rows);
     const int last = layer == trainer->layers + last_layer(trainer);
     float *to = layer[-1].deltas, *deltas = last ? trainer->outcome.d : trainer->across;
     float *pulled = trainer->across + layer->out * ld;
     if (!last) transpose(layer->deltas, layer->ld, rows, layer->out, deltas, ld);
-    product(used_weights(trainer, layer), layer->ld, layer->in, deltas, ld, layer->out, ld, zeros, 0, pulled, ld);
+    product(used_weights(trainer, layer), in_strips(layer->in), layer->in, deltas, in_rows(ld), layer->out,
+            padded(rows), zeros, 0, pulled, ld);
     transpose(pulled, ld, layer->in, rows, to, layer->ldi);
     for (long i = 0; i < rows * layer->ldi; i++) to[i] *= layer->slopes[i];
     if (trainer->work->normalization != NO_NORMALIZATION) normalize_back(trainer, layer - 1, rows, done == 0);

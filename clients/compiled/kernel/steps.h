@@ -9,55 +9,76 @@
 /* How a gradient gets into the weights. */
 typedef enum {
     FUSED,    /* straight: plain gradient descent */
-    STRIPS,   /* strip by strip through the optimizer */
+    PIECES,   /* piece by piece through the optimizer */
     WHOLE     /* as a whole: where its norm matters, or a batch goes through the network in several parts */
 } Way;
 
-/* The gradient by rows first … end - 1 of a part of a layer, added to what is in `to`, or anew. */
-static void gradient(const Trainer *trainer, const Layer *layer, int part, long rows, long first, long end, float *to,
-                     int anew) {
-    const long ld = layer->ld;
-    if (part == WEIGHTS) {
-        outer(layer->inputs + first, layer->ldi, rows, layer->deltas, ld, to, ld, end - first, ld, anew);
-        if (trainer->work->drop_connect > 0) {
-            const float *restrict factors = trainer->factors + layer->at + first * ld;
-            for (long i = 0; i < (end - first) * ld; i++) to[i] *= factors[i];
-        }
-        return;
-    }
-    for (long j = 0; anew && j < ld; j++) to[j] = 0;
+/* The gradient by the biases, gain or shift of a layer, added to what is in `to`, or anew. */
+static void small_gradient(const Layer *layer, int part, long rows, float *to, int anew) {
+    const long wide = layer->wide;
+    for (long j = 0; anew && j < wide; j++) to[j] = 0;
     if (part == BIASES) {
         for (long b = 0; b < rows; b++)
-            for (long j = 0; j < ld; j++) to[j] += layer->deltas[b * ld + j];
+            for (long j = 0; j < wide; j++) to[j] += layer->deltas[b * layer->ld + j];
     } else {
-        const float *restrict own = layer->by_gain + (part == SHIFT ? ld : 0);
-        for (long j = 0; j < ld; j++) to[j] += own[j];
+        const float *restrict own = layer->by_gain + (part == SHIFT ? wide : 0);
+        for (long j = 0; j < wide; j++) to[j] += own[j];
     }
 }
 
-/* For rows first … end - 1 of a part of a layer, what is done to their gradient g before its norm is known. */
-static void shape(const Trainer *trainer, const Step *step, const Layer *layer, int part, long first, long end,
-                  float *restrict g) {
-    const long at = layer->at + first * layer->ld, count = (end - first) * layer->ld;
+/* The whole gradient by a part of a layer, added to what is in `to`, or anew. */
+static void gradient(const Layer *layer, int part, long rows, float *to, int anew) {
+    if (part != WEIGHTS) small_gradient(layer, part, rows, to, anew);
+    else outer(layer->inputs, layer->ldi, rows, layer->deltas, layer->ld, to, layer->in * PAD, layer->in, layer->wide, anew);
+}
+
+/* What is done to the gradient g of `count` numbers from `at` on, all of one part, before its norm is known. */
+static void shape(const Trainer *trainer, const Step *step, int part, long at, long count, float *restrict g) {
+    const Work *work = trainer->work;
     const float *restrict w = trainer->weights + at;
-    if (trainer->work->origin) {
-        const float strength = (float)trainer->work->proximal, *restrict origin = trainer->origin + at;
+    if (work->drop_connect > 0 && part == WEIGHTS) {
+        const float *restrict factors = trainer->factors + at;
+        for (long i = 0; i < count; i++) g[i] *= factors[i];
+    }
+    if (work->origin) {
+        const float strength = (float)work->proximal, *restrict origin = trainer->origin + at;
         for (long i = 0; i < count; i++) g[i] += strength * (w[i] - origin[i]);
     }
-    shape_gradient(step, regularized(trainer->work, part), w, g, count);
+    shape_gradient(step, regularized(work, part), w, g, count);
 }
 
 /* And then the optimizer's step. */
-static void step_on(const Trainer *trainer, const Step *step, const Layer *layer, int part, long first, long end,
-                    float *restrict g) {
+static void step_on(const Trainer *trainer, const Step *step, int part, long at, long count, float *restrict g) {
     const Work *work = trainer->work;
-    const long at = layer->at + first * layer->ld, count = (end - first) * layer->ld;
     if (work->control) {
         const float *restrict control = trainer->control + at;
         for (long i = 0; i < count; i++) g[i] += control[i];
     }
     descend(work, step, regularized(work, part), trainer->weights + at, g,
             work->states > 0 ? trainer->states[0] + at : NULL, work->states > 1 ? trainer->states[1] + at : NULL, count);
+}
+
+/* A part's gradient and what is done with it, a piece at a time that stays in the first-level cache. */
+static void step_by_pieces(const Trainer *trainer, const Step *step, const Layer *layer, int part, long rows) {
+    float *piece = trainer->strip;
+    if (part != WEIGHTS) {
+        small_gradient(layer, part, rows, piece, 1);
+        shape(trainer, step, part, part_at(layer, part), layer->wide, piece);
+        step_on(trainer, step, part, part_at(layer, part), layer->wide, piece);
+        return;
+    }
+    const long both = PANEL > PAD ? PANEL : PAD; /* columns that a tile takes at once, and whole strips */
+    for (long column = 0; column < layer->wide; column += both)
+        for (long first = 0, columns = least(both, layer->wide - column); first < layer->in; first += STRIP / both) {
+            const long inputs = least(STRIP / both, layer->in - first), count = inputs * PAD;
+            outer(layer->inputs + first, layer->ldi, rows, layer->deltas + column, layer->ld, piece, count, inputs,
+                  columns, 1);
+            for (long strip = 0; strip < columns / PAD; strip++) {
+                const long at = layer->at + place(in_strips(layer->in), first, column + strip * PAD);
+                shape(trainer, step, part, at, count, piece + strip * count);
+                step_on(trainer, step, part, at, count, piece + strip * count);
+            }
+        }
 }
 
 static void clip(float *g, long count, double limit) {
@@ -79,18 +100,13 @@ static void clip(float *g, long count, double limit) {
 static void backward(const Trainer *trainer, const Step *step, Way way, long done, long rows) {
     for (long l = last_layer(trainer); l >= trainer->lowest; l--) {
         const Layer *layer = &trainer->layers[l];
-        const long each = STRIP / layer->ld > 1 ? STRIP / layer->ld : 1;
         if (l > trainer->lowest) pull_back(trainer, layer, done, rows);
         EACH_PART(layer) {
-            const long start = part_first(layer, part), end = start + part_count(layer, part), at = layer->at;
-            if (way == FUSED) gradient(trainer, layer, part, rows, start, end, trainer->weights + at + start * layer->ld, 0);
-            if (way == WHOLE)
-                gradient(trainer, layer, part, rows, start, end, trainer->gradient + at + start * layer->ld, done == 0);
-            for (long first = start; way == STRIPS && first < end; first += each) {
-                const long next = least(first + each, end);
-                gradient(trainer, layer, part, rows, first, next, trainer->strip, 1);
-                shape(trainer, step, layer, part, first, next, trainer->strip);
-                step_on(trainer, step, layer, part, first, next, trainer->strip);
+            const long at = part_at(layer, part);
+            switch (way) {
+            case FUSED: gradient(layer, part, rows, trainer->weights + at, 0); break;
+            case WHOLE: gradient(layer, part, rows, trainer->gradient + at, done == 0); break;
+            case PIECES: step_by_pieces(trainer, step, layer, part, rows); break;
             }
         }
     }
@@ -101,21 +117,21 @@ static void step_whole(const Trainer *trainer, const Step *step, double clip_nor
     const Layer *end = trainer->layers + trainer->work->layers;
     for (const Layer *layer = trainer->layers; layer < end; layer++)
         EACH_PART(layer) {
-            const long first = part_first(layer, part), next = first + part_count(layer, part);
-            shape(trainer, step, layer, part, first, next, trainer->gradient + layer->at + first * layer->ld);
+            const long at = part_at(layer, part);
+            shape(trainer, step, part, at, part_size(layer, part), trainer->gradient + at);
         }
     if (trainer->work->clipped) clip(trainer->gradient, trainer->size, clip_norm);
     for (const Layer *layer = trainer->layers; layer < end; layer++)
         EACH_PART(layer) {
-            const long first = part_first(layer, part), next = first + part_count(layer, part);
-            step_on(trainer, step, layer, part, first, next, trainer->gradient + layer->at + first * layer->ld);
+            const long at = part_at(layer, part);
+            step_on(trainer, step, part, at, part_size(layer, part), trainer->gradient + at);
         }
 }
 
 /* A step of one client; returns its batch's mean loss. */
 static double take_step(const Trainer *trainer, Batch *batch, const Step *step, double clip_norm) {
     const Work *work = trainer->work;
-    const Way way = batch->rows > CHUNK || work->clipped ? WHOLE : work->fused ? FUSED : STRIPS;
+    const Way way = batch->rows > CHUNK || work->clipped ? WHOLE : work->fused ? FUSED : PIECES;
     double total = (double)batch->rows, loss = 0;
     if (work->class_weights) {
         total = 0;
@@ -138,10 +154,10 @@ static void follow(const Trainer *trainer, double share) {
     const float by = (float)share;
     for (const Layer *layer = trainer->layers; layer <= trainer->layers + last_layer(trainer); layer++)
         EACH_PART(layer) {
-            const long at = layer->at + part_first(layer, part) * layer->ld;
+            const long at = part_at(layer, part);
             const float *restrict w = trainer->weights + at;
             float *restrict origin = trainer->origin + at;
-            for (long i = 0; i < part_count(layer, part) * layer->ld; i++) origin[i] += by * (w[i] - origin[i]);
+            for (long i = 0; i < part_size(layer, part); i++) origin[i] += by * (w[i] - origin[i]);
         }
 }
 

@@ -1,7 +1,7 @@
 /* What training one client needs, in one block of memory, and weights as they lie in it.
  *
- * A layer's weights lie here as (inputs, units), behind them a row for the biases and, where its outputs are
- * normalized, one for the gain and one for the shift; rows are padded to PAD.
+ * A layer's weights lie here as (inputs, units) in strips of PAD units, behind them the biases and, where its outputs
+ * are normalized, the gain and the shift; units are padded to PAD.
  */
 #ifndef TRAINER_H
 #define TRAINER_H
@@ -29,8 +29,8 @@
 #endif
 
 typedef struct {
-    long in, out;      /* inputs and units */
-    long ldi, ld;      /* both padded */
+    long in, out, wide; /* inputs, units, and units padded */
+    long ldi, ld;      /* how far rows of inputs and of units lie apart */
     long at;           /* where its numbers begin here */
     long from[PARTS];  /* where each part begins in PyTorch's order; -1 for a part that it does not have */
     long running;      /* where its running statistics begin in PyTorch's order */
@@ -39,9 +39,9 @@ typedef struct {
     float *slopes;     /* the inputs' derivatives by what the activation before got, (rows, ldi) */
     float *deltas;     /* the loss's derivatives by the outputs, (rows, ld) */
     float *normal;     /* normalized outputs before gain and shift, (rows, ld) */
-    float *inverse;    /* 1 / sqrt(variance + eps) of each unit (ld), or of each row (rows) */
-    float *by_gain;    /* the derivatives by gain and shift, (2, ld) */
-    float *mean, *variance; /* running statistics, (ld) */
+    float *inverse;    /* 1 / sqrt(variance + eps) of each unit (wide), or of each row (rows) */
+    float *by_gain;    /* the derivatives by gain and shift, (2, wide) */
+    float *mean, *variance; /* running statistics, (wide) */
 } Layer;
 
 typedef struct {
@@ -69,35 +69,37 @@ typedef struct {
     uint64_t t;        /* the step, for its draws */
 } Batch;
 
-static const float zeros[CHUNK] __attribute__((aligned(64))) = {0};
+static const float zeros[CHUNK + PAD] __attribute__((aligned(64))) = {0};
 
 INLINE long last_layer(const Trainer *trainer) { return trainer->work->layers - 1; }
 
-/* A part's rows here: first … first + count - 1 of its layer's. */
-INLINE long part_first(const Layer *layer, int part) { return part == WEIGHTS ? 0 : layer->in + part - 1; }
-INLINE long part_count(const Layer *layer, int part) { return part == WEIGHTS ? layer->in : 1; }
+/* Where a part's numbers begin here, and how many there are. */
+INLINE long part_at(const Layer *layer, int part) {
+    return layer->at + (part == WEIGHTS ? 0 : layer->in + part - 1) * layer->wide;
+}
+INLINE long part_size(const Layer *layer, int part) { return (part == WEIGHTS ? layer->in : 1) * layer->wide; }
 
 /* Parameters from PyTorch's order. */
 static void pack(const Trainer *trainer, const float *flat, float *packed) {
     for (const Layer *layer = trainer->layers; layer <= trainer->layers + last_layer(trainer); layer++) {
-        float *to = packed + layer->at;
-        transpose(flat + layer->from[WEIGHTS], layer->in, layer->out, layer->in, to, layer->ld);
+        for (long unit = 0; unit < layer->out; unit += PAD)
+            transpose(flat + layer->from[WEIGHTS] + unit * layer->in, layer->in, least(PAD, layer->out - unit),
+                      layer->in, packed + layer->at + unit * layer->in, PAD);
         for (int part = BIASES; part < PARTS; part++)
             if (layer->from[part] >= 0)
-                memcpy(to + part_first(layer, part) * layer->ld, flat + layer->from[part],
-                       (size_t)layer->out * sizeof(float));
+                memcpy(packed + part_at(layer, part), flat + layer->from[part], (size_t)layer->out * sizeof(float));
     }
 }
 
 /* Parameters in PyTorch's order. */
 static void unpack(const Trainer *trainer, const float *packed, float *flat) {
     for (const Layer *layer = trainer->layers; layer <= trainer->layers + last_layer(trainer); layer++) {
-        const float *from = packed + layer->at;
-        transpose(from, layer->ld, layer->in, layer->out, flat + layer->from[WEIGHTS], layer->in);
+        for (long unit = 0; unit < layer->out; unit += PAD)
+            transpose(packed + layer->at + unit * layer->in, PAD, layer->in, least(PAD, layer->out - unit),
+                      flat + layer->from[WEIGHTS] + unit * layer->in, layer->in);
         for (int part = BIASES; part < PARTS; part++)
             if (layer->from[part] >= 0)
-                memcpy(flat + layer->from[part], from + part_first(layer, part) * layer->ld,
-                       (size_t)layer->out * sizeof(float));
+                memcpy(flat + layer->from[part], packed + part_at(layer, part), (size_t)layer->out * sizeof(float));
     }
 }
 
@@ -140,21 +142,21 @@ static long lay_out_layers(Trainer *trainer, char *memory, size_t *used, long at
         const int normalized = normalization != NO_NORMALIZATION && l < last_layer(trainer);
         const int biased = !normalized || normalization != BATCH_NORMALIZATION;
         Layer layer = {.in = work->widths[l], .out = work->widths[l + 1], .at = size, .trains = work->trains + l * PARTS};
-        layer.ldi = padded(layer.in), layer.ld = padded(layer.out);
+        layer.ldi = lead(layer.in), layer.ld = lead(layer.out), layer.wide = padded(layer.out);
         layer.from[WEIGHTS] = from, from += layer.in * layer.out;
         layer.from[BIASES] = biased ? from : -1, from += biased ? layer.out : 0;
         layer.from[GAIN] = layer.from[SHIFT] = -1;
         layer.inputs = take(memory, used, (size_t)(at_once * layer.ldi));
         layer.slopes = l ? take(memory, used, (size_t)(at_once * layer.ldi)) : NULL;
         layer.deltas = take(memory, used, (size_t)(at_once * layer.ld));
-        const size_t own = normalized ? (size_t)layer.ld : 0, rows = (size_t)padded(at_once);
-        layer.normal = take(memory, used, (size_t)at_once * own);
+        const size_t own = normalized ? (size_t)layer.wide : 0, rows = (size_t)padded(at_once);
+        layer.normal = take(memory, used, normalized ? (size_t)(at_once * layer.ld) : 0);
         layer.inverse = take(memory, used, own > rows || !own ? own : rows);
         layer.by_gain = take(memory, used, 2 * own);
         layer.mean = take(memory, used, own);
         layer.variance = take(memory, used, own);
         widest = layer.ld > widest ? layer.ld : widest;
-        size += (layer.in + 1 + (normalized ? 2 : 0)) * layer.ld;
+        size += (layer.in + 1 + (normalized ? 2 : 0)) * layer.wide;
         for (int part = 0; part < PARTS; part++)
             if (layer.trains[part] && trainer->lowest > l) trainer->lowest = l;
         if (memory) trainer->layers[l] = layer;
@@ -194,9 +196,9 @@ static size_t lay_out(Trainer *trainer, char *memory) {
     trainer->factors = take(memory, &used, work->drop_connect > 0 ? size : 0);
     trainer->dropped = take(memory, &used, work->drop_connect > 0 ? size : 0);
     trainer->strip = take(memory, &used, (size_t)(widest > STRIP ? widest : STRIP));
-    trainer->across = take(memory, &used, (size_t)(2 * widest * padded(at_once)));
+    trainer->across = take(memory, &used, (size_t)(2 * widest * lead(at_once)));
     trainer->outputs = take(memory, &used, (size_t)(at_once * widest));
-    const long rows = padded(at_once), width = work->widths[work->layers];
+    const long rows = lead(at_once), width = work->widths[work->layers];
     float *columns[3], *each[4];
     for (int i = 0; i < 3; i++) columns[i] = take(memory, &used, (size_t)(width * rows));
     for (int i = 0; i < 4; i++) each[i] = take(memory, &used, (size_t)rows);

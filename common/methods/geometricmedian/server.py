@@ -57,12 +57,24 @@ def weiszfeld(
     βₖ = αₖ / max(ν, ‖v − wₖ‖), v ← Σ βₖ wₖ / Σ βₖ, where the `weights` αₖ add up to 1. A step is −∇ / Σ βₖ, so the
     gradient ∇ of the objective g comes with it. It stops where ‖∇‖ is at most `tolerance`: g is convex and
     ‖v − v*‖ ≤ g(v) + g(v*), so that g(v) is within a share 2‖∇‖ of the least.
+
+    v stays a mean of the points, v = m + Σ cₖ (wₖ − m) with Σ cₖ = 1 and m their mean, so that what steps need are
+    products of the wₖ − m with each other: they take `count` numbers each, however many a point has.
     """
-    median = weights @ points
-    gradient, steps = np.inf, 0
+    centre = weights @ points
+    apart = points - centre
+    products = apart @ apart.T
+    # Below this, rounding of the products is larger than the distance, which is then found from the points.
+    small = 1e-8 * products.diagonal().max()
+    shares, gradient, steps = weights, np.inf, 0
     while gradient > tolerance and steps < iterations:
-        betas = weights / np.maximum(smoothing, np.linalg.norm(points - median, axis=1))
-        moved = betas @ points / betas.sum()
-        gradient = float(np.linalg.norm(moved - median) * betas.sum())
-        median, steps = moved, steps + 1
-    return MedianResult(np.asarray(median), gradient, steps)
+        along = products @ shares
+        squares = shares @ along - 2 * along + products.diagonal()
+        for near in np.flatnonzero(squares <= small):
+            squares[near] = np.square(shares @ apart - apart[near]).sum()
+        betas = weights / np.maximum(smoothing, np.sqrt(squares))
+        moved = betas / betas.sum()
+        change = moved - shares
+        gradient = float(np.sqrt(max(0.0, change @ products @ change)) * betas.sum())
+        shares, steps = moved, steps + 1
+    return MedianResult(np.asarray(centre + shares @ apart), gradient, steps)
