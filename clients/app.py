@@ -22,7 +22,7 @@ from common import devices, messages
 from common.arrays import pack, unpack
 from common.data.prepared import Indices
 from common.determinism import one_thread
-from common.messages import STATE, VERSIONS, Blocks, Compiled, EvaluateOrder, Hosting, TrainOrder
+from common.messages import STATE, VERSIONS, Blocks, EvaluateOrder, Hosting, TrainOrder
 from common.scenario.uses import sha256_here
 
 app = ClientApp()
@@ -39,16 +39,11 @@ def hosting(message: Message, context: Context) -> Message:
         prepared.training_sizes[clients],
         prepared.holdout_sizes[clients],
         prepared.meta,
-        _compiled(),
+        library() is not None,
         devices.card() if messages.asks_for_card(message.content) else "",
         {use.name: sha256_here(use) for use in messages.read_uses(message.content)},
     )
     return Message(here.write(), reply_to=message)
-
-
-def _compiled() -> Compiled:
-    found = library()
-    return "none" if found is None else "fused" if found.fused else "separate"
 
 
 @app.query("moments")

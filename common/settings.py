@@ -29,7 +29,6 @@ class ClientSettings(Part):
     privacy: Privacy | None = key("Whether changes are clipped, and all clients count alike.", None)
     evaluation: Evaluation = key("How models are measured.")
     rounds: int = key("How many rounds the run has.")
-    fused: bool = key("Whether the compiled trainer rounds a product and the sum it joins together.", True)
 
     @property
     def keeps_state(self) -> bool:
@@ -42,12 +41,10 @@ class ClientSettings(Part):
         """What a client's weights count for in sums: its training examples, all alike, or what its algorithm says."""
         return self.strategy.weighting if self.privacy is None else "clients"
 
-    def with_trainer(
-        self, trainer: TrainerName, fused: bool = True, device: Literal["cpu", "cuda"] = "cpu"
-    ) -> ClientSettings:
+    def with_trainer(self, trainer: TrainerName, device: Literal["cpu", "cuda"] = "cpu") -> ClientSettings:
         """The same settings with a trainer and a device that are no longer for each host to choose."""
         chosen = {"trainer": trainer, "device": device}
-        return self.model_copy(update={"training": self.training.model_copy(update=chosen), "fused": fused})
+        return self.model_copy(update={"training": self.training.model_copy(update=chosen)})
 
     @classmethod
     def of(cls, scenario: Scenario) -> ClientSettings:

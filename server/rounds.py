@@ -86,7 +86,7 @@ class Rounds:
             checkpoints.belong_to(trainer=trainer.identity)
         self._notes += trainer.notes
         self._facts = {**trainer.facts, "data": prepared.meta.content}
-        settings = ClientSettings.of(scenario).with_trainer(trainer.name, trainer.fused, trainer.device)
+        settings = ClientSettings.of(scenario).with_trainer(trainer.name, trainer.device)
         self._run = run = RunContext(scenario, prepared, federation, exchange, data_spec, settings)
         self._network = build(scenario.model, data_spec, scenario.seed, settings.training.stacking)
         if scenario.federation.privacy is not None and (buffers := [name for name, _ in self._network.named_buffers()]):

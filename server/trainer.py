@@ -12,8 +12,6 @@ from common.scenario.trainers import NOT_BUILT, TrainerName, trainer_for, uncove
 from common.scenario.training import Training
 from server.exchange.federation import Federation
 
-_SEPARATE = "compiled without fused multiply-add"
-
 
 @dataclass(frozen=True)
 class TrainerChoice:
@@ -22,8 +20,6 @@ class TrainerChoice:
     name: TrainerName
     device: Literal["cpu", "cuda"]
     """Where it trains."""
-    fused: bool
-    """Whether the compiled trainer rounds a product and the sum it joins together."""
     identity: str
     """What a checkpoint belongs to: with another one the bits are others."""
     facts: dict[str, str]
@@ -35,21 +31,17 @@ class TrainerChoice:
 def choose(scenario: Scenario, federation: Federation, before: str | None) -> TrainerChoice:
     """The trainer of a run, from what all of its hosts have of the compiled trainer and of cards.
 
-    `before` is the identity of the trainer of the rounds that a resumed run has behind it. A processor with fused
-    multiply-add can do without, so a run that began without goes on so.
+    `before` is the identity of the trainer of the rounds that a resumed run has behind it.
 
     Raises InputError where the scenario wants what a host does not have, or where another trainer trained so far.
     """
     compiled, device = federation.compiled, _device(scenario.training, federation)
     training = scenario.training.model_copy(update={"device": device})
     parts = (scenario.model, training, scenario.federation.strategy)
-    name, beyond = trainer_for(*parts, compiled != "none"), uncovered(*parts)
-    if name == "compiled" and compiled == "none":
+    name, beyond = trainer_for(*parts, compiled), uncovered(*parts)
+    if name == "compiled" and not compiled:
         raise InputError(f"expected auto or torch: {NOT_BUILT}", "training.trainer")
-    fused = compiled == "fused" and before != _SEPARATE
-    identity = _SEPARATE if name == "compiled" and not fused else name
-    if device == "cuda":
-        identity = f"{name} on {', '.join(federation.cards)}"
+    identity = f"{name} on {', '.join(federation.cards)}" if device == "cuda" else name
     if before not in (None, identity):
         raise InputError(
             f"this run used the trainer {before}; the trainer {identity} gives different bits; "
@@ -59,13 +51,11 @@ def choose(scenario: Scenario, federation: Federation, before: str | None) -> Tr
     facts: dict[str, str] = {"engine": name, "device": device}
     if device == "cuda":
         facts["card"] = ", ".join(federation.cards)
-    if name == "compiled":
-        facts["multiply_add"] = "fused" if fused else "separate"
     if beyond:
         facts["engine_reason"] = f"{beyond} needs it"
-    missing = scenario.training.trainer == "auto" and compiled == "none" and beyond is None
+    missing = scenario.training.trainer == "auto" and not compiled and beyond is None
     notes = [("no compiled trainer", {"reason": NOT_BUILT})] if missing else []
-    return TrainerChoice(name, device, fused, identity, facts, notes)
+    return TrainerChoice(name, device, identity, facts, notes)
 
 
 def _device(training: Training, federation: Federation) -> Literal["cpu", "cuda"]:

@@ -111,7 +111,7 @@ def optimizer_members(training: Training, clients: int) -> Members:
         "states": len(states),
         "nesterov": bool(getattr(options, "nesterov", False)),
         "regularized_biases": rules.biases,
-        "fused": options.name == "sgd" and not states and not constants[:, 5:10].any(),
+        "fused": options.name == "sgd" and not states and not constants[:, 5:].any(),
         "clipped": training.clip_norm is not None,
         "constants": constants,
     }

@@ -15,6 +15,7 @@ from common.software import kernel_file
 Kind = type | Any
 
 _FIELDS: tuple[tuple[str, Kind], ...] = (
+    ("measures", int),
     ("layers", int),
     ("widths", np.int64),
     ("activation", int),
@@ -80,10 +81,6 @@ _FIELDS: tuple[tuple[str, Kind], ...] = (
 _C_TYPES: dict[Any, Any] = {int: ctypes.c_int64, float: ctypes.c_double}
 
 
-_SEPARATE = 4
-"""The width of vectors whose products are rounded before they are added up."""
-
-
 class _Work(ctypes.Structure):
     _fields_ = [(name, _C_TYPES.get(kind, ctypes.c_void_p)) for name, kind in _FIELDS]
 
@@ -101,17 +98,12 @@ class Library:
         self.lanes = int(self._library.hothouse_lanes())
         """How many numbers this processor's vectors hold, as far as they are used: 16, 8 or 4."""
 
-    @property
-    def fused(self) -> bool:
-        """Whether a product and the sum it joins are rounded together; all widths that do so give the same bits."""
-        return self.lanes > _SEPARATE
-
-    def train(self, values: dict[str, Any], fused: bool = True, lanes: int | None = None) -> None:
+    def train(self, values: dict[str, Any], lanes: int | None = None) -> None:
         """Do what the members of `Work` say; arrays that are not given are NULL.
 
-        `fused` says whether a product and a sum may be rounded together, `lanes` overrides it with a width. Other
-        threads run meanwhile. The caller answers for shapes and positions; types and layout are checked
-        here. Raises MemoryError where there is not enough memory.
+        `lanes` overrides the width of vectors, which does not affect results. Other threads run meanwhile. The caller
+        answers for shapes and positions; types and layout are checked here. Raises MemoryError where there is not
+        enough memory.
         """
         work = _Work()
         for name, kind in _FIELDS:
@@ -120,7 +112,7 @@ class Library:
                 setattr(work, name, value or 0)
             elif value is not None:
                 setattr(work, name, _address(name, value, kind))
-        if self._library.hothouse_train(ctypes.byref(work), lanes or (self.lanes if fused else _SEPARATE)):
+        if self._library.hothouse_train(ctypes.byref(work), lanes or self.lanes):
             raise MemoryError("not enough memory to train a client")
 
     def add(

@@ -22,6 +22,7 @@ from clients.compiled.kernel_arguments import (
     trained_members,
 )
 from clients.compiled.library import Library
+from clients.regularization.early_stopping import HoldoutLosses
 from clients.regularization.mixup import Mixup
 from clients.training.client_training import ClientTraining
 from clients.training.inputs import Augment
@@ -29,6 +30,7 @@ from clients.training.job import TrainedClients, TrainJob
 from clients.training.local_training import StackTraining
 from clients.training.trainer import Stack
 from common import seeds
+from common.data.examples import ExampleReader
 from common.data.prepared import Indices, Shards
 from common.models import MLP, Weights
 
@@ -144,6 +146,48 @@ class CompiledTrainer(ClientTraining):
         steps = stopping.end(stack.carried, course.counts)
         return losses / stopping.steps_taken(course.counts), steps
 
+    def holdout_losses(
+        self, course: StackTraining, holdout: list[Indices], examples: ExampleReader, fills: Tensor | None
+    ) -> HoldoutLosses:
+        """As for PyTorch, in a call for all clients."""
+
+        def losses(clients: Indices, carried: Weights) -> NDArray[np.float64]:
+            networks = {name: carried[name][torch.from_numpy(clients)] for name in self._job.layout.shapes}
+            chosen = self._order.blocks.clients[course.places[clients]]
+            return self._measure(self._job.layout.joined(networks), Shards.of([holdout[c] for c in clients]), chosen)
+
+        return losses
+
+    def training_losses(self, course: StackTraining, models: Weights) -> NDArray[np.float64]:
+        """As for PyTorch, in a call for each model."""
+        clients = self._order.blocks.clients[course.places]
+        each = self._job.layout.joined(self._cast(models))
+        losses = [self._measure(each[model : model + 1], course.shards, clients) for model in range(len(each))]
+        return np.stack(losses, axis=1)
+
+    def _measure(self, networks: Tensor, shards: Shards, clients: Indices) -> NDArray[np.float64]:
+        """The mean loss on each client's examples, (clients,), of networks (1, numbers) or (clients, numbers)."""
+        losses, layers = np.zeros(len(clients)), self._common["layers"]
+        work = {
+            **self._common,
+            **trained_members(self._basis.network, ()),
+            **optimizer_members(self._job.training, len(clients)),
+            **self._inputs(shards, clients),
+            **self._targets(shards.positions),
+            "measures": 1,
+            "dropout": np.zeros(layers),
+            "drop_connect": 0.0,
+            "states": 0,
+            "clipped": 0,
+            "clients": len(clients),
+            "steps": np.ones(len(clients), np.int64),
+            "start": networks.numpy(),
+            "start_stride": self._job.layout.size if len(networks) > 1 else 0,
+            "losses": losses,
+        }
+        self._library.train(work)
+        return losses
+
     def _pull(self, stack: Stack) -> tuple[Members, Tensor]:
         """What pulls weights and corrects gradients, and the origin's numbers, (1 or stack, parameters)."""
         layout, members, origin = self._job.layout.parameters, Members(), torch.empty(0)
@@ -196,7 +240,7 @@ class CompiledTrainer(ClientTraining):
             work |= self._inputs(shards, clients) | self._targets(shards.positions)
         if augment is None and going is None:
             carried = state.members() if self._job.optimizers_carry_on else {}
-            self._train({**work, **carried, "losses": losses})
+            self._library.train({**work, **carried, "losses": losses})
             if carried:
                 state.take(course.counts * work["repeats"])
             return losses
@@ -208,7 +252,7 @@ class CompiledTrainer(ClientTraining):
                 work |= {"x": seen.inputs, "kind": _KINDS.index(seen.inputs.dtype), "starts": seen.starts}
                 work |= {"rows": np.arange(len(seen.positions)), "order_keys": None, **self._targets(seen.positions)}
             of_epoch = np.zeros(len(clients))
-            self._train({**work, "first": span.first, "steps": span.end, "losses": of_epoch})
+            self._library.train({**work, "first": span.first, "steps": span.end, "losses": of_epoch})
             losses += of_epoch
             work |= {"start": work["trained"], "start_stride": self._job.layout.size}
             state.take((span.end - span.first) * work["repeats"])
@@ -216,9 +260,6 @@ class CompiledTrainer(ClientTraining):
                 stopped = ~going(span)
                 left[stopped] = span.end[stopped]
         return losses
-
-    def _train(self, work: Members) -> None:
-        self._library.train(work, self._job.settings.fused)
 
     def _step_rates(self, course: StackTraining) -> Members:
         """Each client's learning rate in each step, or in all of them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,34 +17,22 @@ from common.models import Weights
 from common.objective import Objective
 from common.scenario.regularization import EarlyStopping as Spec
 
+HoldoutLosses = Callable[[Indices, Weights], NDArray[np.float64]]
+"""(clients, all that training carries) → each of these clients' mean loss on its held-out examples, (clients,)."""
+
 
 class EarlyStopping:
     """Watches a stack of clients, epoch after epoch of each."""
 
-    def __init__(
-        self,
-        spec: Spec,
-        objective: Objective,
-        examples: ExampleReader,
-        holdout: list[Indices],
-        fills: Tensor | None,
-        per_epoch: Indices,
-        streams: seeds.Streams,
-    ) -> None:
-        """`holdout` are each client's held-out examples, `per_epoch` the steps of its epochs, (stack,).
-
-        `streams` are what networks draw from that draw when they are measured, (stack,).
-        """
-        self._spec, self._objective, self._examples, self._fills = spec, objective, examples, fills
-        self._holdout, self._per_epoch, self._streams = holdout, per_epoch, streams
-        self._arrays = set(objective.network.arrays())
-        self._best = np.full(len(holdout), np.inf)
-        self._bad = np.zeros(len(holdout), dtype=np.int64)
+    def __init__(self, spec: Spec, losses: HoldoutLosses, watched: NDArray[np.bool_], per_epoch: Indices) -> None:
+        """`watched` says which clients hold examples out, `per_epoch` the steps of their epochs, (stack,) both."""
+        self._spec, self._losses, self._watched, self._per_epoch = spec, losses, watched, per_epoch
+        self._best = np.full(len(watched), np.inf)
+        self._bad = np.zeros(len(watched), dtype=np.int64)
         self._kept: Weights = {}
-        self.steps = np.zeros(len(holdout), dtype=np.int64)
+        self.steps = np.zeros(len(watched), dtype=np.int64)
         """How many steps led to the weights that each client keeps."""
-        self._watched = np.array([len(positions) > 0 for positions in holdout])
-        self._stopped = np.zeros(len(holdout), dtype=np.int64)
+        self._stopped = np.zeros(len(watched), dtype=np.int64)
 
     def still_training(self, active: int) -> NDArray[np.bool_]:
         """Which of the first `active` clients have not stopped, (active,)."""
@@ -56,7 +46,7 @@ class EarlyStopping:
     def begin(self, carried: Weights) -> None:
         """Look at the clients before their first step; `carried` is all that is put back: (stack, …) each."""
         self._kept = {name: tensor.clone() for name, tensor in carried.items()}
-        clients = np.arange(len(self._holdout))
+        clients = np.arange(len(self._watched))
         self.look(clients, carried, np.zeros_like(clients))
 
     def after(self, step: int, active: int, carried: Weights) -> None:
@@ -74,21 +64,42 @@ class EarlyStopping:
     @torch.no_grad()
     def look(self, clients: Indices, carried: Weights, taken: Indices) -> None:
         """Look at `clients` that have ended an epoch; `taken` are everybody's steps so far."""
-        for client in clients.tolist():
-            steps = int(taken[client])
-            if not self._watched[client] or self._stopped[client]:
-                continue
-            loss = self._holdout_loss(client, carried)
-            if loss < self._best[client] - self._spec.min_delta:
-                self._best[client], self._bad[client], self.steps[client] = loss, 0, steps
-                for name, tensor in carried.items():
-                    self._kept[name][client] = tensor[client]
-            elif steps:
-                self._bad[client] += 1
-                if self._bad[client] >= self._spec.patience:
-                    self._stopped[client] = steps
+        clients = clients[self._watched[clients] & (self._stopped[clients] == 0)]
+        if not len(clients):
+            return
+        better = self._losses(clients, carried)
+        improved = better < self._best[clients] - self._spec.min_delta
+        ahead, others = clients[improved], clients[~improved & (taken[clients] > 0)]
+        self._best[ahead], self._bad[ahead], self.steps[ahead] = better[improved], 0, taken[ahead]
+        for name, tensor in carried.items():
+            chosen = to_device_of(torch.from_numpy(ahead), tensor)
+            self._kept[name][chosen] = tensor[chosen]
+        self._bad[others] += 1
+        ended = others[self._bad[others] >= self._spec.patience]
+        self._stopped[ended] = taken[ended]
 
-    def _holdout_loss(self, client: int, carried: Weights) -> float:
+
+class PytorchLosses:
+    """The mean loss of each client's network on its held-out examples, client by client."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        examples: ExampleReader,
+        holdout: list[Indices],
+        fills: Tensor | None,
+        streams: seeds.Streams,
+    ) -> None:
+        """`holdout` are each client's held-out examples, `streams` what networks that draw then draw from, (stack,)."""
+        self._objective, self._examples, self._fills = objective, examples, fills
+        self._holdout, self._streams = holdout, streams
+        self._arrays = set(objective.network.arrays())
+
+    def __call__(self, clients: Indices, carried: Weights) -> NDArray[np.float64]:
+        """(clients,)."""
+        return np.array([self._of(client, carried) for client in clients.tolist()])
+
+    def _of(self, client: int, carried: Weights) -> float:
         positions = torch.from_numpy(self._holdout[client]).unsqueeze(0)
         fill = None if self._fills is None else self._fills[client : client + 1]
         # What optimizers and algorithms carry beside them is no part of the network.

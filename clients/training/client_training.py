@@ -9,11 +9,12 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from clients.batches import Batch, batches, steps_of, steps_per_epoch
 from clients.measuring.fit import training_losses
 from clients.regularization.dropout import Noise
-from clients.regularization.early_stopping import EarlyStopping
+from clients.regularization.early_stopping import EarlyStopping, HoldoutLosses, PytorchLosses
 from clients.regularization.mixup import Mixup
 from clients.regularization.weights import after_step, before_step, regularized_places
 from clients.training.gradients import objective_gradients
@@ -146,14 +147,6 @@ class ClientTraining:
             for name, arrays in self._order.own.items()
         }
 
-        def losses(models: Weights) -> NDArray[np.float64]:
-            evaluator = Evaluator(self._job.settings, self._order.data_spec)
-            models = {name: tensor.cpu() for name, tensor in models.items()}
-            clients = self._order.blocks.clients[places].tolist()
-            return np.stack(
-                [training_losses(evaluator, self._job.prepared, self._basis.examples, models, one) for one in clients]
-            )
-
         own = self._job.training_of(places)
         return ClientContext(
             records=self._order.records,
@@ -163,10 +156,19 @@ class ClientTraining:
             training=self._job.training,
             local=course,
             sizes=sizes,
-            training_losses=losses,
+            training_losses=lambda models: self.training_losses(course, models),
             objective_gradients=lambda stack: objective_gradients(stack, course.everything(), own),
             summed_step_size=lambda steps: summed_step_size(own, self._rates(course), steps, self._job.dtype, device),
             device=device,
+        )
+
+    def training_losses(self, course: StackTraining, models: Weights) -> NDArray[np.float64]:
+        """Each model's mean loss on each client's training examples: models (models, *shape) → (stack, models)."""
+        evaluator = Evaluator(self._job.settings, self._order.data_spec)
+        models = {name: tensor.cpu() for name, tensor in models.items()}
+        clients = self._order.blocks.clients[course.places].tolist()
+        return np.stack(
+            [training_losses(evaluator, self._job.prepared, self._basis.examples, models, one) for one in clients]
         )
 
     def _rates(self, course: StackTraining) -> LearningRates:
@@ -192,19 +194,6 @@ class ClientTraining:
         own = self._job.training_of(course.places)
         fills, examples = self._basis.examples.fills(clients), self._examples(course)
         regularized = regularized_places(self._basis.network, own, parameters)
-        stopping = None
-        if training.early_stopping is not None:
-            holdout = [self._job.prepared.holdout_examples(int(client)) for client in clients]
-            epochs = steps_per_epoch(course.shards.sizes, training)
-            stopping = EarlyStopping(
-                training.early_stopping,
-                self._basis.objective,
-                examples,
-                holdout,
-                fills,
-                epochs,
-                seeds.streams(seed, "evaluation", 0, clients),
-            )
         return Stack(
             network=self._basis.network,
             parameters=parameters,
@@ -222,5 +211,21 @@ class ClientTraining:
             after=after_step(own, regularized),
             augment=Augment.of(self._basis.pipeline, seed, number, clients),
             mixup=None if training.mixup is None else Mixup(training.mixup, seed, number, clients),
-            stopping=stopping,
+            stopping=self._stopping(course, examples, fills),
         )
+
+    def _stopping(self, course: StackTraining, examples: ExampleReader, fills: Tensor | None) -> EarlyStopping | None:
+        rule, clients = course.training.early_stopping, self._order.blocks.clients[course.places]
+        if rule is None:
+            return None
+        holdout = [self._job.prepared.holdout_examples(int(client)) for client in clients]
+        watched = np.array([len(positions) > 0 for positions in holdout])
+        losses = self.holdout_losses(course, holdout, examples, fills)
+        return EarlyStopping(rule, losses, watched, steps_per_epoch(course.shards.sizes, course.training))
+
+    def holdout_losses(
+        self, course: StackTraining, holdout: list[Indices], examples: ExampleReader, fills: Tensor | None
+    ) -> HoldoutLosses:
+        """What measures the clients' networks between epochs."""
+        streams = seeds.streams(course.seed, "evaluation", 0, self._order.blocks.clients[course.places])
+        return PytorchLosses(self._basis.objective, examples, holdout, fills, streams)

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, cast, get_args
+from typing import cast
 
 import numpy as np
 from flwr.app import ConfigRecord, RecordDict
@@ -26,9 +26,6 @@ LABELS = "query.labels"
 STATISTICS = "query.statistics"
 STATES = "query.states"
 RESTORE = "query.restore"
-
-Compiled = Literal["none", "separate", "fused"]
-"""The compiled trainer on a host: none, or one whose processor rounds a product and a sum apart or together."""
 
 DATA = "data"
 """The record that names the prepared data; for hosts that have no folder of their own, but share the server's cache."""
@@ -82,8 +79,8 @@ class Hosting:
     training_sizes: Indices
     holdout_sizes: Indices
     meta: Meta
-    compiled: Compiled = "none"
-    """What there is of the compiled trainer."""
+    compiled: bool = False
+    """Whether it has the compiled trainer."""
     card: str = ""
     """The card that its workers train on, with the versions of its libraries; empty where there is none."""
     uses: Mapping[str, str] = field(default_factory=dict)
@@ -105,17 +102,14 @@ class Hosting:
         """The hosting in a reply."""
         arrays = unpack(content.array_records["arrays"])
         about = content.config_records["meta"]
-        meta, compiled = Meta.from_json(str(about["json"])), str(about["compiled"])
-        if compiled not in get_args(Compiled):
-            raise ValueError(f"its compiled trainer is {compiled[:40]!r}, which is none of {get_args(Compiled)}")
         uses = content.config_records[USES]
         found = dict(zip(cast(list[str], uses["names"]), cast(list[str], uses["sha256"]), strict=True))
         return cls(
             arrays["clients"],
             arrays["training"],
             arrays["holdout"],
-            meta,
-            cast(Compiled, compiled),
+            Meta.from_json(str(about["json"])),
+            bool(about["compiled"]),
             str(about["card"])[:200],
             found,
         )

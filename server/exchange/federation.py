@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from textwrap import shorten
-from typing import get_args
 
 import numpy as np
 from flwr.app import Message
@@ -16,7 +15,7 @@ from common import messages
 from common.data.prepared import Indices, Meta, Prepared
 from common.errors import RunError
 from common.extend.results import Block
-from common.messages import DATA, DEVICE, USES, Compiled, Content, Hosting, write_data, write_device, write_uses
+from common.messages import DATA, DEVICE, USES, Content, Hosting, write_data, write_device, write_uses
 from common.scenario.uses import Use
 from server.exchange.blocks import cut
 from server.exchange.costs import Seconds, evaluation_cost
@@ -40,8 +39,8 @@ class Federation:
     """The position in `nodes` of each client's node; None where every node has every client."""
     meta: Meta
     """What the examples are, on every host and on the server."""
-    compiled: Compiled = "none"
-    """The compiled trainer that every host has."""
+    compiled: bool = False
+    """Whether every host has the compiled trainer."""
     cards: tuple[str, ...] = ()
     """The kinds of cards that hosts train on, in order; the first is empty where a host has none."""
     missing: list[int] = field(default_factory=list)
@@ -103,8 +102,7 @@ def discover(grid: Carrier, own: Prepared, uses: Sequence[Use] = (), device: str
     hosts = [answers[node] for node in nodes]
     for node, host in zip(nodes, hosts, strict=True):
         _check_same_kind(node, host.meta, own)
-    forms: tuple[Compiled, ...] = get_args(Compiled)
-    compiled = min((host.compiled for host in hosts), key=forms.index)
+    compiled = all(host.compiled for host in hosts)
     cards = tuple(sorted({host.card for host in hosts}))
     owners = None
     if all(len(host.clients) == own.everyone for host in hosts):

@@ -76,7 +76,7 @@ def odd_work(seed: int) -> dict[str, Any]:
         "states": states,
         "nesterov": int(rng.integers(2)),
         "regularized_biases": int(rng.integers(2)),
-        "fused": optimizer == 0 and not states and not (constants[:, 5:10].any() or proximal or controlled or dropped),
+        "fused": optimizer == 0 and not states and not (constants[:, 5:].any() or proximal or controlled or dropped),
         "clipped": clipped,
         "constants": constants,
         "rates": rng.uniform(0.001, 0.05, (clients, rate_steps)),

@@ -38,7 +38,7 @@ def chosen(
     prepared: Prepared, cards: tuple[str, ...], device: str, before: str | None = None, owned: bool = False
 ) -> TrainerChoice:
     clients = np.arange(2)
-    hosts = Federation([0, 1], clients, clients + 9, clients, clients if owned else None, prepared.meta, "fused", cards)
+    hosts = Federation([0, 1], clients, clients + 9, clients, clients if owned else None, prepared.meta, True, cards)
     return choose(scenario(model={"layers": [5]}, training={"device": device}), hosts, before)
 
 

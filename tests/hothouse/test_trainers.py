@@ -84,25 +84,16 @@ def test_a_run_is_not_resumed_with_another_engine(
     assert resumed.summary["engine"] == "torch"
 
 
-@pytest.mark.skipif(not getattr(library(), "fused", False), reason="no compiled trainer with fused multiply-add here")
-def test_a_run_without_fused_multiply_add_goes_on_so_and_the_other_way_round_is_refused(
+@pytest.mark.skipif(library() is None, reason="the compiled trainer is not built here")
+def test_a_run_is_resumed_on_a_processor_with_other_vectors_and_ends_with_the_same_bits(
     quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fused = run_local(quickstart, tmp_path / "fused")
-    assert fused.summary["multiply_add"] == "fused"
+    run_local(quickstart, tmp_path / "run")
+    whole = run_local(quickstart, tmp_path / "whole", "federation.rounds=4")
     with monkeypatch.context() as older:
         older.setattr(library(), "lanes", 4)
-        run = run_local(quickstart, tmp_path / "older")
-        longer = run_local(quickstart, tmp_path / "longer", "federation.rounds=4")
-        assert run.summary["multiply_add"] == "separate"
-        with pytest.raises(
-            InputError, match="trainer compiled; the trainer compiled without fused multiply-add gives different bits"
-        ):
-            hothouse.resume(tmp_path / "fused", rounds=4, engine="local")
-    assert (fused.folder / "model.safetensors").read_bytes() != (run.folder / "model.safetensors").read_bytes()
-    resumed = hothouse.resume(tmp_path / "older", rounds=4, engine="local")
-    assert resumed.summary["multiply_add"] == "separate"
-    assert (resumed.folder / "model.safetensors").read_bytes() == (longer.folder / "model.safetensors").read_bytes()
+        resumed = hothouse.resume(tmp_path / "run", rounds=4, engine="local")
+    assert (resumed.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
 
 
 def test_scipy_and_scikit_learn_are_among_what_the_bits_depend_on(quickstart: Path, tmp_path: Path) -> None:

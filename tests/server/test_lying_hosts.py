@@ -82,7 +82,7 @@ def refusal(grid: LocalGrid, chosen: Scenario, own: Prepared) -> str:
 def meta(**changes: Any) -> Lie:
     def lie(content: RecordDict) -> None:
         told = json.loads(str(content.config_records["meta"]["json"]))
-        content["meta"] = ConfigRecord({"json": json.dumps({**told, **changes}), "compiled": "none", "card": ""})
+        content["meta"] = ConfigRecord({"json": json.dumps({**told, **changes}), "compiled": False, "card": ""})
 
     return lie
 

@@ -60,10 +60,15 @@ static void shrink(float *restrict w, long count, float size) {
     }
 }
 
-/* Sum of w^2 <= budget. */
-static void keep_l2(const Trainer *trainer, double budget) {
-    double total = 0;
-    EACH_REGULARIZED total += sum_of_squares(weights_of(trainer, layer, part), part_size(layer, part));
+/* Adds weights that a step has just written to what the budgets need to know of them, while they are in the cache. */
+static void count_weights(const Trainer *trainer, const float *w, long count) {
+    Totals *totals = trainer->totals;
+    if (totals->l2_budget > 0) totals->squares += sum_of_squares(w, count);
+    if (totals->l1_budget > 0) sum_above(w, count, (float)totals->theta, &totals->over, &totals->above);
+}
+
+/* Sum of w^2 <= budget, from the sum of squares. */
+static void keep_l2(const Trainer *trainer, double budget, double total) {
     if (!(total > budget)) return;
     const float factor = (float)__builtin_sqrt(budget / total);
     EACH_REGULARIZED {
@@ -74,14 +79,12 @@ static void keep_l2(const Trainer *trainer, double budget) {
 
 /* Sum of |w| <= budget: w becomes sign(w) max(|w| - theta, 0) (Duchi et al. 2008, equation 3).
  *
- * Returns theta, which is searched from a guess as in Condat 2016, section 3.2 (after Michelot 1986).
+ * Returns theta, which is searched from a guess as in Condat 2016, section 3.2 (after Michelot 1986). `total` is by how
+ * much weights are larger than the guess, of `above` weights.
  */
-static double keep_l1(const Trainer *trainer, double budget, double guess) {
+static double keep_l1(const Trainer *trainer, double budget, double guess, double total, double above) {
     double theta = guess, count_before = -1;
     for (;;) {
-        double total = 0, above = 0;
-        EACH_REGULARIZED sum_above(weights_of(trainer, layer, part), part_size(layer, part), (float)theta,
-                                   &total, &above);
         const double over = total - budget;
         if (!(__builtin_fabs(over) > 4 * 1.1920929e-7 * budget) || !(theta > 0 || over > 0)) break;
         double better = above > 0 ? theta + over / above : 0;
@@ -89,10 +92,27 @@ static double keep_l1(const Trainer *trainer, double budget, double guess) {
         /* From the first step on theta only rises, but for how sums round. */
         if (above == count_before || !(better > theta || count_before < 0)) break;
         theta = better, count_before = above;
+        total = above = 0;
+        EACH_REGULARIZED sum_above(weights_of(trainer, layer, part), part_size(layer, part), (float)theta, &total,
+                                   &above);
     }
     if (theta > 0)
         EACH_REGULARIZED shrink(weights_of(trainer, layer, part), part_size(layer, part), (float)theta);
     return theta;
+}
+
+/* Keeps the budgets after a step, of which the totals tell; then they are ready for the next. */
+static void keep_budgets(const Trainer *trainer) {
+    Totals *totals = trainer->totals;
+    if (totals->l1_budget > 0) {
+        totals->theta = keep_l1(trainer, totals->l1_budget, totals->theta, totals->over, totals->above);
+        if (totals->l2_budget > 0) {
+            totals->squares = 0;
+            EACH_REGULARIZED totals->squares += sum_of_squares(weights_of(trainer, layer, part), part_size(layer, part));
+        }
+    }
+    if (totals->l2_budget > 0) keep_l2(trainer, totals->l2_budget, totals->squares);
+    totals->squares = totals->over = totals->above = 0;
 }
 
 #undef EACH_REGULARIZED

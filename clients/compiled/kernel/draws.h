@@ -89,9 +89,10 @@ static void draw_rows(uint64_t key, double rate, long row, long rows, long width
     const long each = (width + 3) / 4;
     for (long b = 0; b < rows; b++)
         for (long done = 0; done < count; done += DRAWN) {
-            float factors[DRAWN];
-            draw_factors(key, (uint64_t)((row + b) * each + (first + done) / 4), limit_of(rate), up_of(rate), factors);
-            memcpy(to + b * ld + done, factors, (size_t)least(DRAWN, count - done) * sizeof(float));
+            const uint64_t from = (uint64_t)((row + b) * each + (first + done) / 4);
+            float factors[DRAWN], *here = to + b * ld + done;
+            draw_factors(key, from, limit_of(rate), up_of(rate), done + DRAWN <= count ? here : factors);
+            for (long j = 0; done + DRAWN > count && j < count - done; j++) here[j] = factors[j];
         }
 }
 

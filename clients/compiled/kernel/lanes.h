@@ -24,19 +24,33 @@ typedef float Eight __attribute__((vector_size(32), may_alias));
 #define LOAD(p) (*(const Vector *)(p))
 #define STORE(p, v) (*(Vector *)(p) = (v))
 
-#if LANES == 16
+#if LANES == 16 && !defined(PORTABLE)
 #define SPLAT(s) ((Vector)_mm512_set1_ps(s))
 #define FMA(a, b, c) ((Vector)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
-#elif LANES == 8
+#elif LANES == 8 && !defined(PORTABLE)
 #define SPLAT(s) ((Vector)_mm256_set1_ps(s))
 #define FMA(a, b, c) ((Vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#else
-#define SPLAT(s) ((Vector){(s), (s), (s), (s)})
-#ifdef __ARM_FEATURE_FMA
+#elif defined(__ARM_FEATURE_FMA) && !defined(PORTABLE)
+#define SPLAT(s) ((Vector)vdupq_n_f32(s))
 #define FMA(a, b, c) ((Vector)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
-#else
-#define FMA(a, b, c) ((a) * (b) + (c))
-#endif
+#else /* whatever the processor: for those without the instruction, and for tests of every width */
+#define SPLAT(s) ((Vector)((s) - (Vector){0}))
+#define FMA(a, b, c) fused(a, b, c)
+
+typedef double Doubles __attribute__((vector_size(8 * LANES)));
+typedef long long Longs __attribute__((vector_size(8 * LANES)));
+
+/* a b + c rounded once: the product is exact in double, the sum is rounded to odd there, so that rounding it to float is
+ * as if it had been exact (Boldo and Melquiond 2008). */
+INLINE Vector fused(Vector a, Vector b, Vector c) {
+    const Doubles product = __builtin_convertvector(a, Doubles) * __builtin_convertvector(b, Doubles);
+    const Doubles other = __builtin_convertvector(c, Doubles), sum = product + other, back = sum - product;
+    const Doubles lost = (product - (sum - back)) + (other - back); /* what rounding the sum has lost, exactly */
+    const Longs bits = (Longs)sum, even = (bits & 1) - 1, opposite = ((Longs)lost ^ bits) >> 63; /* all bits where so */
+    const Longs inexact = (Longs)(lost > 0) | (Longs)(lost < 0);
+    const Doubles odd = (Doubles)(bits + (inexact & even & (1 | opposite)));
+    return __builtin_convertvector(odd, Vector);
+}
 #endif
 
 #ifdef __clang__

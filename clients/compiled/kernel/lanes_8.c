@@ -1,6 +1,7 @@
 /* For x86 processors with AVX2 and FMA. */
 #ifdef __x86_64__
-#ifdef __clang__
+#if defined(PORTABLE)
+#elif defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else
 #pragma GCC target("avx2,fma")
@@ -10,7 +11,7 @@
 
 int train_8(const Work *work) { return train(work); }
 
-#ifdef __clang__
+#if defined(__clang__) && !defined(PORTABLE)
 #pragma clang attribute pop
 #endif
 #endif

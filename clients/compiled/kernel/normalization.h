@@ -41,6 +41,17 @@ static void normalize_batch(const Work *work, const Layer *layer, const float *z
     if (rows > 1) move_running(layer, rows, work->norm_momentum, mean, variance);
 }
 
+/* x in use, by running statistics. */
+static void normalize_in_use(const Work *work, const Layer *layer, const float *z, long rows) {
+    const float *restrict mean = layer->mean;
+    float *restrict inverse = layer->inverse;
+    for (long j = 0; j < layer->wide; j++) inverse[j] = root_inverse(layer->variance[j], work->norm_eps);
+    for (long b = 0; b < rows; b++) {
+        float *restrict x = layer->normal + b * layer->ld;
+        for (long j = 0; j < layer->wide; j++) x[j] = (z[b * layer->ld + j] - mean[j]) * inverse[j];
+    }
+}
+
 INLINE float sum_of(const float *sums) {
     float sum = 0;
     for (long j = 0; j < PAD; j++) sum += sums[j];
@@ -69,8 +80,9 @@ static void normalize(const Trainer *trainer, const Layer *layer, float *z, long
     const Work *work = trainer->work;
     const long ld = layer->ld, wide = layer->wide;
     const float *gain = trainer->weights + part_at(layer, GAIN), *shift = trainer->weights + part_at(layer, SHIFT);
-    if (work->normalization == BATCH_NORMALIZATION) normalize_batch(work, layer, z, rows, trainer->across);
-    else normalize_rows(work, layer, z, rows);
+    if (work->normalization == LAYER_NORMALIZATION) normalize_rows(work, layer, z, rows);
+    else if (work->measures) normalize_in_use(work, layer, z, rows);
+    else normalize_batch(work, layer, z, rows, trainer->across);
     for (long b = 0; b < rows; b++) {
         float *restrict y = z + b * ld;
         const float *restrict x = layer->normal + b * ld;

@@ -14,7 +14,7 @@ typedef struct {
     float rest, other; /* 1 − first, 1 − second */
     float keep;  /* 1 − η λ of regularization's decay, for what is regularized */
     float decay; /* 1 − η λ of AdamW's, for all */
-    float length, root; /* Adam's η / (1 − β1^t) and √(1 − β2^t) */
+    float length, root; /* Adam's η / (1 − β1^t) and 1 / √(1 − β2^t) */
 } Step;
 
 INLINE double power(double base, int64_t exponent) {
@@ -33,7 +33,7 @@ static Step step_of(const Work *work, const double *own, double rate, int64_t t)
                  .decay = (float)(1 - rate * own[OPTIMIZER_DECAY])};
     if (work->optimizer == ADAM || work->optimizer == ADAMW) {
         step.length = (float)(rate / (1 - power(own[FIRST], t + 1)));
-        step.root = (float)__builtin_sqrt(1 - power(own[SECOND], t + 1));
+        step.root = (float)(1 / __builtin_sqrt(1 - power(own[SECOND], t + 1)));
     }
     return step;
 }
@@ -57,7 +57,7 @@ static void shape_gradient(const Step *step, int regularized, const float *restr
 static void descend(const Work *work, const Step *step, int regularized, float *restrict w, const float *restrict g,
                     float *restrict s, float *restrict r, long count) {
     const float rate = step->rate, first = step->first, second = step->second, eps = step->eps;
-    const float rest = step->rest, other = step->other, length = step->length, root = step->root;
+    const float rest = step->rest, other = step->other, length = step->length, root = step->root, decay = step->decay;
     if (regularized && step->keep != 1)
         for (long i = 0; i < count; i++) w[i] *= step->keep;
     switch (work->optimizer) {
@@ -81,12 +81,10 @@ static void descend(const Work *work, const Step *step, int regularized, float *
         else EACH(s[i] = first * s[i] + rest * (gi * gi);
                   r[i] = second * r[i] + gi / (__builtin_sqrtf(s[i]) + eps); w[i] -= rate * r[i])
         break;
-    case ADAMW:
-        for (long i = 0; i < count; i++) w[i] *= step->decay;
-        /* fall through */
     case ADAM:
+    case ADAMW: /* Adam's decay is 1 */
         EACH(s[i] = first * s[i] + rest * gi; r[i] = second * r[i] + other * (gi * gi);
-             w[i] -= length * (s[i] / (__builtin_sqrtf(r[i]) / root + eps)))
+             w[i] = w[i] * decay - length * (s[i] / (__builtin_sqrtf(r[i]) * root + eps)))
         break;
     }
 }

@@ -18,20 +18,21 @@ static void drop_before(const Work *work, long l, const Batch *batch, long done,
 static void drop_connections(const Trainer *trainer, const Batch *batch) {
     const Work *work = trainer->work;
     float *flat = trainer->strip; /* rows of units, as they are drawn, STRIP numbers at least */
+    const long wide = STRIP / PAD;
     for (long l = 0; l < work->layers; l++) {
         const Layer *layer = trainer->layers + l;
         const uint64_t key = forked(forked(work->connection_keys[batch->client], work->forks[l]), work->forks[batch->t]);
         float *factors = trainer->factors + layer->at, *dropped = trainer->dropped + layer->at;
         const float *weights = trainer->weights + layer->at;
         const Form form = in_strips(layer->in);
-        const long wide = least(layer->in, STRIP / 8);
-        for (long unit = 0; unit < layer->out; unit += 8)
+        for (long unit = 0; unit < layer->out; unit += PAD)
             for (long first = 0; first < layer->in; first += wide) {
-                const long rows = least(8, layer->out - unit), count = least(wide, layer->in - first);
+                const long rows = least(PAD, layer->out - unit), count = least(wide, layer->in - first);
+                const long at = place(form, first, unit);
                 draw_rows(key, work->drop_connect, unit, rows, layer->in, first, count, flat, wide);
-                transpose(flat, wide, rows, count, factors + place(form, first, unit), PAD);
+                transpose(flat, wide, rows, count, factors + at, PAD);
+                for (long i = at; i < at + count * PAD; i++) dropped[i] = weights[i] * factors[i];
             }
-        for (long i = 0; i < layer->in * layer->wide; i++) dropped[i] = weights[i] * factors[i];
     }
 }
 

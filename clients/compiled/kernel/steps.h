@@ -32,14 +32,17 @@ static void gradient(const Layer *layer, int part, long rows, float *to, int ane
     else outer(layer->inputs, layer->ldi, rows, layer->deltas, layer->ld, to, layer->in * PAD, layer->in, layer->wide, anew);
 }
 
+/* Weights that were dropped have no gradient. */
+static void mask(const Trainer *trainer, int part, long at, long count, float *restrict g) {
+    if (!(trainer->work->drop_connect > 0) || part != WEIGHTS) return;
+    const float *restrict factors = trainer->factors + at;
+    for (long i = 0; i < count; i++) g[i] *= factors[i];
+}
+
 /* What is done to the gradient g of `count` numbers from `at` on, all of one part, before its norm is known. */
 static void shape(const Trainer *trainer, const Step *step, int part, long at, long count, float *restrict g) {
     const Work *work = trainer->work;
     const float *restrict w = trainer->weights + at;
-    if (work->drop_connect > 0 && part == WEIGHTS) {
-        const float *restrict factors = trainer->factors + at;
-        for (long i = 0; i < count; i++) g[i] *= factors[i];
-    }
     if (work->origin) {
         const float strength = (float)work->proximal, *restrict origin = trainer->origin + at;
         for (long i = 0; i < count; i++) g[i] += strength * (w[i] - origin[i]);
@@ -56,6 +59,47 @@ static void step_on(const Trainer *trainer, const Step *step, int part, long at,
     }
     descend(work, step, regularized(work, part), trainer->weights + at, g,
             work->states > 0 ? trainer->states[0] + at : NULL, work->states > 1 ? trainer->states[1] + at : NULL, count);
+    if (regularized(work, part)) count_weights(trainer, trainer->weights + at, count);
+}
+
+/* w - rate (g + l2 w + proximal (w - origin) + control) in one go, for gradient descent with nothing else. */
+#define DESCEND(pulled, corrected) \
+    for (long i = 0; i < count; i++) { \
+        float gi = g[i]; \
+        if (pulled) gi += strength * (w[i] - origin[i]); \
+        gi += l2 * w[i]; \
+        if (corrected) gi += control[i]; \
+        w[i] = w[i] * keep - rate * gi; \
+    }
+
+static void descend_plainly(const Trainer *trainer, const Step *step, int part, long at, long count,
+                            const float *restrict g) {
+    const Work *work = trainer->work;
+    const int penalized = regularized(work, part);
+    const float rate = step->rate, strength = (float)work->proximal;
+    const float l2 = penalized ? step->l2 : 0, keep = penalized ? step->keep : 1;
+    const float *restrict origin = trainer->origin + at, *restrict control = trainer->control + at;
+    float *restrict w = trainer->weights + at;
+    if (work->origin && work->control) DESCEND(1, 1)
+    else if (work->origin) DESCEND(1, 0)
+    else if (work->control) DESCEND(0, 1)
+    else DESCEND(0, 0)
+    if (penalized) count_weights(trainer, w, count);
+}
+
+#undef DESCEND
+
+/* What is done with a piece of a gradient. */
+static void step_with(const Trainer *trainer, const Step *step, int part, long at, long count, float *g) {
+    const Work *work = trainer->work;
+    const int plain = work->optimizer == SGD && !work->states && step->l1 == 0 && step->clip_value <= 0;
+    mask(trainer, part, at, count, g);
+    if (plain) {
+        descend_plainly(trainer, step, part, at, count, g);
+        return;
+    }
+    shape(trainer, step, part, at, count, g);
+    step_on(trainer, step, part, at, count, g);
 }
 
 /* A part's gradient and what is done with it, a piece at a time that stays in the first-level cache. */
@@ -63,8 +107,7 @@ static void step_by_pieces(const Trainer *trainer, const Step *step, const Layer
     float *piece = trainer->strip;
     if (part != WEIGHTS) {
         small_gradient(layer, part, rows, piece, 1);
-        shape(trainer, step, part, part_at(layer, part), layer->wide, piece);
-        step_on(trainer, step, part, part_at(layer, part), layer->wide, piece);
+        step_with(trainer, step, part, part_at(layer, part), layer->wide, piece);
         return;
     }
     const long both = PANEL > PAD ? PANEL : PAD; /* columns that a tile takes at once, and whole strips */
@@ -75,8 +118,7 @@ static void step_by_pieces(const Trainer *trainer, const Step *step, const Layer
                   columns, 1);
             for (long strip = 0; strip < columns / PAD; strip++) {
                 const long at = layer->at + place(in_strips(layer->in), first, column + strip * PAD);
-                shape(trainer, step, part, at, count, piece + strip * count);
-                step_on(trainer, step, part, at, count, piece + strip * count);
+                step_with(trainer, step, part, at, count, piece + strip * count);
             }
         }
 }
@@ -118,6 +160,7 @@ static void step_whole(const Trainer *trainer, const Step *step, double clip_nor
     for (const Layer *layer = trainer->layers; layer < end; layer++)
         EACH_PART(layer) {
             const long at = part_at(layer, part);
+            mask(trainer, part, at, part_size(layer, part), trainer->gradient + at);
             shape(trainer, step, part, at, part_size(layer, part), trainer->gradient + at);
         }
     if (trainer->work->clipped) clip(trainer->gradient, trainer->size, clip_norm);
@@ -128,16 +171,21 @@ static void step_whole(const Trainer *trainer, const Step *step, double clip_nor
         }
 }
 
+/* What the losses of a batch are divided by: its rows, or the weights of their classes. */
+static double total_of(const Work *work, const Batch *batch) {
+    if (!work->class_weights) return (double)batch->rows;
+    double total = 0;
+    for (long b = 0; b < batch->rows; b++)
+        total += (double)work->class_weights[work->labels[batch->first + batch->cards[b].place]];
+    return total;
+}
+
 /* A step of one client; returns its batch's mean loss. */
 static double take_step(const Trainer *trainer, Batch *batch, const Step *step, double clip_norm) {
     const Work *work = trainer->work;
     const Way way = batch->rows > CHUNK || work->clipped ? WHOLE : work->fused ? FUSED : PIECES;
-    double total = (double)batch->rows, loss = 0;
-    if (work->class_weights) {
-        total = 0;
-        for (long b = 0; b < batch->rows; b++)
-            total += (double)work->class_weights[work->labels[batch->first + batch->cards[b].place]];
-    }
+    const double total = total_of(work, batch);
+    double loss = 0;
     batch->scale = (float)((way == FUSED ? -(double)step->rate : 1.0) / total);
     if (work->drop_connect > 0) drop_connections(trainer, batch);
     for (long done = 0; done < batch->rows; done += CHUNK) {
@@ -169,6 +217,17 @@ static void pair(const Trainer *trainer, Batch *batch) {
     shuffle(forked(key, work->forks[0]), trainer->partners, trainer->spare, batch->rows);
 }
 
+/* The mean loss over all of a client's rows. */
+static double measure_client(const Trainer *trainer, long c) {
+    const Work *work = trainer->work;
+    const long size = work->starts[c + 1] - work->starts[c];
+    for (long i = 0; i < size; i++) trainer->cards[i].place = i;
+    const Batch batch = {.client = c, .rows = size, .cards = trainer->cards, .first = work->starts[c], .scale = 1};
+    double loss = 0;
+    for (long done = 0; done < size; done += CHUNK) loss += forward(trainer, &batch, done, least(CHUNK, size - done));
+    return loss / total_of(work, &batch);
+}
+
 INLINE long first_step(const Work *work, long c) { return work->first ? work->first[c] : 0; }
 
 /* All steps of one client; returns the sum of its batches' mean losses. */
@@ -179,7 +238,8 @@ static double train_client(const Trainer *trainer, long c) {
     const long per_epoch = (size + full - 1) / full;
     const int64_t taken = work->taken ? (int64_t)work->taken[c] : 0;
     const long first = first_step(work, c);
-    double losses = 0, theta = 0;
+    double losses = 0;
+    *trainer->totals = (Totals){.l1_budget = own[L1_BUDGET], .l2_budget = own[L2_BUDGET]};
     for (long i = 0; !work->order_keys && i < size; i++) trainer->cards[i].place = i;
     for (long t = first; t < work->steps[c]; t++) {
         const long at = (t - first) % per_epoch * full;
@@ -193,8 +253,7 @@ static double train_client(const Trainer *trainer, long c) {
             const Step step = step_of(work, own, rates[work->rate_steps > 1 ? t : 0], before);
             const double loss = take_step(trainer, &batch, &step, own[CLIP_NORM]);
             losses += repeat ? 0 : loss;
-            if (own[L1_BUDGET] > 0) theta = keep_l1(trainer, own[L1_BUDGET], theta);
-            if (own[L2_BUDGET] > 0) keep_l2(trainer, own[L2_BUDGET]);
+            keep_budgets(trainer);
         }
         if (work->follow > 0) follow(trainer, work->follow);
     }

@@ -34,7 +34,8 @@ static void end_client(const Trainer *trainer, long c) {
 
 /* Does the work; returns 0, or 1 where there is not enough memory. */
 static int train(const Work *work) {
-    Trainer trainer = {.work = work};
+    Totals totals = {0};
+    Trainer trainer = {.work = work, .totals = &totals};
     const size_t bytes = lay_out(&trainer, NULL);
     char *memory = aligned_alloc(64, bytes);
     if (!memory) return 1;
@@ -45,6 +46,10 @@ static int train(const Work *work) {
         if (finished && c) continue;
         begin_client(&trainer, c);
         if (finished) continue;
+        if (work->measures) {
+            work->losses[c] = measure_client(&trainer, c);
+            continue;
+        }
         work->losses[c] = train_client(&trainer, c);
         end_client(&trainer, c);
     }

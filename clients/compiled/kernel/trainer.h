@@ -15,7 +15,7 @@
 #include "work.h"
 
 #define CHUNK 128  /* rows of a batch that go through the network at once */
-#define STRIP 4096 /* numbers of a gradient that wait in the first-level cache for the optimizer */
+#define STRIP 2048 /* numbers of a gradient that wait in the first-level cache for the optimizer */
 
 #ifdef __SANITIZE_ADDRESS__ /* the address sanitizer watches between the parts of a block of memory, too */
 #include <sanitizer/asan_interface.h>
@@ -44,8 +44,17 @@ typedef struct {
     float *mean, *variance; /* running statistics, (wide) */
 } Layer;
 
+/* What budgets need to know of a client's regularized weights. */
+typedef struct {
+    double l1_budget, l2_budget;
+    double squares;           /* the sum of w^2 */
+    double theta;             /* what the last projection onto the l1 ball took away */
+    double over, above;       /* by how much weights are larger than that, and how many are */
+} Totals;
+
 typedef struct {
     const Work *work;
+    Totals *totals;
     Layer *layers;
     long size;                /* numbers of a client's parameters here */
     long parameters, numbers; /* and in PyTorch's order, without and with running statistics */

@@ -20,6 +20,8 @@ enum { /* a client's constants */
 };
 
 typedef struct {
+    int64_t measures; /* whether `losses` gets each client's mean loss over its rows as they come, and nothing is trained */
+
     /* The network: widths[0] features, then each dense layer's units. */
     int64_t layers;
     const int64_t *widths;

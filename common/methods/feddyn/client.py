@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from common.data.prepared import Indices
 from common.extend.client import ClientAlgorithm, ClientUpdate, Proximal, Stack, as_state, clone
 
@@ -18,11 +20,11 @@ class FedDyn(ClientAlgorithm):
         """Hold each client near θ_global + gₖ/α."""
         self._start, self._own = clone(stack.parameters), self.context.kept_as(_GRADIENT, stack.parameters)
         alpha = self.options.alpha
-        origin = {name: start + self._own[name] / alpha for name, start in self._start.items()}
+        origin = {name: torch.add(start, self._own[name], alpha=1 / alpha) for name, start in self._start.items()}
         stack.proximal = Proximal(origin, alpha)
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """The gradient at the client's new weights, by the condition of first order."""
         alpha = self.options.alpha
-        new = {n: own - alpha * (stack.parameters[n] - self._start[n]) for n, own in self._own.items()}
+        new = {n: torch.sub(own, stack.parameters[n] - self._start[n], alpha=alpha) for n, own in self._own.items()}
         return ClientUpdate(state=as_state(_GRADIENT, new))

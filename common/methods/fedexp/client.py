@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
+
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, clone, flatten
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, clone
 
 
 class FedExP(ClientAlgorithm):
@@ -15,5 +17,6 @@ class FedExP(ClientAlgorithm):
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """The square of the way each client went."""
-        ways = flatten({name: stack.parameters[name] - start for name, start in self._start.items()})
-        return ClientUpdate(metrics={"squared_way": ways.double().square().sum(dim=1).cpu().numpy()})
+        ways = [(stack.parameters[name] - start).flatten(1) for name, start in self._start.items()]
+        norms = torch.stack([torch.linalg.vector_norm(way, dim=1, dtype=torch.float64) for way in ways])
+        return ClientUpdate(metrics={"squared_way": norms.square().sum(dim=0).cpu().numpy()})

@@ -18,9 +18,8 @@ class GeometricMedian(Strategy):
     def aggregate(self, start: RoundStart, results: list[BlockResult]) -> RoundOutcome:
         """The median of what came back."""
         options, models, (examples,) = self.options, client_weights(results), client_metrics(results, "examples")
-        flat = np.concatenate([array.reshape(len(examples), -1) for array in models.values()], axis=1).astype(
-            np.float64
-        )
+        rows = [array.reshape(len(examples), -1) for array in models.values()]
+        flat = np.concatenate(rows, axis=1, dtype=np.float64)
         found = weiszfeld(flat, examples / examples.sum(), options.iterations, options.tolerance, options.smoothing)
         ends = np.cumsum([array[0].size for array in models.values()])
         pieces = np.split(found.median, ends[:-1])

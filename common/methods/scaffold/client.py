@@ -42,13 +42,15 @@ class Scaffold(ClientAlgorithm):
         )
 
     def _from_way(self, stack: Stack, steps: Indices) -> Weights:
-        """Option II; where no step was taken they stay."""
+        """Option II, (x − yᵢ) / (K ηₗ) − (c − cᵢ); where no step was taken they stay."""
+        assert stack.control is not None
         gone = self.context.summed_step_size(steps)
         stayed = gone == 0
         gone = gone.where(~stayed, 1)
         new = {}
         for name, own in self._own.items():
-            way = self._start[name] - stack.parameters[name]
-            moved = own - self._all[name] + way / along(gone, len(gone), way)
-            new[name] = own.where(stayed.view(-1, *[1] * (own.dim() - 1)), moved)
+            moved = self._start[name] - stack.parameters[name]
+            moved.div_(along(gone, len(gone), moved)).sub_(stack.control[name])
+            moved[stayed] = own[stayed]
+            new[name] = moved
         return new
