@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from common.data.data_spec import DataSpec
 from common.devices import CPU, to_device
 from common.models.outputs import Output
-from common.scenario.losses import LOSSES
+from common.scenario.losses import LOSSES, CrossEntropy
 from common.scenario.losses import LossPart as Spec
 from common.scenario.objective import check_objective, loss_name
 
@@ -31,6 +32,8 @@ class Loss:
     """How much examples of each class count, (classes,); None where all count alike."""
     plain: PerExample | None = None
     """The loss without label smoothing and class weights; None where that is `per_example`."""
+    cross_entropy: bool = False
+    """Whether it is −log softmax(z)[y] and nothing else, whose derivative is known."""
 
     def counts(self, targets: Tensor) -> Tensor | None:
         """How much each example counts, in the shape of class codes `targets`; None where all count alike."""
@@ -54,6 +57,20 @@ class Loss:
         counts = self.counts(targets)
         return losses if counts is None else losses / (counts * shares).sum(dim=-1)
 
+    def mean_and_gradient(
+        self, z: Tensor, read: Callable[[Tensor], Tensor], targets: Tensor, shares: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The same for z (stack, examples, width), of which `read` makes outputs; and its derivatives by z."""
+        if not self.cross_entropy:
+            leaf = z.detach().requires_grad_()
+            losses = self.mean(read(leaf), targets, shares)
+            return losses.detach(), torch.autograd.grad(losses.sum(), leaf)[0]
+        logs, own = torch.log_softmax(z, dim=-1), targets.unsqueeze(-1)
+        losses = -(logs.gather(-1, own).squeeze(-1) * shares).sum(dim=-1)
+        # Σ −s log softmax(z)[y] has the derivatives s (softmax(z) − 1[y]).
+        by = logs.exp_().mul_(shares.unsqueeze(-1))
+        return losses, by.scatter_add_(-1, own, -shares.unsqueeze(-1))
+
 
 def loss_for(spec: Spec, output: Output, data_spec: DataSpec, dtype: torch.dtype, device: torch.device = CPU) -> Loss:
     """The loss of a scenario, for outputs on a device.
@@ -69,7 +86,8 @@ def loss_for(spec: Spec, output: Output, data_spec: DataSpec, dtype: torch.dtype
     weights = None if weights is None else to_device(weights, device)
     altered = weights is not None or getattr(resolved, "label_smoothing", 0.0) > 0
     plain = chosen().per_example(output, None) if altered else None
-    return Loss(resolved.per_example(output, weights), weights, plain)
+    known = type(resolved) is CrossEntropy and not altered
+    return Loss(resolved.per_example(output, weights), weights, plain, known)
 
 
 def _class_weights(

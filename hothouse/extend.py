@@ -23,6 +23,7 @@ from common.extend.client import (
     as_state,
     clone,
     flatten,
+    starting_weights,
     whole_network,
 )
 from common.extend.events import Event, Observer
@@ -120,6 +121,7 @@ __all__ = [
     "mean",
     "refuse",
     "seeds",
+    "starting_weights",
     "total",
     "whole_network",
 ]

@@ -51,8 +51,7 @@ class CompiledTrainer(ClientTraining):
         network = network_members(mlp, job.order.data_spec.features)
         self._common = network | loss_members(job.settings, mlp, job.basis.objective.loss)
         self._plain = "client" not in job.strategy.halves and job.training.early_stopping is None
-        one_for_all = not len(job.order.starts.places) and not job.basis.kept
-        self._shared_start = job.starting_weights(np.zeros(1, np.int64)) if one_for_all else None
+        self._shared_start = job.starting_weights(np.zeros(1, np.int64)) if job.starts_alike else None
         raw = job.basis.examples.raw()
         self._raw = raw if raw is not None and raw.x.dtype in _KINDS and raw.x.flags.c_contiguous else None
 

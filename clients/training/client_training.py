@@ -66,6 +66,7 @@ class ClientTraining:
         with unmoved_generators(used) if used else nullcontext():
             algorithm = self._algorithm(chosen, sizes[order], course)
             stack = course.ready(weights, algorithm.parameters_to_train(list(self._basis.trained)))
+            stack.alike = self._job.starts_alike
             self._job.restore_optimizer_state(stack.optimizer_state, chosen)
             algorithm.begin(stack)
             if isinstance(algorithm, ClientLoop):

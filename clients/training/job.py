@@ -75,6 +75,11 @@ class TrainJob:
         """Whether clients keep their optimizers' state from round to round."""
         return self.training.optimizer_state == "client" and self.order.fresh is not None
 
+    @property
+    def starts_alike(self) -> bool:
+        """Whether all of the message's clients start from the same weights."""
+        return bool(self.order.parameters) and not len(self.order.starts.places) and not self.basis.kept
+
     def starting_weights(self, places: Indices) -> Tensor:
         """What the clients at `places` start from, (clients, numbers)."""
         if self.order.parameters:

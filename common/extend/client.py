@@ -69,6 +69,8 @@ class Stack(Protocol):
     """Their running statistics, likewise."""
     fixed: Weights
     """Weights that have a part in forward passes and are not trained, likewise."""
+    alike: bool
+    """Whether all clients start from the same weights."""
     proximal: Proximal | None
     """What pulls the weights somewhere."""
     control: Weights | None
@@ -205,6 +207,11 @@ def client_algorithm(strategy: StrategyPart) -> type[ClientAlgorithm]:
 def clone(weights: Weights) -> Weights:
     """The same numbers, which training does not change."""
     return {name: tensor.clone() for name, tensor in weights.items()}
+
+
+def starting_weights(stack: Stack) -> Weights:
+    """A copy of the parameters before training: (1, *shape) where the clients start alike, else (stack, *shape)."""
+    return {name: (tensor[:1] if stack.alike else tensor).clone() for name, tensor in stack.parameters.items()}
 
 
 def whole_network(stack: Stack) -> Weights:

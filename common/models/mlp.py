@@ -59,7 +59,7 @@ class MLP(Network):
             if self.norms:
                 x = self.norms[index](x.reshape(-1, x.shape[-1])).view(x.shape)
             x = F.dropout(self.activation(x), self.spec.dropouts[index], self.training)
-        return self._read(self._dense(output, x))
+        return self.read(self._dense(output, x))
 
     @property
     def numbers_per_example(self) -> int:
@@ -84,28 +84,29 @@ class MLP(Network):
         if step is not None:
             x = step.drop_units(-1, x)
         for index in range(len(self.layers) - 1):
-            x = self.activation(self._normalized(index, weights, self._stacked(index, weights, x, step), step))
+            x = self.activation(self.normalized(index, weights, self._stacked(index, weights, x, step), step))
             if step is not None:
                 x = step.drop_units(index, x)
         return x
 
     def output_stack(self, weights: Weights, hidden: Tensor, step: Step | None = None) -> Tensor:
         """What the network answers to what the last hidden layer gives: (stack, examples, width)."""
-        return self._read(self._stacked(len(self.layers) - 1, weights, hidden, step))
+        return self.read(self._stacked(len(self.layers) - 1, weights, hidden, step))
 
     def before_norm(self, weights: Weights, x: Tensor, layer: int) -> Tensor:
         """What the normalization of hidden layer `layer` gets in use: (stack, examples, units)."""
         for index in range(layer + 1):
             x = stacked_linear(x, weights[f"layers.{index}.weight"], weights.get(f"layers.{index}.bias"))
             if index < layer:
-                x = self.activation(self._normalized(index, weights, x, None))
+                x = self.activation(self.normalized(index, weights, x, None))
         return x
 
     def _stacked(self, index: int, weights: Weights, x: Tensor, step: Step | None) -> Tensor:
         weight, bias = weights[f"layers.{index}.weight"], weights.get(f"layers.{index}.bias")
         return stacked_linear(x, weight if step is None else step.drop_weights(index, weight), bias)
 
-    def _normalized(self, index: int, weights: Weights, x: Tensor, step: Step | None) -> Tensor:
+    def normalized(self, index: int, weights: Weights, x: Tensor, step: Step | None) -> Tensor:
+        """Hidden layer `index`'s product, normalized: (stack, examples, units)."""
         normalization = self.spec.normalization
         names = (*normalization.parameters, *normalization.buffers)
         own = {name: weights[f"norms.{index}.{name}"] for name in names}
@@ -115,7 +116,7 @@ class MLP(Network):
         assert isinstance(layer, nn.Linear)
         return F.linear(x, F.dropout(layer.weight, self.spec.drop_connect, self.training), layer.bias)
 
-    def _read(self, z: Tensor) -> Tensor:
+    def read(self, z: Tensor) -> Tensor:
         """Classes are told by their logits; a regression's numbers are what they are."""
         return self.output.activated(z) if self.output.task == "regression" else z
 

@@ -110,7 +110,7 @@ static void step_by_pieces(const Trainer *trainer, const Step *step, const Layer
         step_with(trainer, step, part, part_at(layer, part), layer->wide, piece);
         return;
     }
-    const long both = PANEL > PAD ? PANEL : PAD; /* columns that a tile takes at once, and whole strips */
+    const long both = 2 * PAD; /* the columns of a tile of the widest vectors: pieces are the same for all widths */
     for (long column = 0; column < layer->wide; column += both)
         for (long first = 0, columns = least(both, layer->wide - column); first < layer->in; first += STRIP / both) {
             const long inputs = least(STRIP / both, layer->in - first), count = inputs * PAD;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Proximal, Stack, as_state, clone
+from common.extend.client import ClientAlgorithm, ClientUpdate, Proximal, Stack, as_state, starting_weights
 
 _GRADIENT = "gradient"
 
@@ -18,7 +18,7 @@ class FedDyn(ClientAlgorithm):
 
     def begin(self, stack: Stack) -> None:
         """Hold each client near θ_global + gₖ/α."""
-        self._start, self._own = clone(stack.parameters), self.context.kept_as(_GRADIENT, stack.parameters)
+        self._start, self._own = starting_weights(stack), self.context.kept_as(_GRADIENT, stack.parameters)
         alpha = self.options.alpha
         origin = {name: torch.add(start, self._own[name], alpha=1 / alpha) for name, start in self._start.items()}
         stack.proximal = Proximal(origin, alpha)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, clone
+from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, starting_weights
 
 
 class FedExP(ClientAlgorithm):
@@ -13,7 +13,7 @@ class FedExP(ClientAlgorithm):
 
     def begin(self, stack: Stack) -> None:
         """Remember where the clients start."""
-        self._start = clone(stack.parameters)
+        self._start = starting_weights(stack)
 
     def end(self, stack: Stack, steps: Indices) -> ClientUpdate:
         """The square of the way each client went."""

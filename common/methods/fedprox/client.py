@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.extend.client import ClientAlgorithm, Proximal, Stack, clone
+from common.extend.client import ClientAlgorithm, Proximal, Stack, starting_weights
 
 
 class FedProx(ClientAlgorithm):
@@ -10,4 +10,4 @@ class FedProx(ClientAlgorithm):
 
     def begin(self, stack: Stack) -> None:
         """Hold the clients near where they start: the global weights."""
-        stack.proximal = Proximal(clone(stack.parameters), self.options.mu)
+        stack.proximal = Proximal(starting_weights(stack), self.options.mu)

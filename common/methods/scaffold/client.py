@@ -5,7 +5,15 @@ from __future__ import annotations
 import torch
 
 from common.data.prepared import Indices
-from common.extend.client import ClientAlgorithm, ClientUpdate, Stack, as_state, clone, flatten, whole_network
+from common.extend.client import (
+    ClientAlgorithm,
+    ClientUpdate,
+    Stack,
+    as_state,
+    flatten,
+    starting_weights,
+    whole_network,
+)
 from common.models import Weights
 from common.stacks import along
 
@@ -22,7 +30,7 @@ class Scaffold(ClientAlgorithm):
 
     def begin(self, stack: Stack) -> None:
         """Correct each gradient after all else that is done to it."""
-        self._start = clone(stack.parameters)
+        self._start = starting_weights(stack)
         self._own, self._all = self.context.kept_as(_CONTROL, stack.parameters), self.context.record(_CONTROL)
         self._gradients: Weights | None = None
         if self.options.takes_gradient(self.context.training.optimizer):
