@@ -205,6 +205,22 @@ def assert_same(one: NamedArrays, other: NamedArrays, tolerance: float = 1e-4) -
         assert np.abs(one[name] - other[name]).max() <= tolerance, name
 
 
+@pytest.mark.parametrize(
+    "model",
+    [{"normalization": "layer"}, {"drop_connect": 0.2, "input_dropout": 0.1}, {"frozen": ["layers.0"]}],
+    ids=str,
+)
+@pytest.mark.parametrize("training", [{}, {"mixup": 0.5}, {"clip_norm": 0.1}], ids=str)
+def test_both_trainers_agree_on_batches_that_the_kernel_takes_in_parts(
+    built: Library, tmp_path: Path, model: dict[str, Any], training: dict[str, Any]
+) -> None:
+    prepared = federation(tmp_path, [300, 129])
+    parts = {"model": {"layers": [9, 7], "activation": "tanh", **model}}
+    parts["training"] = {"batch_size": "full", "epochs": 3, "optimizer": {"name": "sgd", "lr": 0.3}, **training}
+    # Sums over as many examples.
+    assert_same(*by_both(parts, prepared, spec_of(prepared)), 429 * 1e-5)
+
+
 @pytest.mark.parametrize("rates", [{"dropout": 0.5}, {"dropout": [0.3, 0.0]}, {"input_dropout": 0.2, "dropout": 0.1}])
 def test_both_trainers_drop_the_same_units(built: Library, tmp_path: Path, rates: dict[str, Any]) -> None:
     prepared = federation(tmp_path, [23, 5, 40])

@@ -90,16 +90,16 @@ static void normalize(const Trainer *trainer, const Layer *layer, float *z, long
     }
 }
 
-/* The derivatives by y in `deltas` become those by z; those by gain and shift are put into, or added to, by_gain.
+/* The derivatives by y in `deltas` become those by z; those by gain and shift are put into by_gain.
  *
  * With g = gain dy: dz = (g - mean of g - x mean of g x) / sqrt(variance + eps), means over what was normalized over.
  */
-static void normalize_back(const Trainer *trainer, const Layer *layer, long rows, int anew) {
+static void normalize_back(const Trainer *trainer, const Layer *layer, long rows) {
     const long ld = layer->ld, wide = layer->wide;
     const float *gain = trainer->weights + part_at(layer, GAIN), *inverse = layer->inverse;
     const int whole = trainer->work->normalization == BATCH_NORMALIZATION;
     float *restrict by_gain = layer->by_gain, *restrict by_shift = layer->by_gain + wide;
-    if (anew) memset(by_gain, 0, 2 * (size_t)wide * sizeof(float));
+    memset(by_gain, 0, 2 * (size_t)wide * sizeof(float));
     for (long b = 0; b < rows; b++) {
         const float *restrict d = layer->deltas + b * ld, *restrict x = layer->normal + b * ld;
         for (long j = 0; j < wide; j++) by_gain[j] += d[j] * x[j], by_shift[j] += d[j];

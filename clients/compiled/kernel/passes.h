@@ -125,7 +125,7 @@ static double forward(const Trainer *trainer, const Batch *batch, long done, lon
  * They are computed with the batch's rows along the vectors: so the weights are read as they lie, and only what is
  * small is transposed.
  */
-static void pull_back(const Trainer *trainer, const Layer *layer, long done, long rows) {
+static void pull_back(const Trainer *trainer, const Layer *layer, long rows) {
     const long ld = lead(rows);
     const int last = layer == trainer->layers + last_layer(trainer);
     float *to = layer[-1].deltas, *deltas = last ? trainer->outcome.d : trainer->across;
@@ -135,7 +135,7 @@ static void pull_back(const Trainer *trainer, const Layer *layer, long done, lon
             padded(rows), zeros, 0, pulled, ld);
     transpose(pulled, ld, layer->in, rows, to, layer->ldi);
     for (long i = 0; i < rows * layer->ldi; i++) to[i] *= layer->slopes[i];
-    if (trainer->work->normalization != NO_NORMALIZATION) normalize_back(trainer, layer - 1, rows, done == 0);
+    if (trainer->work->normalization != NO_NORMALIZATION) normalize_back(trainer, layer - 1, rows);
 }
 
 #endif

@@ -142,7 +142,7 @@ static void clip(float *g, long count, double limit) {
 static void backward(const Trainer *trainer, const Step *step, Way way, long done, long rows) {
     for (long l = last_layer(trainer); l >= trainer->lowest; l--) {
         const Layer *layer = &trainer->layers[l];
-        if (l > trainer->lowest) pull_back(trainer, layer, done, rows);
+        if (l > trainer->lowest) pull_back(trainer, layer, rows);
         EACH_PART(layer) {
             const long at = part_at(layer, part);
             switch (way) {
