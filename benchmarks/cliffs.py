@@ -75,15 +75,8 @@ BOUNDS: dict[str, float | None] = {
     "model.drop_connect": 2.0,
     "model.dtype": None,
     "moon": None,
-    # A pass over all examples by the global weights; Flower's sorting of every coordinate; networks that are measured.
-    "qfedavg": 2.0,
-    "bulyan": None,
-    "competition layerwise": None,
 }
 """How many times FedAvg's round, for as many steps, a row may take where that is not BOUND; None for any."""
-SMALL = ("W2", "W3")
-"""Workloads whose rounds take milliseconds: what reads or keeps every client's numbers, or measures networks, has no
-bound there, for moving them takes as long as training does."""
 VALUES: Mapping[type, Mapping[str, str]] = {
     Training: {
         "epochs": "2",
@@ -137,12 +130,9 @@ class Row:
         """How many steps it takes where FedAvg takes one."""
         return STEPS.get(self.name, 1)
 
-    def bound(self, workload: str) -> float | None:
+    @property
+    def bound(self) -> float | None:
         """How many times FedAvg's round, for as many steps, it may take."""
-        part = STRATEGIES.built_in.get(self.name.partition(" ")[0])
-        moves = part and (part.keeps_state or part.needs_client_updates or part.outcome == "own")
-        if workload in SMALL and (moves or self.name in ("local", "training.early_stopping")):
-            return None
         return BOUNDS.get(self.name, BOUND)
 
 
@@ -310,7 +300,7 @@ def report(workload: str, federation: Federation, chosen: list[Row], trainers: l
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     beyond = False
     for row in chosen:
-        cells, limit = list[str](), row.bound(workload)
+        cells, limit = list[str](), row.bound
         for trainer in trainers:
             seconds, base = took.get((row.name, trainer)), took["fedavg", trainer]
             if seconds is None:

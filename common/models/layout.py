@@ -41,7 +41,7 @@ class Layout:
 
         Tensors are (stack, *shape); those that are not named are zeros.
         """
-        like, at, apart = next(iter(weights.values())), 0, False
+        like, at, apart = next(weights[name] for name in self.shapes if name in weights), 0, False
         for (name, shape), size in zip(self.shapes.items(), self.sizes, strict=True):
             tensor = weights.get(name, like[:0])
             place = like.data_ptr() + at * like.element_size()

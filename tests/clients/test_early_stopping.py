@@ -89,7 +89,7 @@ def test_a_client_keeps_what_a_loop_over_its_epochs_would_keep(
             weights = {name: watch.best[name] for name in weights}
             ends.append((watch.steps, watch.last, steps))
             steps = watch.steps
-        assert_close(mean(reply, client), weights, 10 * by.tolerance)
+        assert_close(mean(reply, client), weights, by.tolerance if by.dtype == "float64" else 1e-4)
         assert reply.metrics["steps"][client] == steps
         assert reply.metrics["train_loss"][client] == pytest.approx(loss, abs=by.tolerance)
     assert any(last < steps for _, last, steps in ends), "no client stops early here"

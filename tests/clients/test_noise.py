@@ -47,7 +47,11 @@ def test_training_is_plain_pytorchs_with_the_same_masks(prepared: Prepared, by: 
         },
     )
     for client, mine in enumerate(one_each(chosen, prepared, round_number=3)):
-        assert_close(mine, trained_alone(chosen, prepared, client, round_number=3)[0], 2 * by.tolerance)
+        assert_close(
+            mine,
+            trained_alone(chosen, prepared, client, round_number=3)[0],
+            by.tolerance if by.dtype == "float64" else 2e-5,
+        )
     undropped = {**chosen.model.model_dump(), "dropout": 0.0, "input_dropout": 0.0, "drop_connect": 0.0}
     without = chosen.model_copy(update={"model": MLPModel.model_validate(undropped)})
     one, other = one_each(chosen, prepared)[0], one_each(without, prepared)[0]
